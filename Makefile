@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The one Makefile. Sources are listed by hand in FOLDER/sources.mk: adding a file to the measured base must show in a
+# diff. Output goes under build/. Quiet unless V=1. WERROR=1 turns warnings into errors (CI); CC=clang works.
+
+VERSION := 0.1.0
+B       ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+HOSTCC   = $(CC)
+Q       := $(if $(V),,@)
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+all:
+
+# ---- flags, one set per world ---------------------------------------------------------------------------------------
+
+WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef \
+            -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+COMMON    = $(WARN) -I. -g -O2 -MMD -MP -fno-strict-aliasing -fno-common -ffile-prefix-map=$(CURDIR)=.
+HARDEN   := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
+HOST_CFLAGS  = $(COMMON) $(HARDEN) -D_GNU_SOURCE -DCASEMATE_VERSION='"$(VERSION)"' -include guest/base/banned.h -pthread
+HOST_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread
+# Ring 3 of the guest: no libc, general registers only, no red zone (upcalls land on the interrupted stack).
+FREE     := -ffreestanding -fno-builtin -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+            -fno-unwind-tables -mno-red-zone -mgeneral-regs-only -fPIE -fvisibility=hidden -ffunction-sections
+GUEST_CFLAGS = $(COMMON) $(FREE) -Wconversion -Wno-sign-conversion
+FW_CFLAGS    = $(COMMON) $(FREE) -Os -Wconversion -Wno-sign-conversion
+# The library OS as a Linux process over the stand-in ward (tests, fuzzing, sanitizers).
+NATIVE_CFLAGS = $(COMMON) -D_GNU_SOURCE -DCASEMATE_STANDIN -fPIE -mno-red-zone -pthread $(SAN)
+TEST_CFLAGS  = $(COMMON) -D_GNU_SOURCE -DCASEMATE_VERSION='"$(VERSION)"' -fPIE -pthread $(SAN)
+FUZZ_CC     ?= clang
+
+include $(sort $(wildcard */sources.mk))
+
+# ---- compile rules ---------------------------------------------------------------------------------------------------
+
+objs = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
+
+$(B)/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC      $<")
+	$(Q)$(CC) $(HOST_CFLAGS) -c -o $@ $<
+$(B)/guest/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC G    $<")
+	$(Q)$(CC) $(GUEST_CFLAGS) -c -o $@ $<
+$(B)/guest/%.o: %.S
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AS G    $<")
+	$(Q)$(CC) $(GUEST_CFLAGS) -I$(B)/gen -c -o $@ $<
+$(B)/fw/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC F    $<")
+	$(Q)$(CC) $(FW_CFLAGS) -c -o $@ $<
+$(B)/fw/%.o: %.S
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AS F    $<")
+	$(Q)$(CC) $(FW_CFLAGS) -I$(B)/gen -c -o $@ $<
+$(B)/native/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC N    $<")
+	$(Q)$(CC) $(NATIVE_CFLAGS) -c -o $@ $<
+$(B)/native/%.o: %.S
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  AS N    $<")
+	$(Q)$(CC) $(NATIVE_CFLAGS) -I$(B)/gen -c -o $@ $<
+$(B)/test/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC T    $<")
+	$(Q)$(CC) $(TEST_CFLAGS) -c -o $@ $<
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# ---- libraries: one archive per folder, so that tests link what they test ---------------------------------------------
+# define per folder in sources.mk:  NAME_SRCS; then $(eval $(call archive,NAME,WORLD))
+
+define archive
+$(B)/lib/lib$(1).a: $$(call objs,$(2),$$($(1)_SRCS))
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  AR      lib$(1).a")
+	@rm -f $$@
+	$(Q)ar rcsD $$@ $$^
+endef
+$(foreach a,$(HOST_ARCHIVES),$(eval $(call archive,$(a),host)))
+$(foreach a,$(NATIVE_ARCHIVES),$(eval $(call archive,$(a),native)))
+
+# A hosted program: NAME_MAIN (source), NAME_LIBS (archives, in link order), NAME_LDLIBS (system libraries).
+define program
+$(B)/bin/$(1): $(B)/host/$(basename $($(1)_MAIN)).o $(foreach l,$($(1)_LIBS),$(B)/lib/lib$(l).a)
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  LD      $(1)")
+	$(Q)$$(CC) $$(HOST_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $($(1)_LDLIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# A Criterion test: tests/unit/DIR/NAME.c, linked with the archives in UNIT_LIBS_DIR and UNIT_LDLIBS_DIR.
+UNIT_SRCS := $(sort $(wildcard tests/unit/*/*.c))
+UNIT_BINS := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRCS))
+define unit
+$(B)/unit/$(1): $(B)/test/tests/unit/$(1).o $(foreach l,$(UNIT_LIBS_$(firstword $(subst /, ,$(1)))),$(B)/lib/lib$(l).a)
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  LD T    $(1)")
+	$(Q)$$(CC) $$(UNIT_LDFLAGS_$(firstword $(subst /, ,$(1)))) -pthread $$(SAN) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+	    $$(UNIT_LDLIBS_$(firstword $(subst /, ,$(1)))) -lcriterion
+endef
+$(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRCS)),$(eval $(call unit,$(t))))
+
+# ---- what people type -------------------------------------------------------------------------------------------------
+
+.PHONY: all unit test check-includes clean help
+all: $(addprefix $(B)/bin/,$(PROGRAMS)) $(IMAGES)
+
+unit: $(UNIT_BINS)
+
+# Builds and passes everything; the last line sums all results.
+test: all unit $(TEST_EXTRA)
+	$(Q)scripts/run-tests $(B)
+
+check-includes:
+	$(Q)scripts/check-includes
+
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'targets: all demo test check-svm bench measure install clean check-includes; V=1 shows commands'

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Known answers from [FIPS 180-4] examples and NIST's short-message vectors. */
+#include "guest/base/sha2.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static void hex(const uint8_t *p, size_t n, char *out)
+{
+    for (size_t i = 0; i < n; i++) { snprintf(out + 2 * i, 3, "%02x", p[i]); }
+}
+
+static void expect256(const void *p, size_t len, const char *want)
+{
+    struct sha256_ctx c;
+    uint8_t d[SHA256_SIZE];
+    char text[2 * SHA256_SIZE + 1];
+
+    sha256_init(&c);
+    sha256_update(&c, p, len);
+    sha256_final(&c, d);
+    hex(d, sizeof d, text);
+    cr_assert_str_eq(text, want);
+}
+
+static void expect384(const void *p, size_t len, const char *want)
+{
+    struct sha384_ctx c;
+    uint8_t d[SHA384_SIZE];
+    char text[2 * SHA384_SIZE + 1];
+
+    sha384_init(&c);
+    sha384_update(&c, p, len / 2);
+    sha384_update(&c, (const uint8_t *)p + len / 2, len - len / 2);
+    sha384_final(&c, d);
+    hex(d, sizeof d, text);
+    cr_assert_str_eq(text, want);
+}
+
+#define TWO_BLOCKS                                                                                           \
+    "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu"
+
+Test(sha2, sha256_known_answers)
+{
+    expect256("", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    expect256("abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    expect256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56,
+              "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+Test(sha2, sha384_known_answers)
+{
+    expect384("", 0,
+              "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b");
+    expect384("abc", 3,
+              "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+    expect384(TWO_BLOCKS, 112,
+              "09330c33f71147e83d192fc782cd1b4753111b173b3b05d22fa08086e3b0f712fcc7c71a557e2db966c3e9fa91746039");
+}
