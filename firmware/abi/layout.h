@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every fixed guest address, drawn. C and assembly read it; the monitor, the image builder, stub, ward and library OS
+ * all take their numbers from here.
+ *
+ * Guest-physical memory
+ *
+ *   0            BOOT_GPA    boot region, 4 MiB in small host pages
+ *                            [ early heap | bss: handoff, cpu areas, library-OS bss | core image ... ]
+ *   4 MiB        TABLES_GPA  [ ... core image: tables made at build time ] then other page tables; RAM/32 in all
+ *   TABLES end   rest of RAM, 2 MiB chunks
+ *   3 .. 4 GiB   hole: doorbell, local APIC, and the firmware in the last 64 KiB below 4 GiB
+ *   above RAM    shared window, 1 GiB aligned
+ *
+ * The core image is one contiguous run of bytes that straddles TABLES_GPA: its last CORE_TABLES pages are page tables,
+ * everything before them is code and data. So one copy and one hash place it, and tables made at build time are named
+ * by index like any other table (index = page number inside the region).
+ *
+ * Guest-virtual memory, everything of ours in [LOS_LO, LOS_HI)
+ *
+ *   0x6000_0000_0000  LOS_TEXT    library OS: gate page first, text, rodata, data, bss
+ *   0x6000_8000_0000  LOS_CPU     per vCPU CPU_STRIDE: vpage, vframe (read-only alias), upcall stack
+ *   0x6000_c000_0000  LOS_HANDOFF one page, read-only; LOS_INIT: the init program's ELF file, read-only
+ *   0x6100_0000_0000  LOS_DIRECT  all RAM at + gpa, 2 MiB pages; not executable, core text read-only
+ *   0x6200_0000_0000  LOS_WINDOW  the shared window
+ *   0x6300_0000_0000  LOS_TABLES  the table region: writable in the open regime, read-only in the guarded one
+ *   0x6400_0000_0000  LOS_STACKS  threads' library-OS stacks with guards
+ *   0x6f80_0000_0000  WARD_VA     supervisor only: boot region at + gpa, tables at WARD_TABLES
+ */
+#ifndef CASEMATE_FIRMWARE_ABI_LAYOUT_H
+#define CASEMATE_FIRMWARE_ABI_LAYOUT_H
+
+#ifdef __ASSEMBLER__
+#define U64(x) x
+#else
+#include "guest/base/cc.h"
+#define U64(x) x##ull
+#endif
+
+#define PAGE_SIZE  U64(0x1000)
+#define CHUNK_SIZE U64(0x200000)
+
+#define BOOT_GPA   U64(0)
+#define BOOT_SIZE  U64(0x400000)
+#define TABLES_GPA U64(0x400000)
+#define TABLES_MAX U64(0x40000000) /* bytes that the build-time mapping of the region covers          */
+#define TABLES_RAM_DIVISOR U64(32) /* table region = RAM / 32 in whole chunks, at least one           */
+#define CORE_TABLES U64(32)        /* pages of build-time tables: indices 0 .. 31                     */
+#define RAM_MIN    U64(0x2000000)
+#define HOLE_LO    U64(0xc0000000)
+#define HOLE_HI    U64(0x100000000)
+/* A store of a queue number here rings the host's bell: an ioeventfd on plain KVM; TEEs use a ward call. */
+#define DOORBELL_GPA U64(0xd0000000)
+#define APIC_GPA   U64(0xfee00000)
+#define FW_SIZE    U64(0x10000)
+#define FW_GPA     (HOLE_HI - FW_SIZE)
+
+#define LOS_LO       U64(0x600000000000)
+#define LOS_HI       U64(0x700000000000)
+#define LOS_TEXT     U64(0x600000000000)
+#define LOS_CPU      U64(0x600080000000)
+#define LOS_HANDOFF  U64(0x6000c0000000)
+#define LOS_DOORBELL U64(0x6000c0001000)
+#define LOS_INIT     U64(0x6000c0200000)
+#define LOS_DIRECT   U64(0x610000000000)
+#define LOS_WINDOW   U64(0x620000000000)
+#define LOS_TABLES   U64(0x630000000000)
+#define LOS_STACKS   U64(0x640000000000)
+#define WARD_VA      U64(0x6f8000000000)
+#define WARD_TABLES  U64(0x6f8040000000)
+#define WARD_APIC    U64(0x6f8080000000)
+
+#define CORE_ROOT   0   /* table index of the root that every other root copies its library-OS slots from */
+#define PML4_LOS_LO 192 /* LOS_LO >> 39 */
+#define PML4_LOS_HI 224
+
+#define CPU_MAX     16
+#define CPU_STRIDE  U64(0x10000)
+#define CPU_VPAGE   U64(0)      /* struct vpage, ring 3 reads and writes                                  */
+#define CPU_VFRAME  U64(0x1000) /* ring-0 exception stack, ring 3 reads                                   */
+#define CPU_UPSTACK U64(0x2000) /* upcall stack; the 16 bytes at its top hold {vpage address, 0}          */
+#define CPU_UPSTACK_TOP U64(0x4000)
+
+/* Fixed places on the gate page (guest/x86/gate.S). */
+#define LOS_START        (LOS_TEXT + 0x00) /* vCPU 0's first instruction, rdi = LOS_HANDOFF, on its upcall stack */
+#define LOS_SECONDARY    (LOS_TEXT + 0x20) /* the other vCPUs' first instruction, on their upcall stacks         */
+#define LOS_UPCALL       (LOS_TEXT + 0x40)
+#define LOS_SYSCALL      (LOS_TEXT + 0x60) /* rcx = return address, r11 = flags, as the instruction leaves them  */
+#define LOS_GATE_SYSCALL (LOS_TEXT + 0x80) /* syscall; ret */
+#define LOS_GATE_SYSCALL_RET (LOS_GATE_SYSCALL + 2)
+#define LOS_GATE_INT3    (LOS_TEXT + 0xa0) /* int3; ret */
+#define LOS_GATE_INT3_RET (LOS_GATE_INT3 + 1)
+
+/* Selectors as Linux has them, so that every kind of KVM and every program sees the usual values. */
+#define SEL_KCS   0x10
+#define SEL_KDS   0x18
+#define SEL_UCS32 0x23
+#define SEL_UDS   0x2b
+#define SEL_UCS   0x33
+#define SEL_TSS   0x40 /* + 16 * vCPU */
+
+#define VEC_TIMER    0x40
+#define VEC_DEVICE   0x41
+#define VEC_KICK     0x42
+#define VEC_FLUSH    0x43
+#define VEC_SPURIOUS 0xff
+
+#endif
