@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files as the rest of the library OS sees them: the open file, its operations, descriptors, and the few path functions
+ * that exec and start-up need. Directories, inodes and mounts are private to fs/ (fs/vfs.h).
+ */
+#ifndef CASEMATE_GUEST_FS_FS_H
+#define CASEMATE_GUEST_FS_FS_H
+
+#include "guest/los.h"
+
+struct file;
+struct inode;
+struct mobj;
+struct uio;
+struct waitq;
+struct proc;
+
+/* Who wants to be told: poll() of a file hands each of its wait queues to add(). NULL poller: only readiness is asked. */
+struct poller {
+    void (*add)(struct poller *p, struct waitq *q);
+};
+static inline void poll_add(struct poller *p, struct waitq *q)
+{
+    if (p) { p->add(p, q); }
+}
+#define LPOLLIN 0x001u
+#define LPOLLPRI 0x002u
+#define LPOLLOUT 0x004u
+#define LPOLLERR 0x008u
+#define LPOLLHUP 0x010u
+#define LPOLLNVAL 0x020u
+#define LPOLLRDNORM 0x040u
+#define LPOLLWRNORM 0x100u
+#define LPOLLRDHUP 0x2000u
+
+/* An op that is NULL: the error in the comment. All may sleep unless O_NONBLOCK is in file_flags. */
+struct file_ops {
+    /* pos is the offset to use and advance; NULL for files without one. Bytes or -errno. */
+    int64_t (*read)(struct file *f, struct uio *u, uint64_t *pos);  /* EINVAL */
+    int64_t (*write)(struct file *f, struct uio *u, uint64_t *pos); /* EINVAL */
+    uint32_t (*poll)(struct file *f, struct poller *p);             /* always ready: IN | OUT */
+    int64_t (*ioctl)(struct file *f, uint32_t cmd, uint64_t arg);   /* ENOTTY; FIONBIO, FIOCLEX are handled before */
+    int64_t (*seek)(struct file *f, int64_t off, int whence);       /* ESPIPE */
+    struct mobj *(*mobj)(struct file *f);                           /* ENODEV for mmap; borrowed */
+    int64_t (*getdents)(struct file *f, struct uio *u, bool old);   /* ENOTDIR */
+    void (*flags_changed)(struct file *f);                          /* optional: O_NONBLOCK, O_ASYNC by fcntl */
+    void (*close_by)(struct file *f, struct proc *p);               /* optional: each close() */
+    void (*release)(struct file *f);                                /* last reference; frees priv */
+};
+
+struct file {
+    const struct file_ops *ops;
+    uint32_t refs;
+    uint32_t flags;   /* O_* as F_GETFL shows: access mode, O_APPEND, O_NONBLOCK, O_DIRECT, O_PATH … */
+    uint64_t pos;
+    void *priv;
+    struct inode *inode; /* referenced; every file has one (anonymous ones share anon inodes with a type and st_ino) */
+    struct dentry *dentry; /* referenced; NULL for anonymous files */
+    int32_t owner;       /* F_SETOWN */
+};
+
+#define LO_ACCMODE 3u
+#define LO_RDONLY 0u
+#define LO_WRONLY 1u
+#define LO_RDWR 2u
+#define LO_CREAT 0100u
+#define LO_EXCL 0200u
+#define LO_NOCTTY 0400u
+#define LO_TRUNC 01000u
+#define LO_APPEND 02000u
+#define LO_NONBLOCK 04000u
+#define LO_DSYNC 010000u
+#define LO_ASYNC 020000u
+#define LO_DIRECT 040000u
+#define LO_LARGEFILE 0100000u
+#define LO_DIRECTORY 0200000u
+#define LO_NOFOLLOW 0400000u
+#define LO_NOATIME 01000000u
+#define LO_CLOEXEC 02000000u
+#define LO_PATH 010000000u
+#define LO_TMPFILE 020200000u
+#define AT_FDCWD_ (-100)
+
+/* A file without a name (sockets, pipes, epoll, eventfd …): one reference; name is for /proc/self/fd, "anon_inode:[x]" or
+ * "socket" / "pipe" (then shown as "socket:[ino]"). mode = S_IF* | permissions. NULL: no memory. ops->release frees priv. */
+struct file *file_anon(const struct file_ops *ops, void *priv, uint32_t flags, uint32_t mode, const char *name);
+void file_get(struct file *f);
+void file_put(struct file *f); /* NULL allowed */
+
+/* Descriptors of the current process. */
+struct file *fd_file(int fd);                        /* borrowed until the next sleep: take file_get() before one; NULL: EBADF */
+int fd_install(struct file *take_f, bool cloexec);   /* lowest free; descriptor or -EMFILE (file is put) */
+int fd_install_at_least(struct file *take_f, int min, bool cloexec);
+int fd_close(int fd);
+bool fd_cloexec(int fd);
+
+/* Opens for the library OS itself, with the current process's root and cwd. File with one reference or negative errno in *out_err. */
+struct file *file_open(const char *path, uint32_t flags, uint32_t mode, int *out_err);
+int64_t file_read_at(struct file *f, void *dst, size_t len, uint64_t off); /* into library-OS memory; short at the end */
+int64_t file_size(struct file *f);
+/* May the current process execute it? 0, -EACCES, -ENOEXEC for non-regular files. */
+int file_exec_ok(struct file *f);
+size_t file_path(struct file *f, char *buf, size_t size); /* absolute, in the current root; length without NUL */
+
+int fs_init(void); /* mounts tmpfs root, /dev, /proc, /sys for init's world; 0 or -errno */
+/* start_container: a view whose root is the directory behind f; proc, dev, sys mounted in it. */
+struct fsctx *fsctx_container(struct file *rootdir, const char *cwd, uint32_t umask, bool readonly, int *out_err);
+struct fdtable *fdtable_new(void);
+int fdtable_set(struct fdtable *t, int fd, struct file *f); /* takes a reference of its own */
+
+#endif

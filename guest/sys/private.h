@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private calls of init's world, guest/abi/init.h. */
+#ifndef CASEMATE_GUEST_SYS_PRIVATE_H
+#define CASEMATE_GUEST_SYS_PRIVATE_H
+
+#include "guest/los.h"
+
+/* -ENOSYS for everyone outside init's world. */
+int64_t private_call(uint32_t nr, const uint64_t a[6]);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ward as the library OS sees it: plain functions over the gate. guest/x86/ward.c calls the real one,
+ * guest/standin/ward.c is the same as a host process. Names, arguments and results: firmware/abi/ward.h.
+ */
+#ifndef CASEMATE_GUEST_WARD_H
+#define CASEMATE_GUEST_WARD_H
+
+#include "firmware/abi/layout.h"
+#include "firmware/abi/ward.h"
+#include "guest/abi/handoff.h"
+
+/* The start page, checked by main.c. */
+extern const struct handoff *handoff;
+
+static inline bool ward_guarded(void) { return (handoff->flags & HANDOFF_GUARDED) != 0; }
+
+int64_t ward_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4);
+
+struct vpage *cpu_vpage(void); /* this vCPU's */
+unsigned cpu_id(void);
+void ward_doorbell(uint32_t queue);
+NORETURN void ward_power_off(unsigned code);
+
+#endif
