@@ -25,7 +25,10 @@
  *   0x6200_0000_0000  LOS_WINDOW  the shared window
  *   0x6300_0000_0000  LOS_TABLES  the table region: writable in the open regime, read-only in the guarded one
  *   0x6400_0000_0000  LOS_STACKS  threads' library-OS stacks with guards
- *   0x6f80_0000_0000  WARD_VA     supervisor only: boot region at + gpa, tables at WARD_TABLES
+ *   0x6f80_0000_0000  WARD_TEXT   supervisor only: ward text and data; WARD_CPU, WARD_TABLES, WARD_APIC
+ *
+ * The first image page is the core header (abi/image.h). The ward with its per-vCPU pages comes last before the tables:
+ * [ward_gpa, end of table region) is what ring 3 may never map.
  */
 #ifndef CASEMATE_FIRMWARE_ABI_LAYOUT_H
 #define CASEMATE_FIRMWARE_ABI_LAYOUT_H
@@ -66,11 +69,21 @@
 #define LOS_WINDOW   U64(0x620000000000)
 #define LOS_TABLES   U64(0x630000000000)
 #define LOS_STACKS   U64(0x640000000000)
-#define WARD_VA      U64(0x6f8000000000)
+#define WARD_LO      U64(0x6f8000000000)
+#define WARD_TEXT    U64(0x6f8000000000)
+#define WARD_CPU     U64(0x6f8000200000) /* + CPU_STRIDE * vCPU: vpage, vframe, private page                */
+#define WARD_APIC    U64(0x6f8000400000) /* local APIC registers, uncached                                  */
 #define WARD_TABLES  U64(0x6f8040000000)
-#define WARD_APIC    U64(0x6f8080000000)
 
-#define CORE_ROOT   0   /* table index of the root that every other root copies its library-OS slots from */
+/* Build-time tables that somebody names later, by index. */
+#define T_ROOT      0 /* every other root copies slots PML4_LOS_LO .. PML4_LOS_HI - 1 from it                 */
+#define T_DIRECT_L3 1 /* LOS_DIRECT: the library OS links a T for each further GiB                            */
+#define T_DIRECT_L2 2 /* first GiB of RAM: entries 0 and 1 are the boot region, the library OS sets the rest  */
+#define T_WINDOW_L3 3
+#define T_WINDOW_L2 4 /* LOS_WINDOW, up to 1 GiB: set by the library OS                                       */
+#define T_TABLES_L3 5 /* LOS_TABLES: entry 0 has W in the open regime only                                    */
+#define T_STACKS_L3 6 /* LOS_STACKS: empty, the library OS's                                                  */
+#define CORE_ROOT   T_ROOT
 #define PML4_LOS_LO 192 /* LOS_LO >> 39 */
 #define PML4_LOS_HI 224
 
@@ -80,6 +93,8 @@
 #define CPU_VFRAME  U64(0x1000) /* ring-0 exception stack, ring 3 reads                                   */
 #define CPU_UPSTACK U64(0x2000) /* upcall stack; the 16 bytes at its top hold {vpage address, 0}          */
 #define CPU_UPSTACK_TOP U64(0x4000)
+#define CPU_PRIVATE U64(0x4000) /* WARD_CPU only: ward's own words, then its private stack                 */
+#define CPU_PRIVATE_TOP U64(0x5000)
 
 /* Fixed places on the gate page (guest/x86/gate.S). */
 #define LOS_START        (LOS_TEXT + 0x00) /* vCPU 0's first instruction, rdi = LOS_HANDOFF, on its upcall stack */
