@@ -10,6 +10,8 @@
 
 struct file;
 struct inode;
+struct dentry;
+struct mount;
 struct mobj;
 struct uio;
 struct waitq;
@@ -30,6 +32,7 @@ static inline void poll_add(struct poller *p, struct waitq *q)
 #define LPOLLHUP 0x010u
 #define LPOLLNVAL 0x020u
 #define LPOLLRDNORM 0x040u
+#define LPOLLRDBAND 0x080u
 #define LPOLLWRNORM 0x100u
 #define LPOLLRDHUP 0x2000u
 
@@ -54,10 +57,25 @@ struct file {
     uint32_t flags;   /* O_* as F_GETFL shows: access mode, O_APPEND, O_NONBLOCK, O_DIRECT, O_PATH … */
     uint64_t pos;
     void *priv;
-    struct inode *inode; /* referenced; every file has one (anonymous ones share anon inodes with a type and st_ino) */
-    struct dentry *dentry; /* referenced; NULL for anonymous files */
-    int32_t owner;       /* F_SETOWN */
+    struct inode *inode;   /* referenced; every file has one */
+    struct dentry *dentry; /* referenced; anonymous files have one of their own, in no directory */
+    struct mount *mnt;     /* referenced; NULL for anonymous files */
+    struct list epolls;    /* of struct epitem: who watches this file (epoll.c) */
+    int32_t owner;         /* F_SETOWN; kept and shown */
 };
+
+/* st_mode */
+#define LS_IFMT 0170000u
+#define LS_IFSOCK 0140000u
+#define LS_IFLNK 0120000u
+#define LS_IFREG 0100000u
+#define LS_IFBLK 0060000u
+#define LS_IFDIR 0040000u
+#define LS_IFCHR 0020000u
+#define LS_IFIFO 0010000u
+#define LS_ISUID 04000u
+#define LS_ISGID 02000u
+#define LS_ISVTX 01000u
 
 #define LO_ACCMODE 3u
 #define LO_RDONLY 0u
@@ -82,7 +100,9 @@ struct file {
 #define AT_FDCWD_ (-100)
 
 /* A file without a name (sockets, pipes, epoll, eventfd …): one reference; name is for /proc/self/fd, "anon_inode:[x]" or
- * "socket" / "pipe" (then shown as "socket:[ino]"). mode = S_IF* | permissions. NULL: no memory. ops->release frees priv. */
+ * "socket" / "pipe" (then shown as "socket:[ino]"). mode = S_IF* | permissions. NULL: no memory, priv stays the caller's.
+ * ops->release frees priv. Opening /proc/self/fd/N of a FIFO or character kind made here gives a second file that
+ * forwards to the first: this is how /dev/stdout works; sockets answer ENXIO. */
 struct file *file_anon(const struct file_ops *ops, void *priv, uint32_t flags, uint32_t mode, const char *name);
 void file_get(struct file *f);
 void file_put(struct file *f); /* NULL allowed */
@@ -101,6 +121,26 @@ int64_t file_size(struct file *f);
 /* May the current process execute it? 0, -EACCES, -ENOEXEC for non-regular files. */
 int file_exec_ok(struct file *f);
 size_t file_path(struct file *f, char *buf, size_t size); /* absolute, in the current root; length without NUL */
+
+/*
+ * Unix sockets in the name space. fs_bind_socket makes a socket inode at path (0, -EADDRINUSE, -EACCES …), fs_find_socket
+ * finds one the current process may write to (0, -ENOENT, -ECONNREFUSED for other kinds, -EACCES). Both give a reference,
+ * inode_put() drops it. The socket bound to an inode is kept by net/ through inode_socket().
+ */
+int fs_bind_socket(const char *path, struct inode **out);
+int fs_find_socket(const char *path, struct inode **out);
+void **inode_socket(struct inode *i); /* a slot of net/'s own; NULL in it: nobody listens here any more */
+void inode_get(struct inode *i);
+void inode_put(struct inode *i);
+
+/* memfd seals of the inode behind f, F_SEAL_* bits; mmap refuses shared writable mappings under F_SEAL_WRITE. */
+uint32_t file_seals(const struct file *f);
+#define LF_SEAL_SEAL 1u
+#define LF_SEAL_SHRINK 2u
+#define LF_SEAL_GROW 4u
+#define LF_SEAL_WRITE 8u
+#define LF_SEAL_FUTURE_WRITE 16u
+#define LF_SEAL_EXEC 32u
 
 int fs_init(void); /* mounts tmpfs root, /dev, /proc, /sys for init's world; 0 or -errno */
 /* start_container: a view whose root is the directory behind f; proc, dev, sys mounted in it. */
