@@ -109,6 +109,8 @@ $(B)/unit/$(1): $(B)/test/tests/unit/$(1).o $(foreach l,$(UNIT_LIBS_$(firstword 
 endef
 $(foreach t,$(patsubst tests/unit/%.c,%,$(UNIT_SRCS)),$(eval $(call unit,$(t))))
 
+include tests/rules.mk
+
 # ---- what people type -------------------------------------------------------------------------------------------------
 
 .PHONY: all unit test check-includes clean help

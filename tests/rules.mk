@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# How the tests that are not Criterion binaries are built and run: fuzz targets and their replay, programs that run
+# inside the guest, the emulated machine. Included last: it reads the sources lists and archives of every folder.
+
+# ---- fuzz targets: tests/fuzz/NAME.c with LLVMFuzzerTestOneInput, corpus in tests/fuzz/corpus/NAME/ --------------------
+# The first lines of NAME.c say what it links:   /* libs: image base */   and, where needed,   /* ldlibs: -lz */
+# Each is built twice: by clang with its fuzzer and AddressSanitizer (make fuzz-smoke), and by CC with a driver that
+# replays the corpus (part of make test).
+
+FUZZ_NAMES  := $(basename $(notdir $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))))
+FUZZ_SAN    := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
+FUZZ_RUNS   ?= 20000
+FUZZ_TIME   ?= 5
+fuzz_says    = $(shell sed -n '1,10s,.*[ *]$(1): *\(.*[^ ]\) *\*/.*,\1,p' tests/fuzz/$(2).c)
+fuzz_world   = $(if $(filter $(1),$(NATIVE_ARCHIVES)),native,host)
+fuzz_objs    = $(foreach l,$(1),$(patsubst %,$(B)/fuzz/$(call fuzz_world,$(l))/%.o,$(basename $($(l)_SRCS))))
+
+$(B)/fuzz/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC Z    $<")
+	$(Q)$(FUZZ_CC) $(TEST_CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(B)/fuzz/native/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC Z    $<")
+	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(B)/fuzz/native/%.o: %.S
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) -I$(B)/gen -c -o $@ $<
+
+define fuzz
+$(B)/fuzz/$(1): $(B)/fuzz/host/tests/fuzz/$(1).o $(call fuzz_objs,$(2))
+	$$(if $$(Q),@echo "  LD Z    $(1)")
+	$(Q)$$(FUZZ_CC) $$(FUZZ_SAN) -fsanitize=fuzzer -pthread -o $$@ $$^ $(3)
+$(B)/replay/$(1): $(B)/test/tests/fuzz/$(1).o $(B)/test/tests/fuzz/replay.o $(foreach l,$(2),$(B)/lib/lib$(l).a)
+	@mkdir -p $$(@D)
+	$$(if $$(Q),@echo "  LD T    replay/$(1)")
+	$(Q)$$(CC) -pthread $$(SAN) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3)
+fuzz-smoke-$(1): $(B)/fuzz/$(1)
+	@mkdir -p $(B)/fuzz/found/$(1)
+	@echo "  FUZZ    $(1)"
+	$(Q)$(B)/fuzz/$(1) -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=2048 \
+	    -artifact_prefix=$(B)/fuzz/found/$(1)- $(B)/fuzz/found/$(1) $(wildcard tests/fuzz/corpus/$(1)) \
+	    >$(B)/fuzz/$(1).log 2>&1 || { tail -n 40 $(B)/fuzz/$(1).log; exit 1; }
+endef
+$(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz,$(f),$(call fuzz_says,libs,$(f)),$(call fuzz_says,ldlibs,$(f)))))
+
+.PHONY: fuzz-smoke $(FUZZ_NAMES:%=fuzz-smoke-%)
+fuzz-smoke: $(FUZZ_NAMES:%=fuzz-smoke-%)
+TEST_EXTRA += $(FUZZ_NAMES:%=$(B)/replay/%)
