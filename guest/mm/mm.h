@@ -43,7 +43,19 @@ gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create);
 
 /* ---- moving bytes (uio.c, uaccess.c) ---------------------------------------------------------------------------------- */
 
-/* An application address range check: [va, va + len) below LOS_LO or above LOS_HI in the lower half. */
+/*
+ * Applications have [0, LOS_LO) and [USER_HIGH_LO, USER_TOP). As a host process the upper part belongs to the host's
+ * libraries, so there it is empty.
+ */
+#define TASK_SIZE 0x7ffffffff000ull /* as Linux: one page below the end of the lower half */
+#ifdef CASEMATE_STANDIN
+#define USER_HIGH_LO LOS_LO
+#define USER_TOP     LOS_LO
+#else
+#define USER_HIGH_LO LOS_HI
+#define USER_TOP     TASK_SIZE
+#endif
+/* Is [va, va + len) application memory? */
 MUST_CHECK bool user_range_ok(uint64_t va, uint64_t len);
 /* 0 or -EFAULT. Never sleep. Faults on the way are resolved (copy-on-write, first touch). */
 MUST_CHECK int copy_from_user(void *dst, uint64_t va, size_t len);
@@ -52,6 +64,7 @@ MUST_CHECK int clear_user(uint64_t va, size_t len);
 /* Bytes moved before the first fault. */
 size_t copy_from_user_part(void *dst, uint64_t va, size_t len);
 size_t copy_to_user_part(uint64_t va, const void *src, size_t len);
+size_t clear_user_part(uint64_t va, size_t len);
 /* Length without NUL, -EFAULT, or -ENAMETOOLONG when no NUL lies within size bytes. */
 MUST_CHECK int64_t user_string(char *dst, uint64_t va, size_t size);
 MUST_CHECK int get_user_u32(uint64_t va, uint32_t *out);
@@ -91,7 +104,6 @@ size_t uio_zero(struct uio *u, size_t len);
 
 struct space;
 struct file;
-extern struct space *space_init_first(void);
 struct space *space_new(void);            /* NULL: no memory */
 struct space *space_fork(struct space *s); /* copy-on-write copy; flushes the parent */
 void space_get(struct space *s);
@@ -118,7 +130,13 @@ struct space_stat {
     uint64_t start_brk, brk, start_stack, arg_lo, arg_hi, env_lo, env_hi;
 };
 void space_stat(const struct space *s, struct space_stat *out);
-/* Reads another process's memory (proc files); bytes read. */
+/* Another process's memory (proc files, exec); bytes moved before the first page that cannot be reached. */
 size_t space_read(struct space *s, uint64_t va, void *dst, size_t len);
+size_t space_write(struct space *s, uint64_t va, const void *src, size_t len);
+/*
+ * The byte at va through the direct map, valid to the end of its page until the next call that may unmap or sleep.
+ * Faults are resolved. NULL: not accessible that way.
+ */
+char *space_page(struct space *s, uint64_t va, bool write);
 
 #endif

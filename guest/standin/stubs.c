@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Weak stand-ins for parts of the library OS that have not landed: one process, one thread that never sleeps. Each goes
+ * when the real one comes.
+ */
+#include "guest/mm/mm.h"
+#include "guest/task/task.h"
+
+#define WEAK __attribute__((weak))
+
+static struct proc first_proc = {.pid = 1, .pgid = 1, .sid = 1};
+static struct thread first_thread = {.proc = &first_proc, .tid = 1};
+
+WEAK struct thread *current(void);
+WEAK struct thread *current(void) { return &first_thread; }
+
+WEAK void waitq_init(struct waitq *q) { list_init(&q->waiters); }
+WEAK void waiter_init(struct waiter *w)
+{
+    list_init(&w->link);
+    w->thread = current();
+    w->notify = NULL;
+    w->exclusive = false;
+}
+WEAK void waitq_add(struct waitq *q, struct waiter *w) { list_add_tail(&q->waiters, &w->link); }
+WEAK void waiter_del(struct waiter *w) { list_del(&w->link); }
+WEAK void wake(struct waitq *q, uint32_t events)
+{
+    LIST_EACH_SAFE(it, &q->waiters)
+    {
+        struct waiter *w = LIST_ENTRY(it, struct waiter, link);
+        if (w->notify != NULL) { w->notify(w, events); }
+    }
+}
+WEAK void wake_one(struct waitq *q, uint32_t events) { wake(q, events); }
+WEAK int thread_sleep(uint64_t deadline_ns, bool interruptible)
+{
+    (void)interruptible;
+    if (deadline_ns != NO_DEADLINE) { return -ETIMEDOUT; }
+    panic("stand-in: the only thread would sleep for ever");
+}
+WEAK int wait_on(struct waitq *q, uint64_t deadline_ns, bool interruptible)
+{
+    (void)q;
+    return thread_sleep(deadline_ns, interruptible);
+}
+WEAK void thread_yield(void) {}
+WEAK bool signal_pending(void) { return false; }
+WEAK void signal_proc(struct proc *p, const struct ksiginfo *info) { (void)p, (void)info; }
+WEAK void signal_thread(struct thread *t, const struct ksiginfo *info) { (void)t, (void)info; }
+WEAK uint64_t clock_mono_ns(void) { return 0; }
+WEAK uint64_t clock_wall_ns(void) { return 0; }
+
+/* Flat application memory until address spaces land. */
+#define FLAT_LO 0x10000000ull
+static char flat[32 << 20];
+WEAK char *space_page(struct space *s, uint64_t va, bool write)
+{
+    (void)s, (void)write;
+    return va >= FLAT_LO && va - FLAT_LO < sizeof flat ? flat + (va - FLAT_LO) : NULL;
+}
+void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies);
+WEAK void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies) { (void)o, (void)lo, (void)hi, (void)copies; }

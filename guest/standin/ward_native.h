@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stand-in's ward, started before anything of the library OS runs. */
+#ifndef CASEMATE_GUEST_STANDIN_WARD_NATIVE_H
+#define CASEMATE_GUEST_STANDIN_WARD_NATIVE_H
+
+#include "guest/base/cc.h"
+
+extern int native_ram_fd; /* guest RAM, for mapping its frames elsewhere */
+
+void native_ward_start(uint64_t ram_size, bool guarded);
+
+#endif
