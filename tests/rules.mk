@@ -48,3 +48,17 @@ $(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz,$(f),$(call fuzz_says,libs,$(f)),$(
 .PHONY: fuzz-smoke $(FUZZ_NAMES:%=fuzz-smoke-%)
 fuzz-smoke: $(FUZZ_NAMES:%=fuzz-smoke-%)
 TEST_EXTRA += $(FUZZ_NAMES:%=$(B)/replay/%)
+
+# ---- end to end --------------------------------------------------------------------------------------------------------
+
+E2E_PROGRAMS := kvm_smoke
+$(B)/tests/%: $(B)/test/tests/e2e/%.o
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD T    $*")
+	$(Q)$(CC) $(SAN) -o $@ $<
+TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%)
+
+# The end-to-end tests that need KVM, in the emulated machine: genuine ring-0 semantics wherever this runs.
+.PHONY: check-svm
+check-svm: all $(TEST_EXTRA)
+	$(Q)scripts/svm-run --timeout 1800 -- scripts/run-tests $(B)
