@@ -79,14 +79,22 @@ void crypto_ctr_xor(struct crypto_ctr *c, const void *in, void *out, size_t len)
 void crypto_ctr_at(const uint8_t counter[CRYPTO_AES_BLOCK_SIZE], uint64_t blocks,
                    uint8_t out[CRYPTO_AES_BLOCK_SIZE]);
 
+/*
+ * AES-256-GCM, opening only, no associated data; for wrapped keys of a few hundred bytes (part 2 has the whole of it).
+ * -EBADMSG when the tag is wrong; nothing is written then. in and out may be the same buffer.
+ */
+#define CRYPTO_GCM_IV_SIZE  12
+#define CRYPTO_GCM_TAG_SIZE 16
+#define CRYPTO_GCM256_MAX   65536
+MUST_CHECK int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE], const uint8_t iv[CRYPTO_GCM_IV_SIZE],
+                                  const void *in, size_t len, const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out);
+
 /* From the kernel's generator. Fails only where there is none. */
 MUST_CHECK int crypto_random(void *out, size_t len);
 
 /* ---- part 2: everything else (crypto_full) ---------------------------------------------------------------------- */
 
 /* AES-GCM with a 96-bit IV and a 128-bit tag. key_len 16, 24 or 32. in and out may be the same buffer. */
-#define CRYPTO_GCM_IV_SIZE  12
-#define CRYPTO_GCM_TAG_SIZE 16
 MUST_CHECK int crypto_gcm_seal(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE],
                                const void *aad, size_t aad_len, const void *in, size_t len, void *out,
                                uint8_t out_tag[CRYPTO_GCM_TAG_SIZE]);

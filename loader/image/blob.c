@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A blob becomes private memory, once. Whoever serves it (a file that somebody else may be writing, the host of a
+ * confidential guest) can answer a second read differently, so the copy is what is hashed and the copy is what is used.
+ */
+#include "loader/image/image.h"
+
+#include "attest/crypto.h"
+#include "guest/base/ovf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define PIECE (1u << 20) /* hashed while still in the cache */
+
+void blob_close(struct blob *b)
+{
+    if (b->fd >= 0) { (void)close(b->fd); }
+    b->fd = -1;
+}
+
+static void close_blob(struct blob *b) { blob_close(b); }
+
+static int read_exactly(const struct blob *b, uint8_t *p, uint64_t off, size_t len, struct err *e)
+{
+    while (len > 0) {
+        ssize_t n = pread(b->fd, p, len, (off_t)(b->base + off));
+        if (n < 0 && errno == EINTR) { continue; }
+        if (n < 0) { return err_set(e, errno, "read: %s", strerror(errno)); }
+        if (n == 0) { return err_set(e, EBADMSG, "ends %zu bytes early", len); }
+        p += n;
+        off += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int copy_and_check(const struct blob *b, const struct digest *want, uint8_t *to, struct err *e)
+{
+    struct crypto_sha sha;
+    struct digest found;
+
+    if (crypto_sha_init(&sha, CRYPTO_SHA256) < 0) { return err_set(e, EIO, "SHA-256 is missing"); }
+    for (uint64_t off = 0; off < b->size;) {
+        size_t n = (size_t)min_u64(PIECE, b->size - off);
+        if (read_exactly(b, to + off, off, n, e) < 0) { return -e->code; }
+        crypto_sha_update(&sha, to + off, n);
+        off += n;
+    }
+    crypto_sha_final(&sha, found.sha256);
+    if (!digest_equal(&found, want)) {
+        char text[DIGEST_TEXT_SIZE];
+        digest_text(&found, text);
+        return err_set(e, EBADMSG, "content has digest %s", text);
+    }
+    return 0;
+}
+
+static int load(struct blob_source *src, const struct digest *d, uint64_t size, uint64_t max, struct map *out,
+                struct err *e)
+{
+    __attribute__((cleanup(close_blob))) struct blob b = {.fd = -1};
+
+    if (src->open(src, d, &b, e) < 0) { return -e->code; }
+    if (size != BLOB_SIZE_ANY && b.size != size) {
+        return err_set(e, EBADMSG, "has %" PRIu64 " bytes, its descriptor says %" PRIu64, b.size, size);
+    }
+    if (b.size == 0) { return err_set(e, EBADMSG, "is empty"); }
+    if (b.size > max) {
+        return err_set(e, EFBIG, "has %" PRIu64 " bytes, the ceiling is %" PRIu64, b.size, max);
+    }
+    auto_map m = {.len = (size_t)b.size};
+    void *p = mmap(NULL, m.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        return err_set(e, errno, "no memory for %" PRIu64 " bytes: %s", b.size, strerror(errno));
+    }
+    m.p = p;
+    if (copy_and_check(&b, d, p, e) < 0) { return -e->code; }
+    *out = (struct map){.p = steal_ptr(&m.p), .len = m.len};
+    return 0;
+}
+
+int blob_load(struct blob_source *src, const struct digest *d, uint64_t size, uint64_t max, struct map *out,
+              struct err *e)
+{
+    if (load(src, d, size, max, out, e) < 0) {
+        char text[DIGEST_TEXT_SIZE];
+        digest_text(d, text);
+        return err_wrap(e, "blob %s", text);
+    }
+    return 0;
+}
