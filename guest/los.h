@@ -30,6 +30,7 @@ char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 #endif
 
+#include "firmware/abi/panic.h"
 #include "guest/abi/linux_errno.h"
 
 /* Internal results of a system call; never reach the application. Values as in Linux. */
@@ -42,6 +43,7 @@ size_t fmt(char *buf, size_t size, const char *f, ...) PRINTF_LIKE(3, 4);
 void log_info(const char *f, ...) PRINTF_LIKE(1, 2);  /* host-visible: no secrets, no application data, no pointers */
 void log_warn(const char *f, ...) PRINTF_LIKE(1, 2);
 NORETURN void panic(const char *why);
+NORETURN void panic_code(enum panic_code code);
 
 /* Small objects from pools, zeroed; NULL when memory is out. Free accepts NULL. At most 64 KiB. */
 void *mem_alloc(size_t size);

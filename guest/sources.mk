@@ -7,16 +7,24 @@ HOST_ARCHIVES += base
 # The library OS, by family. The same sources are built for the guest and, with standin/ instead of x86/, as a Linux
 # process.
 LOS_MM_SRCS   := guest/fmt.c guest/mm/frames.c guest/mm/pool.c guest/mm/mobj.c guest/mm/uio.c guest/mm/uaccess.c
-LOS_TASK_SRCS :=
+LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S
 LOS_FS_SRCS   :=
 LOS_NET_SRCS  :=
 LOS_SYS_SRCS  := guest/sys/table.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
 # only in the guest
-LOS_X86_SRCS  := guest/lib.c
+LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/panic.c \
+                 guest/lib.c
 # only as a Linux process
-LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c
+LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 NATIVE_ARCHIVES += los
+
+# The library OS as the guest runs it; firmware/ packs it into the core image.
+LOS_ENTRY_SRCS := guest/main.c guest/task/entry.c
+$(B)/guest/los.elf: $(call objs,guest,$(LOS_SRCS) $(LOS_X86_SRCS) $(LOS_ENTRY_SRCS)) guest/los.ld
+	$(if $(Q),@echo "  LD G    $@")
+	$(Q)$(CC) -static -nostdlib -fPIE -no-pie -Wl,-T,guest/los.ld -Wl,--build-id=none -Wl,-z,noexecstack \
+	    -Wl,--gc-sections -o $@ $(filter %.o,$^)

@@ -55,6 +55,12 @@
 #define LBUS_ADRERR 2
 #define LILL_ILLOPN 2
 #define LFPE_INTDIV 1
+#define LFPE_FLTDIV 3
+#define LFPE_FLTOVF 4
+#define LFPE_FLTUND 5
+#define LFPE_FLTRES 6
+#define LFPE_FLTINV 7
+#define LTRAP_TRACE 2
 
 #define LSA_NOCLDSTOP 0x1ull
 #define LSA_NOCLDWAIT 0x2ull

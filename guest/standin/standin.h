@@ -22,4 +22,7 @@ uint64_t standin_user_alloc(size_t size);
 /* A copy of s in application memory. */
 uint64_t standin_user_string(const char *s);
 
+/* Time stands still but for this, and for jumps to the next deadline while every thread sleeps. */
+void standin_advance_clock(uint64_t ns);
+
 #endif

@@ -61,3 +61,8 @@ WEAK char *space_page(struct space *s, uint64_t va, bool write)
 }
 void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies);
 WEAK void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies) { (void)o, (void)lo, (void)hi, (void)copies; }
+WEAK void space_get(struct space *s) { (void)s; }
+WEAK void space_put(struct space *s) { (void)s; }
+WEAK void space_load(struct space *s) { (void)s; }
+NORETURN void thread_first(void);
+WEAK NORETURN void thread_first(void) { panic("stand-in: no entry code"); }

@@ -88,3 +88,9 @@ void panic(const char *why)
     fprintf(stderr, "panic: %s\n", why);
     abort();
 }
+
+void panic_code(enum panic_code code)
+{
+    fprintf(stderr, "panic code %d\n", (int)code);
+    abort();
+}

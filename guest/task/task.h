@@ -162,7 +162,8 @@ struct thread {
     uint64_t sp;                  /* saved library-OS stack pointer while not running (x86/switch.S) */
     void *stack;                  /* library-OS stack, lowest address */
     uint64_t fs_base;
-    void *xstate;                 /* extended state of the application while not on a vCPU; NULL = on the CPU */
+    void *xstate;                 /* room for the extended state; aligned by thread_xstate_area() */
+    uint32_t state_cpu;           /* vCPU whose registers may still hold it */
     uint64_t mask;                /* blocked signals */
     uint64_t saved_mask;          /* signal_mask_temporary */
     bool mask_saved;
@@ -171,15 +172,17 @@ struct thread {
     uint32_t altstack_flags;
     uint64_t clear_child_tid, robust_list;
     char comm[COMM_SIZE];
-    uint32_t state;               /* sched.c */
+    uint32_t state, sleep_how;    /* sched.c */
     bool woken, killed;
-    struct waitq *vfork_done;
+    bool full_exit;               /* regs hold more than the result of a call */
+    bool vfork_wait;              /* a vfork child still borrows this thread's memory */
     struct timer sleep_timer;
     uint64_t restart[6];          /* restart block */
     int64_t (*restart_fn)(struct thread *t);
     uint64_t start_ns, run_ns;
     uint32_t cpu;
 };
+#define STATE_IN_MEMORY UINT32_MAX
 
 struct thread *current(void);
 static inline struct proc *current_proc(void) { return current()->proc; }
