@@ -6,12 +6,15 @@
 #include "guest/standin/ward_native.h"
 #include "guest/task/task.h"
 
+void standin_first_thread(void); /* stubs.c, until processes are real here */
+
 void standin_boot(void) { standin_boot_with(256ull << 20, false); }
 
 void standin_boot_with(uint64_t ram_size, bool guarded)
 {
     native_ward_start(ram_size, guarded);
     frames_init();
+    standin_first_thread();
 }
 
 static uint64_t next_user = 0x10000000;

@@ -5,14 +5,15 @@
  */
 #include "guest/mm/mm.h"
 #include "guest/task/task.h"
+#include "guest/ward.h"
 
 #define WEAK __attribute__((weak))
 
 static struct proc first_proc = {.pid = 1, .pgid = 1, .sid = 1};
 static struct thread first_thread = {.proc = &first_proc, .tid = 1};
 
-WEAK struct thread *current(void);
-WEAK struct thread *current(void) { return &first_thread; }
+void standin_first_thread(void);
+void standin_first_thread(void) { cpu_vpage()->los[0] = (uint64_t)&first_thread; }
 
 WEAK void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 WEAK void waiter_init(struct waiter *w)
