@@ -11,3 +11,8 @@ HOST_ARCHIVES += crypto_small crypto_full
 # JOSE over the two: base64, strict JSON, JWK, JWE, JWS.
 jose_SRCS := attest/base64.c attest/json.c attest/jwk.c attest/jwe.c attest/jws.c
 HOST_ARCHIVES += jose
+
+# What crosses between guest and broker: initdata, report data. evidence: sim reports and their verifier.
+initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c
+evidence_SRCS := attest/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify_sim.c attest/measure_snp.c
+HOST_ARCHIVES += initdata evidence
