@@ -34,11 +34,12 @@ NATIVE_CFLAGS = $(COMMON) -D_GNU_SOURCE -DCASEMATE_STANDIN -fPIE -mno-red-zone -
 TEST_CFLAGS  = $(COMMON) -D_GNU_SOURCE -DCASEMATE_VERSION='"$(VERSION)"' -fPIE -pthread $(SAN)
 FUZZ_CC     ?= clang
 
+# Object files of sources $(2) in world $(1): host, guest, fw, native, test.
+objs = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
+
 include $(sort $(wildcard */sources.mk))
 
 # ---- compile rules ---------------------------------------------------------------------------------------------------
-
-objs = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
 
 $(B)/host/%.o: %.c
 	@mkdir -p $(@D)

@@ -172,7 +172,7 @@ static int make_idt(uint8_t *idt, struct elf *ward, struct err *e)
         {VEC_TIMER, "ward_irq_timer"}, {VEC_DEVICE, "ward_irq_device"},     {VEC_KICK, "ward_irq_kick"},
         {VEC_FLUSH, "ward_irq_flush"}, {VEC_SPURIOUS, "ward_irq_spurious"},
     };
-    uint64_t stubs, target;
+    uint64_t stubs = 0, target = 0;
 
     if (elf_symbol(ward, "ward_stubs", &stubs, e) < 0) { return -e->code; }
     for (unsigned v = 0; v < 32; v++) {
@@ -213,7 +213,7 @@ static int load_elf(struct builder *b, struct elf *f, bool zero_inside, struct p
     if (elf_getphdrnum(f->e, &n) != 0) { return err_set(e, EINVAL, "%s: no program headers", f->path); }
     for (size_t i = 0; i < n; i++) {
         GElf_Phdr ph;
-        uint64_t first;
+        uint64_t first = 0;
         if (!gelf_getphdr(f->e, (int)i, &ph) || ph.p_type != PT_LOAD || ph.p_memsz == 0) { continue; }
         if ((ph.p_vaddr & (PAGE_SIZE - 1)) != 0) {
             return err_set(e, EINVAL, "%s: segment at 0x%" PRIx64 " is not page aligned", f->path, ph.p_vaddr);
@@ -266,7 +266,7 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
 {
     struct part los_parts[PARTS_MAX], ward_parts[PARTS_MAX], zero[PARTS_MAX], init_part;
     size_t los_count = 0, ward_count = 0, zero_count = 0;
-    uint64_t header_page, cpu_page, tables_page, init_size, ward_first;
+    uint64_t header_page = 0, cpu_page = 0, tables_page = 0, init_size = 0, ward_first;
 
     /* contents, in order */
     b->next_table = T_STACKS_L3 + 1;
@@ -342,7 +342,7 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
                             .cpu_gpa = cpu_gpa,
                             .init_size = init_size,
                             .ward_gpa = base + ward_first * PAGE_SIZE};
-    uint64_t state, levels;
+    uint64_t state = 0, levels = 0;
     if (elf_symbol(ward, "ward_gdt", &h.gdt, e) < 0 || elf_symbol(ward, "ward_idt", &h.idt, e) < 0 ||
         elf_symbol(ward, "ward_tss", &h.tss, e) < 0 || elf_symbol(ward, "ward_entry", &h.ward_entry, e) < 0 ||
         elf_symbol(ward, "ward_park_entry", &h.ward_park, e) < 0 ||

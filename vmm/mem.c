@@ -15,11 +15,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define GIB              (1ull << 30)
-#define WINDOW_MIN       (16ull << 20)
+#define GIB              ((uint64_t)1 << 30)
+#define WINDOW_MIN       ((uint64_t)16 << 20)
 #define WINDOW_MAX       GIB
 #define WINDOW_DIVISOR   8
-#define MEMORY_MAX       (512ull << 30)
+#define MEMORY_MAX       ((uint64_t)512 << 30)
 
 int mem_slot(struct mem *m, int vm, uint64_t gpa, void *host, uint64_t size, bool readonly, struct err *e)
 {
@@ -64,7 +64,7 @@ int mem_init(struct mem *m, int vm, uint64_t memory, struct err *e)
     window = max_u64(WINDOW_MIN, min_u64(window, WINDOW_MAX));
     if (total < RAM_MIN + window) {
         return err_set(e, EINVAL, "memory of %" PRIu64 " MiB: at least %" PRIu64 " MiB", total >> 20,
-                       (RAM_MIN + window) >> 20);
+                       (uint64_t)(RAM_MIN + window) >> 20);
     }
     uint64_t ram = total - window;
     m->ram[0] = (struct mem_range){.gpa = 0, .size = min_u64(ram, HOLE_LO)};

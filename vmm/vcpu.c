@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define CR0_RUN  0x80050033ull /* PG AM WP NE ET MP PE */
 #define CR4_RUN  0x10620ull    /* PAE OSFXSR OSXMMEXCPT FSGSBASE */
@@ -207,7 +208,7 @@ static bool port_out(struct vcpu *v, struct err *e)
     uint32_t value;
 
     if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 4 || run->io.count != 1) {
-        (void)err_set(e, EPROTO, "guest used port 0x%x (%s, %u bytes)", run->io.port,
+        err_note(e, EPROTO, "guest used port 0x%x (%s, %u bytes)", run->io.port,
                       run->io.direction == KVM_EXIT_IO_OUT ? "out" : "in", run->io.size);
         return false;
     }
@@ -217,13 +218,13 @@ static bool port_out(struct vcpu *v, struct err *e)
     case PORT_PANIC: {
         char at[160];
         where(v, at, sizeof at);
-        (void)err_set(e, EBADE, "guest stopped itself: %s (panic %u)", panic_words(value), value);
-        if (value >= PANIC_WARD_EXCEPTION) { (void)err_wrap(e, "%s", at); }
+        err_note(e, EBADE, "guest stopped itself: %s (panic %u)", panic_words(value), value);
+        if (value >= PANIC_WARD_EXCEPTION) { err_prefix(e, "%s", at); }
         return false;
     }
     default:
         if (v->vm->tee->port == NULL || v->vm->tee->port(v->vm, run->io.port, value, e) == -ENOTTY) {
-            (void)err_set(e, EPROTO, "guest wrote 0x%x to unknown port 0x%x", value, run->io.port);
+            err_note(e, EPROTO, "guest wrote 0x%x to unknown port 0x%x", value, run->io.port);
         }
         return e->code == 0;
     }
@@ -239,20 +240,24 @@ static bool handle_exit(struct vcpu *v, struct err *e)
     case KVM_EXIT_INTR:
     case KVM_EXIT_IRQ_WINDOW_OPEN: return true;
     case KVM_EXIT_MMIO:
-        (void)err_set(e, EPROTO, "guest touched 0x%llx, where nothing is", run->mmio.phys_addr);
+        if (run->mmio.phys_addr == DOORBELL_GPA && run->mmio.is_write) {
+            vm_doorbell(v->vm);
+            return true;
+        }
+        err_note(e, EPROTO, "guest touched 0x%llx, where nothing is", run->mmio.phys_addr);
         break;
-    case KVM_EXIT_SHUTDOWN: (void)err_set(e, EBADE, "triple fault"); break;
+    case KVM_EXIT_SHUTDOWN: err_note(e, EBADE, "triple fault"); break;
     case KVM_EXIT_INTERNAL_ERROR:
-        (void)err_set(e, EIO, "KVM could not go on (internal error, suberror %u)", run->internal.suberror);
+        err_note(e, EIO, "KVM could not go on (internal error, suberror %u)", run->internal.suberror);
         break;
     case KVM_EXIT_FAIL_ENTRY:
-        (void)err_set(e, EIO, "KVM could not enter the guest (hardware reason 0x%llx)",
+        err_note(e, EIO, "KVM could not enter the guest (hardware reason 0x%llx)",
                       run->fail_entry.hardware_entry_failure_reason);
         break;
-    default: (void)err_set(e, EIO, "unexpected exit %u", run->exit_reason); break;
+    default: err_note(e, EIO, "unexpected exit %u", run->exit_reason); break;
     }
     where(v, at, sizeof at);
-    (void)err_wrap(e, "vCPU %u at %s", v->id, at);
+    err_prefix(e, "vCPU %u at %s", v->id, at);
     return false;
 }
 
@@ -264,7 +269,7 @@ void vcpu_run(struct vcpu *v)
     while (!atomic_load(&vm->stop)) {
         if (ioctl(v->fd, KVM_RUN, 0) < 0) {
             if (errno == EINTR || errno == EAGAIN) { continue; }
-            (void)err_set(&e, errno, "vCPU %u: KVM_RUN: %s", v->id, strerror(errno));
+            err_note(&e, errno, "vCPU %u: KVM_RUN: %s", v->id, strerror(errno));
             break;
         }
         if (!handle_exit(v, &e)) { break; }

@@ -52,11 +52,14 @@ struct vm {
     bool ended;
     struct err *error;    /* first failure */
     atomic_bool stop;
+    atomic_uint doorbells; /* that came as exits */
 };
 
 /* The first one to say why the guest ends wins; all vCPUs leave their run loops. Any thread. */
 void vm_end(struct vm *vm, unsigned status);
 void vm_fail(struct vm *vm, const struct err *why);
+
+void vm_doorbell(struct vm *vm);
 
 /* vcpu.c */
 MUST_CHECK int vcpu_init(struct vcpu *v, struct vm *vm, unsigned id, struct err *e);
