@@ -16,3 +16,14 @@ HOST_ARCHIVES += jose
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c
 evidence_SRCS := attest/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify_sim.c attest/measure_snp.c
 HOST_ARCHIVES += initdata evidence
+
+# The key broker: everything but its main.
+kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c claims.c client.c command.c config.c evidence_sim.c \
+              http.c rcar.c release.c rules.c selfsigned.c server.c session.c setup.c store.c token.c)
+HOST_ARCHIVES += kbs
+KBS_LIBS   := kbs evidence initdata jose crypto_full crypto_small base
+KBS_LDLIBS := -ljansson -lsqlite3 -levent -levent_openssl -lcurl -lssl -lcrypto
+PROGRAMS      += cc-kbs
+cc-kbs_MAIN   := attest/cc_kbs.c
+cc-kbs_LIBS   := $(KBS_LIBS)
+cc-kbs_LDLIBS := $(KBS_LDLIBS)

@@ -12,3 +12,5 @@ UNIT_LIBS_los_mm := los
 
 UNIT_LIBS_image := loader image jose crypto_full crypto_small base
 UNIT_LDLIBS_image := -ljansson -lz -lzstd -lcrypto
+UNIT_LIBS_kbs := $(KBS_LIBS)
+UNIT_LDLIBS_kbs := $(KBS_LDLIBS)

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cc-kbs: the key broker, and its administrator's tool.
+ *
+ * Exit status: 0 done; 1 refused or failed, with one line that says why; 2 wrong arguments.
+ */
+#include "attest/kbs/audit.h"
+#include "attest/kbs/broker.h"
+#include "attest/kbs/command.h"
+#include "attest/kbs/config.h"
+#include "attest/kbs/evidence_sim.h"
+#include "attest/kbs/server.h"
+#include "attest/kbs/setup.h"
+
+#include "guest/base/ct.h"
+#include "guest/base/hosted.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define BODIES_IN_MEMORY                                                                           \
+    32u /* as many bodies of the largest size as may be in memory at one time */
+
+static const char usage_text[] =
+    "usage: cc-kbs init DIR [--listen ADDRESS:PORT] [--name HOST]... [--insecure-sim-key PEM]\n"
+    "       cc-kbs serve --config FILE [--insecure-http]\n"
+    "       cc-kbs check-config --config FILE\n"
+    "       cc-kbs admin-token --key PEM [--issuer NAME] [--days N]\n"
+    "       cc-kbs admin --url URL --cert PEM --token FILE [--insecure-http] COMMAND\n"
+    "\n"
+    "init makes a directory with configuration, keys, certificate and an administrator's token.\n"
+    "Administrator's commands:\n"
+    "  set-resource REPO/TYPE/TAG FILE    delete-resource REPO/TYPE/TAG    list "
+    "[resources|references]\n"
+    "  set-policy FILE                    get-policy                       delete-policy\n"
+    "  set-reference FILE...              get-reference NAME               delete-reference NAME\n"
+    "FILE is - for standard input. set-reference takes what cc-attest measure prints, or a JSON "
+    "object of names and\n"
+    "values as CoCo's reference value service does; several files together replace the values of "
+    "their names.\n";
+
+static int usage(void)
+{
+    (void)fputs(usage_text, stderr);
+    return 2;
+}
+
+static int fail(const struct err *e)
+{
+    (void)fprintf(stderr, "cc-kbs: %s\n", e->text);
+    return 1;
+}
+
+static int64_t now_s(void)
+{
+    return (int64_t)time(NULL);
+}
+
+/* ---- serve ----------------------------------------------------------------------------------- */
+
+/* What a running broker holds, in the order it is made; undone in the reverse order. */
+struct running {
+    struct config config;
+    struct store *store;
+    struct audit audit;
+    struct verifier verifiers[1];
+    size_t verifier_count;
+    struct evidence_sim sim;
+    struct broker *broker;
+    struct server *server;
+};
+
+static void running_fini(struct running *r)
+{
+    server_free(r->server);
+    broker_free(r->broker);
+    audit_close(&r->audit);
+    store_close(r->store);
+    config_fini(&r->config);
+}
+
+static void verifiers_make(struct running *r)
+{
+    if (r->config.insecure_sim_keys.count) {
+        (void)fprintf(stderr,
+                      "cc-kbs: warning: [insecure_sim] is on: evidence of the software TEE is "
+                      "accepted from %zu "
+                      "machine(s)\n",
+                      r->config.insecure_sim_keys.count);
+        r->sim = (struct evidence_sim){.keys = r->config.insecure_sim_keys.v,
+                                       .count = r->config.insecure_sim_keys.count};
+        r->verifiers[r->verifier_count++] = evidence_sim_verifier(&r->sim);
+    }
+    if (r->verifier_count == 0) {
+        (void)fputs("cc-kbs: warning: no verifier is enabled, so no evidence will be accepted\n",
+                    stderr);
+    }
+}
+
+static int broker_make(struct running *r, struct err *e)
+{
+    struct config *c = &r->config;
+    struct broker_setup setup = {
+        .token_key = c->token_key,
+        .admin_keys = (const struct crypto_key *const *)c->admin_keys.v,
+        .admin_key_count = c->admin_keys.count,
+        .admin_issuer = c->admin_issuer,
+        .verifiers = r->verifiers,
+        .max_sessions = c->max_sessions,
+        .session_seconds = c->session_seconds,
+        .audit = audit_line,
+        .audit_ctx = &r->audit,
+    };
+    int rc = store_open(c->database, c->storage_key, &r->store, e);
+    if (rc == 0) { rc = audit_open(c->audit_file, &r->audit, e); }
+    if (rc < 0) { return rc; }
+    verifiers_make(r);
+    setup.store = r->store;
+    setup.verifier_count = r->verifier_count;
+    return broker_new(&setup, &r->broker, e);
+}
+
+static int server_make(struct running *r, bool insecure_http, struct err *e)
+{
+    const struct config *c = &r->config;
+    struct server_setup setup = {
+        .listen = c->listen,
+        .tls_cert_pem = insecure_http ? NULL : c->tls_cert,
+        .tls_key_pem = insecure_http ? NULL : c->tls_key,
+        .max_connections = c->max_connections,
+        .max_body = c->max_body,
+        .max_buffered = c->max_body * BODIES_IN_MEMORY,
+        .handle = broker_handle,
+        .ctx = r->broker,
+    };
+    return server_new(&setup, &r->server, e);
+}
+
+static int serve(const char *config, bool insecure_http, struct err *e)
+{
+    struct running r = {.audit = {.fd = -1}};
+    int rc = config_load(config, &r.config, e);
+    if (rc == 0) { rc = broker_make(&r, e); }
+    if (rc == 0) { rc = server_make(&r, insecure_http, e); }
+    if (rc == 0) {
+        if (insecure_http) {
+            (void)fputs("cc-kbs: warning: --insecure-http: everybody on the wire reads along\n",
+                        stderr);
+        }
+        (void)printf("cc-kbs: listening on %s port %u\n", insecure_http ? "http" : "https",
+                     server_port(r.server));
+        (void)fflush(stdout);
+        rc = server_run(r.server, e);
+    }
+    running_fini(&r);
+    return rc;
+}
+
+static int cmd_serve(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"insecure-http", no_argument, NULL, 'i'}, {0}};
+    const char *config = NULL;
+    bool insecure_http = false;
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (o) {
+        case 'c':
+            config = optarg;
+            break;
+        case 'i':
+            insecure_http = true;
+            break;
+        default:
+            return usage();
+        }
+    }
+    if (!config || optind != argc) { return usage(); }
+    struct err e = {0};
+    return serve(config, insecure_http, &e) < 0 ? fail(&e) : 0;
+}
+
+static int cmd_check_config(int argc, char **argv)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
+    const char *path = NULL;
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (o != 'c') { return usage(); }
+        path = optarg;
+    }
+    if (!path || optind != argc) { return usage(); }
+    auto_config c = {0};
+    struct err e = {0};
+    if (config_load(path, &c, &e) < 0) { return fail(&e); }
+    (void)printf("%s: good; listens on %s, %zu administrator(s), sim %s\n", path, c.listen,
+                 c.admin_keys.count, c.insecure_sim_keys.count ? "accepted (insecure)" : "refused");
+    return 0;
+}
+
+/* ---- init, admin-token ----------------------------------------------------------------------- */
+
+static int cmd_init(int argc, char **argv)
+{
+    static const struct option options[] = {{"listen", required_argument, NULL, 'l'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"insecure-sim-key", required_argument, NULL, 's'},
+                                            {0}};
+    struct setup_options s = {.listen = "127.0.0.1:8443", .now = now_s()};
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (o) {
+        case 'l':
+            s.listen = optarg;
+            break;
+        case 's':
+            s.insecure_sim_key = optarg;
+            break;
+        case 'n':
+            if (s.name_count == SETUP_NAMES_MAX) { return usage(); }
+            s.names[s.name_count++] = optarg;
+            break;
+        default:
+            return usage();
+        }
+    }
+    if (optind != argc - 1) { return usage(); }
+    s.dir = argv[optind];
+    struct err e = {0};
+    if (setup_run(&s, &e) < 0) { return fail(&e); }
+    (void)printf("cc-kbs: made %s; start it with: cc-kbs serve --config %s/" SETUP_CONFIG "\n",
+                 s.dir, s.dir);
+    return 0;
+}
+
+static int admin_token(const char *key_file, const char *issuer, int64_t days, struct err *e)
+{
+    auto_store_value pem = {0};
+    auto_key key = NULL;
+    char *token = NULL;
+    int rc = file_read(key_file, 64 * 1024, true, &pem, e);
+    if (rc == 0 && (rc = crypto_key_from_pem(pem.p, pem.len, &key)) < 0) {
+        rc = err_set(e, -rc, "%s: not a PEM key", key_file);
+    }
+    if (rc == 0) { rc = setup_admin_token(key, issuer, now_s(), days * 24 * 3600, &token, e); }
+    if (rc < 0) { return rc; }
+    (void)printf("%s\n", token);
+    wipe(token, strlen(token));
+    free(token);
+    return 0;
+}
+
+static int cmd_admin_token(int argc, char **argv)
+{
+    static const struct option options[] = {{"key", required_argument, NULL, 'k'},
+                                            {"issuer", required_argument, NULL, 'i'},
+                                            {"days", required_argument, NULL, 'd'},
+                                            {0}};
+    const char *key = NULL, *issuer = "cc-kbs", *days = "365";
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (o) {
+        case 'k':
+            key = optarg;
+            break;
+        case 'i':
+            issuer = optarg;
+            break;
+        case 'd':
+            days = optarg;
+            break;
+        default:
+            return usage();
+        }
+    }
+    char *end;
+    errno = 0;
+    long n = strtol(days, &end, 10);
+    if (!key || optind != argc || errno || *end || n < 1 || n > 36500) { return usage(); }
+    struct err e = {0};
+    return admin_token(key, issuer, n, &e) < 0 ? fail(&e) : 0;
+}
+
+/* ---- admin ----------------------------------------------------------------------------------- */
+
+static int admin(struct client *c, const char *token_file, int argc, char **argv, struct err *e)
+{
+    auto_store_value token = {0};
+    int rc = file_read(token_file, 64 * 1024, true, &token, e);
+    if (rc < 0) { return rc; }
+    while (token.len && (token.p[token.len - 1] == '\n' || token.p[token.len - 1] == '\r')) {
+        token.p[--token.len] = 0;
+    }
+    c->token = (const char *)token.p;
+    return command_run(c, argc, argv, e);
+}
+
+static int cmd_admin(int argc, char **argv)
+{
+    static const struct option options[] = {{"url", required_argument, NULL, 'u'},
+                                            {"cert", required_argument, NULL, 'c'},
+                                            {"token", required_argument, NULL, 't'},
+                                            {"insecure-http", no_argument, NULL, 'i'},
+                                            {0}};
+    struct client c = {0};
+    const char *token = NULL;
+    for (int o; (o = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
+        switch (o) {
+        case 'u':
+            c.url = optarg;
+            break;
+        case 'c':
+            c.cert_pem = optarg;
+            break;
+        case 't':
+            token = optarg;
+            break;
+        case 'i':
+            c.insecure_http = true;
+            break;
+        default:
+            return usage();
+        }
+    }
+    if (!c.url || !token || (!c.cert_pem && !c.insecure_http) || optind == argc) { return usage(); }
+    struct err e = {0};
+    int rc = admin(&c, token, argc - optind, argv + optind, &e);
+    return rc == -EINVAL && !e.text[0] ? usage() : rc < 0 ? fail(&e) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {{"init", cmd_init},
+                    {"serve", cmd_serve},
+                    {"check-config", cmd_check_config},
+                    {"admin-token", cmd_admin_token},
+                    {"admin", cmd_admin}};
+    for (size_t i = 0; argc > 1 && i < ARRAY_COUNT(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) { return commands[i].run(argc - 1, argv + 1); }
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        (void)fputs(usage_text, stdout);
+        return 0;
+    }
+    return usage();
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Routes, answers and the audit line. What is decided is decided in rcar.c, release.c and admin.c.
+ *
+ * A path is looked at as it was sent: percent escapes are refused everywhere, so what a rule names, what an administrator
+ * signs for and what is stored are one and the same text. [coco §17.3]
+ */
+#include "attest/kbs/broker_internal.h"
+
+#include "guest/base/hosted.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#define ERROR_TYPE "https://github.com/confidential-containers/kbs/errors/"
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* Without memory the answer is an empty 500. */
+static void reply_bytes(struct exchange *x, int status, const char *content_type, char *take_text)
+{
+    x->out->status = take_text ? status : 500;
+    x->out->content_type = content_type;
+    x->out->body = (uint8_t *)take_text;
+    x->out->body_len = take_text ? strlen(take_text) : 0;
+}
+
+void reply_text(struct exchange *x, const char *content_type, char *take_text)
+{
+    reply_bytes(x, 200, content_type, take_text);
+}
+
+void reply_json(struct exchange *x, json_t *take_json)
+{
+    reply_bytes(x, 200, "application/json",
+                take_json ? json_dumps(take_json, JSON_COMPACT | JSON_ENCODE_ANY) : NULL);
+    json_decref(take_json);
+}
+
+void reply_empty(struct exchange *x)
+{
+    x->out->status = 200;
+}
+
+/* Bytes of strangers end up in reasons, cut anywhere: what is not printable ASCII becomes a question mark. */
+static void make_printable(char *text)
+{
+    for (char *p = text; *p; p++) {
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) { *p = '?'; }
+    }
+}
+
+void reply_error(struct exchange *x, int status, const char *variant, const char *fmt, ...)
+{
+    char detail[DECISION_REASON_SIZE * 4], type[128];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+    make_printable(detail);
+    (void)snprintf(type, sizeof type, ERROR_TYPE "%s", variant);
+    json_t *body = json_pack("{s:s, s:s}", "type", type, "detail", detail);
+    reply_json(x, body);
+    x->out->status = status;
+    x->decision.allowed = false;
+    if (x->decision.reason_count == 0) {
+        (void)snprintf(x->decision.reasons[0], sizeof x->decision.reasons[0], "%.*s",
+                       DECISION_REASON_SIZE - 1, detail);
+        x->decision.reason_count = 1;
+    }
+}
+
+void reasons_join(const struct decision *d, char *out, size_t size)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < d->reason_count && len < size; i++) {
+        int n = snprintf(out + len, size - len, "%s%s", i ? "; " : "", d->reasons[i]);
+        len += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* ---- the audit line -------------------------------------------------------------------------- */
+
+static void add_hex(json_t *line, const char *name, const uint8_t *p, size_t len)
+{
+    char hex[HEX_LEN(64)];
+    hex_encode(p, len, hex);
+    (void)json_object_set_new(line, name, json_string(hex));
+}
+
+static void audit(const struct exchange *x)
+{
+    char when[32];
+    struct tm tm;
+    time_t t = (time_t)x->now;
+    (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+    auto_json line =
+        json_pack("{s:s, s:s, s:s, s:s, s:i}", "time", when, "peer", x->peer, "event", x->event,
+                  "decision", x->decision.allowed ? "allow" : "refuse", "status", x->out->status);
+    if (!line) { return; }
+    if (x->subject[0]) { (void)json_object_set_new(line, "subject", json_string(x->subject)); }
+    if (x->session[0]) { (void)json_object_set_new(line, "session", json_string(x->session)); }
+    if (x->claims) {
+        (void)json_object_set_new(line, "tee", json_string(x->claims->tee));
+        add_hex(line, "measurement", x->claims->measurement, CLAIMS_MEASUREMENT);
+        add_hex(line, "initdata", x->claims->initdata, x->claims->initdata_len);
+    }
+    if (x->decision.allowed && x->decision.rule[0]) {
+        (void)json_object_set_new(line, "rule", json_string(x->decision.rule));
+    }
+    if (!x->decision.allowed) {
+        json_t *reasons = json_array();
+        for (size_t i = 0; i < x->decision.reason_count; i++) {
+            (void)json_array_append_new(reasons, json_string(x->decision.reasons[i]));
+        }
+        (void)json_object_set_new(line, "reasons", reasons);
+    }
+    auto_free char *text = json_dumps(line, JSON_COMPACT);
+    if (text) { x->b->setup.audit(x->b->setup.audit_ctx, text); }
+}
+
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+static bool starts_with(struct view v, const char *text)
+{
+    size_t n = strlen(text);
+    return v.len >= n && memcmp(v.p, text, n) == 0;
+}
+
+/* Cut the prefix and split what follows at its first slash. */
+static void path_split(struct exchange *x, size_t prefix)
+{
+    struct view p = {.p = x->rq->path.p + prefix, .len = x->rq->path.len - prefix};
+    const uint8_t *slash = p.len ? memchr(p.p, '/', p.len) : NULL;
+    x->plugin = (struct view){.p = p.p, .len = slash ? (size_t)(slash - p.p) : p.len};
+    x->rest = slash ? (struct view){.p = slash + 1, .len = p.len - x->plugin.len - 1}
+                    : (struct view){.p = p.p};
+}
+
+static void route_kbs(struct exchange *x)
+{
+    enum http_method m = x->rq->method;
+    if (memchr(x->rq->path.p, '%', x->rq->path.len)) {
+        reply_error(x, 401, "PluginInternalError",
+                    "path: found a percent escape, wanted the plain text");
+    } else if (http_view_is(x->plugin, "auth") && m == HTTP_POST) {
+        handle_auth(x);
+    } else if (http_view_is(x->plugin, "attest") && m == HTTP_POST) {
+        handle_attest(x);
+    } else if (http_view_is(x->plugin, "resource") && m == HTTP_GET) {
+        handle_resource_get(x);
+    } else {
+        handle_admin_kbs(x);
+    }
+}
+
+void broker_handle(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                   struct http_response *out)
+{
+    static const char kbs[] = "/kbs/v0/", own[] = "/casemate/v0/";
+    struct exchange x = {.b = ctx, .rq = rq, .peer = peer, .now = now, .out = out};
+    if (starts_with(rq->path, kbs)) {
+        path_split(&x, sizeof kbs - 1);
+        route_kbs(&x);
+    } else if (starts_with(rq->path, own)) {
+        path_split(&x, sizeof own - 1);
+        handle_admin_own(&x);
+    } else if (http_view_is(rq->path, "/healthz") && rq->method == HTTP_GET) {
+        reply_empty(&x);
+    } else {
+        out->status = 404;
+    }
+    if (x.event) { audit(&x); }
+    claims_fini(&x.held);
+}
+
+/* ---- state ----------------------------------------------------------------------------------- */
+
+int broker_load_policy(struct broker *b, struct err *e)
+{
+    auto_store_value text = {0};
+    struct err got = {0};
+    int rc = store_get(b->setup.store, STORE_POLICY, POLICY_NAME, &text, &got);
+    if (rc == -ENOENT) { return 0; }
+    if (rc < 0) { return err_set(e, -rc, "%s", got.text); }
+    struct rules *rules = NULL;
+    rc = rules_parse(text.p, text.len, &rules, e);
+    if (rc < 0) { return rc; }
+    rules_free(b->rules);
+    b->rules = rules;
+    return 0;
+}
+
+const char *reference_name_of(const char *tee)
+{
+    static const struct {
+        const char *tee, *name;
+    } names[] = {
+        {"sim", "sim_launch_measurement"}, {"snp", "snp_launch_measurement"}, {"tdx", "mr_td"}};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        if (strcmp(names[i].tee, tee) == 0) { return names[i].name; }
+    }
+    return NULL;
+}
+
+/* A value is a digest in hex or a list of them; anything else in it matches nothing. */
+static struct reference_answer reference_ask(void *ctx, const char *tee,
+                                             const uint8_t measurement[CLAIMS_MEASUREMENT])
+{
+    struct broker *b = ctx;
+    struct reference_answer a = {0};
+    const char *name = reference_name_of(tee);
+    auto_store_value text = {0};
+    struct err e = {0};
+    if (!name || store_get(b->setup.store, STORE_REFERENCE, name, &text, &e) < 0) { return a; }
+    auto_json list = json_loadb((const char *)text.p, text.len, JSON_DECODE_ANY, NULL);
+    char want[HEX_LEN(CLAIMS_MEASUREMENT)];
+    hex_encode(measurement, CLAIMS_MEASUREMENT, want);
+    size_t n = json_is_array(list) ? json_array_size(list) : json_is_string(list) ? 1 : 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *one = json_string_value(json_is_array(list) ? json_array_get(list, i) : list);
+        if (!one) { continue; }
+        a.count++;
+        if (!a.first[0]) { (void)snprintf(a.first, sizeof a.first, "%s", one); }
+        if (strcmp(one, want) == 0) { a.known = true; }
+    }
+    return a;
+}
+
+struct references broker_references(struct broker *b)
+{
+    return (struct references){.ctx = b, .ask = reference_ask};
+}
+
+int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
+{
+    struct broker *b = calloc(1, sizeof *b);
+    if (!b) { return err_set(e, ENOMEM, "broker: out of memory"); }
+    b->setup = *s;
+    int rc = sessions_new(s->max_sessions, s->session_seconds, &b->sessions, e);
+    if (rc == 0 && broker_load_policy(b, e) < 0) { rc = err_wrap(e, "stored policy"); }
+    if (rc < 0) {
+        broker_free(b);
+        return rc;
+    }
+    *out = b;
+    return 0;
+}
+
+void broker_free(struct broker *b)
+{
+    if (!b) { return; }
+    rules_free(b->rules);
+    sessions_free(b->sessions);
+    free(b);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The key broker without sockets: a request comes in, an answer goes out, and a line goes to the audit log. Speaks the
+ * CoCo KBS protocol 0.4.0; refuses with a reason.
+ *
+ * Routes under /kbs/v0: auth, attest, resource (guests: GET; administrators: POST, DELETE), resource-policy,
+ * reference-value. Ours, for administrators: /casemate/v0/{resources,policy,references}. /healthz is for anybody.
+ */
+#ifndef CASEMATE_ATTEST_KBS_BROKER_H
+#define CASEMATE_ATTEST_KBS_BROKER_H
+
+#include "attest/crypto.h"
+#include "attest/kbs/http.h"
+#include "attest/kbs/store.h"
+#include "attest/kbs/verifier.h"
+
+struct broker;
+
+struct broker_setup {
+    struct store *store; /* everything in this struct is borrowed and outlives the broker */
+    const struct crypto_key *token_key;         /* P-256, private: signs attestation tokens */
+    const struct crypto_key *const *admin_keys; /* public; whoever signs with one administers */
+    size_t admin_key_count;
+    const char *admin_issuer; /* what `iss` of an administrator's token must be */
+    const struct verifier *verifiers;
+    size_t verifier_count;
+    uint32_t max_sessions;
+    int64_t session_seconds;                    /* from /auth; also the life of a token */
+    void (*audit)(void *ctx, const char *line); /* one JSON object, no line break */
+    void *audit_ctx;
+};
+
+/* Reads policy and reference values from the store; one that does not load is an error here, not at the first request. */
+MUST_CHECK int broker_new(const struct broker_setup *s, struct broker **out, struct err *e);
+void broker_free(struct broker *b);
+
+/* A server_handler: ctx is the broker. */
+void broker_handle(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                   struct http_response *out);
+
+#endif

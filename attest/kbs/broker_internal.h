@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the broker's own files: one exchange from request to answer and audit line. */
+#ifndef CASEMATE_ATTEST_KBS_BROKER_INTERNAL_H
+#define CASEMATE_ATTEST_KBS_BROKER_INTERNAL_H
+
+#include "attest/kbs/broker.h"
+#include "attest/kbs/rules.h"
+#include "attest/kbs/session.h"
+
+#define COOKIE_NAME "kbs-session-id"
+#define SUBJECT_MAX                                                                                \
+    1100 /* three segments of a resource, or the longest name of a reference value */
+
+struct broker {
+    struct broker_setup setup;
+    struct sessions *sessions;
+    struct rules *rules; /* NULL = no policy yet */
+};
+
+/* One request under way. */
+struct exchange {
+    struct broker *b;
+    const struct http_request *rq;
+    const char *peer;
+    int64_t now;
+    struct view plugin, rest; /* of the path: first segment, and what follows its slash */
+    struct http_response *out;
+
+    /* for the audit line; event NULL = this exchange decides nothing */
+    const char *event;
+    char subject[SUBJECT_MAX];   /* what it is about: a resource, a policy, a reference value */
+    char session[9];             /* first digits of the session's id */
+    const struct claims *claims; /* of whoever asks: in the session, or `held` */
+    struct claims held;          /* claims out of a token; freed with the exchange */
+    struct decision decision;
+};
+
+/* ---- answers */
+
+/* JSON error body; the reason goes to the guest and, as the decision's reason, into the audit log. [coco §2.6] */
+void reply_error(struct exchange *x, int status, const char *variant, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* Takes json. */
+void reply_json(struct exchange *x, json_t *take_json);
+/* Takes text, which came from malloc. */
+void reply_text(struct exchange *x, const char *content_type, char *take_text);
+void reply_empty(struct exchange *x);
+
+/* All reasons in one text, cut where it is full. */
+void reasons_join(const struct decision *d, char *out, size_t size);
+
+/* ---- handlers, by file */
+
+void handle_auth(struct exchange *x);         /* rcar.c */
+void handle_attest(struct exchange *x);       /* rcar.c */
+void handle_resource_get(struct exchange *x); /* release.c */
+void handle_admin_kbs(struct exchange *x);    /* admin.c: /kbs/v0 */
+void handle_admin_own(struct exchange *x);    /* admin.c: /casemate/v0 */
+
+/* ---- state */
+
+/* From the store; an absent policy is none. */
+MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
+
+#define POLICY_NAME "resource-policy"
+
+/* The name under which the reference values of a TEE kind are stored, CoCo's where there is one; NULL for other kinds. */
+const char *reference_name_of(const char *tee);
+
+/* A reader of the store for rules_judge(). */
+struct references broker_references(struct broker *b);
+
+/* ---- tokens (token.c) */
+
+/* An attestation token for c. *out: malloc. */
+MUST_CHECK int token_issue(struct broker *b, const struct claims *c, const char *nonce, int64_t now,
+                           char **out, struct err *e);
+/* The claims of a token we signed and that is still good. */
+MUST_CHECK int token_take(struct broker *b, struct view token, int64_t now, struct claims *out,
+                          struct err *e);
+
+/* Whoever sent this request may administer; otherwise the reason. */
+MUST_CHECK int admin_check(struct broker *b, const struct http_request *rq, int64_t now,
+                           struct err *e);
+
+/* The token of `Authorization: Bearer`, or an empty view with p NULL. The scheme is case sensitive. [coco §17.2] */
+struct view bearer_of(const struct http_request *rq);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a command line to a request and from its answer to text. What is sent was read from files of the administrator. */
+#include "attest/kbs/command.h"
+
+#include "attest/base64.h"
+#include "attest/hex.h"
+#include "attest/json.h"
+#include "attest/kbs/config.h"
+#include "attest/kbs/store.h"
+#include "guest/base/hosted.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FILE_MAX (64u * 1024 * 1024)
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+/* The detail of an error body, or what else was said. */
+static int refused(const struct client_answer *a, struct err *e)
+{
+    auto_json body = json_loadb(a->body, a->len, JSON_REJECT_DUPLICATES, NULL);
+    const char *type = json_string_value(json_object_get(body, "type"));
+    const char *detail = json_string_value(json_object_get(body, "detail"));
+    const char *variant = type ? strrchr(type, '/') : NULL;
+    if (!variant || !detail) {
+        return err_set(e, EACCES, "the broker answered %d: %.120s", a->status, a->body);
+    }
+    return err_set(e, EACCES, "refused (%d %s): %s", a->status, variant + 1, detail);
+}
+
+static int ask(const struct client *c, enum http_method m, const char *path, const void *body,
+               size_t len, bool print, struct err *e)
+{
+    struct client_answer a = {0};
+    int rc = client_call(c, m, path, body, len, &a, e);
+    if (rc < 0) { return rc; }
+    if (a.status != 200) {
+        rc = refused(&a, e);
+    } else if (print) {
+        (void)fwrite(a.body, 1, a.len, stdout);
+        if (a.len == 0 || a.body[a.len - 1] != '\n') { (void)putchar('\n'); }
+    }
+    free(a.body);
+    return rc;
+}
+
+static int read_input(const char *path, struct store_value *out, struct err *e)
+{
+    return file_read(strcmp(path, "-") == 0 ? "/dev/stdin" : path, FILE_MAX, false, out, e);
+}
+
+/* prefix and name; the broker judges the name. */
+static int path_make(const char *prefix, const char *name, char *out, size_t size, struct err *e)
+{
+    int n = snprintf(out, size, "%s%s", prefix, name);
+    if (n < 0 || (size_t)n >= size) { return err_set(e, ENAMETOOLONG, "the name is too long"); }
+    if (strpbrk(name, "?#% \t\r\n")) {
+        return err_set(e, EINVAL, "%.80s: the name holds a character that none has", name);
+    }
+    return 0;
+}
+
+/* ---- resources, policies, lists -------------------------------------------------------------- */
+
+static int set_resource(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    char path[1200];
+    auto_store_value value = {0};
+    int rc = path_make("/kbs/v0/resource/", argv[0], path, sizeof path, e);
+    if (rc == 0) { rc = read_input(argv[1], &value, e); }
+    return rc < 0 ? rc : ask(c, HTTP_POST, path, value.p, value.len, false, e);
+}
+
+static int delete_resource(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    char path[1200];
+    int rc = path_make("/kbs/v0/resource/", argv[0], path, sizeof path, e);
+    return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
+}
+
+static int list(const struct client *c, char **argv, int argc, struct err *e)
+{
+    const char *what = argc ? argv[0] : "resources";
+    if (strcmp(what, "resources") == 0) {
+        return ask(c, HTTP_GET, "/casemate/v0/resources", NULL, 0, true, e);
+    }
+    if (strcmp(what, "references") == 0) {
+        return ask(c, HTTP_GET, "/casemate/v0/references", NULL, 0, true, e);
+    }
+    return -EINVAL;
+}
+
+static int set_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    auto_store_value text = {0};
+    int rc = read_input(argv[0], &text, e);
+    if (rc < 0) { return rc; }
+    auto_free char *b64 = malloc(b64u_len(text.len) + 1);
+    if (!b64) { return err_set(e, ENOMEM, "out of memory"); }
+    b64u_encode(text.p, text.len, b64);
+    auto_json doc = json_pack("{s:s}", "policy", b64);
+    auto_free char *body = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+    if (!body) { return err_set(e, ENOMEM, "out of memory"); }
+    return ask(c, HTTP_POST, "/kbs/v0/resource-policy", body, strlen(body), false, e);
+}
+
+static int get_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argv, (void)argc;
+    return ask(c, HTTP_GET, "/casemate/v0/policy", NULL, 0, true, e);
+}
+
+static int delete_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argv, (void)argc;
+    return ask(c, HTTP_DELETE, "/casemate/v0/policy", NULL, 0, false, e);
+}
+
+/* ---- reference values ------------------------------------------------------------------------ */
+
+/* The name under which a broker looks for launch digests of that kind. */
+static const char *reference_name(const char *tee)
+{
+    if (strcmp(tee, "sim") == 0) { return "sim_launch_measurement"; }
+    if (strcmp(tee, "snp") == 0) { return "snp_launch_measurement"; }
+    return strcmp(tee, "tdx") == 0 ? "mr_td" : NULL;
+}
+
+/* {"tee": "sim", "measurement": "<96 hex>"}: adds one digest to the list of its kind. Further members are for people. */
+static int take_measurement(const char *file, const json_t *doc, json_t *values, struct err *e)
+{
+    const char *tee = json_string_value(json_object_get(doc, "tee"));
+    const char *digest = json_string_value(json_object_get(doc, "measurement"));
+    const char *name = tee ? reference_name(tee) : NULL;
+    uint8_t bytes[48];
+    if (!name) { return err_set(e, EINVAL, "%s: tee: wanted sim, snp or tdx", file); }
+    if (!digest || !hex_decode(digest, strlen(digest), bytes, sizeof bytes)) {
+        return err_set(e, EINVAL, "%s: measurement: wanted 96 digits of lower-case hex", file);
+    }
+    json_t *list = json_object_get(values, name);
+    if (!list) {
+        list = json_array();
+        if (json_object_set_new(values, name, list) < 0) {
+            return err_set(e, ENOMEM, "out of memory");
+        }
+    }
+    if (!json_is_array(list)) {
+        return err_set(e, EINVAL, "%s: %s was given as something else before", file, name);
+    }
+    return json_array_append_new(list, json_string(digest)) < 0
+               ? err_set(e, ENOMEM, "out of memory")
+               : 0;
+}
+
+static int take_file(const char *file, json_t *values, struct err *e)
+{
+    auto_store_value text = {0};
+    auto_json doc = NULL;
+    int rc = read_input(file, &text, e);
+    if (rc == 0) { rc = json_load_strict(file, text.p, text.len, FILE_MAX, &doc, e); }
+    if (rc < 0) { return rc; }
+    if (!json_is_object(doc)) { return err_set(e, EINVAL, "%s: not an object", file); }
+    if (json_object_get(doc, "measurement")) { return take_measurement(file, doc, values, e); }
+    return json_object_update(values, doc) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
+static int set_reference(const struct client *c, char **argv, int argc, struct err *e)
+{
+    auto_json values = json_object();
+    for (int i = 0; i < argc; i++) {
+        int rc = take_file(argv[i], values, e);
+        if (rc < 0) { return rc; }
+    }
+    auto_free char *payload = json_dumps(values, JSON_COMPACT);
+    auto_free char *b64 = payload ? malloc(b64_len(strlen(payload)) + 1) : NULL;
+    if (!b64) { return err_set(e, ENOMEM, "out of memory"); }
+    b64_encode(payload, strlen(payload), b64);
+    auto_json doc =
+        json_pack("{s:s, s:s, s:s}", "version", "0.1.0", "type", "sample", "payload", b64);
+    auto_free char *body = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+    if (!body) { return err_set(e, ENOMEM, "out of memory"); }
+    return ask(c, HTTP_POST, "/kbs/v0/reference-value", body, strlen(body), false, e);
+}
+
+static int get_reference(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    char path[1200];
+    int rc = path_make("/kbs/v0/reference-value/", argv[0], path, sizeof path, e);
+    return rc < 0 ? rc : ask(c, HTTP_GET, path, NULL, 0, true, e);
+}
+
+static int delete_reference(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    char path[1200];
+    int rc = path_make("/casemate/v0/references/", argv[0], path, sizeof path, e);
+    return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
+}
+
+int command_run(const struct client *c, int argc, char **argv, struct err *e)
+{
+    static const struct {
+        const char *name;
+        int min, max; /* arguments */
+        int (*run)(const struct client *c, char **argv, int argc, struct err *e);
+    } commands[] = {
+        {"set-resource", 2, 2, set_resource},
+        {"delete-resource", 1, 1, delete_resource},
+        {"list", 0, 1, list},
+        {"set-policy", 1, 1, set_policy},
+        {"get-policy", 0, 0, get_policy},
+        {"delete-policy", 0, 0, delete_policy},
+        {"set-reference", 1, 64, set_reference},
+        {"get-reference", 1, 1, get_reference},
+        {"delete-reference", 1, 1, delete_reference},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
+        if (strcmp(argv[0], commands[i].name) != 0) { continue; }
+        if (argc - 1 < commands[i].min || argc - 1 > commands[i].max) { return -EINVAL; }
+        return commands[i].run(c, argv + 1, argc - 1, e);
+    }
+    return -EINVAL;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The broker's configuration: one TOML file, read strictly. Unknown tables and keys are errors. File names are relative
+ * to the file's own directory.
+ *
+ *      [server]
+ *      listen = "127.0.0.1:8443"
+ *      tls_cert = "server.crt"              PEM, leaf first
+ *      tls_key = "server.key"
+ *      max_connections = 1024               absent = that
+ *      max_body = 2097152                   bytes; absent = that
+ *      [storage]
+ *      database = "kbs.sqlite"
+ *      key_file = "storage.key"             64 hexadecimal digits; readable by nobody else
+ *      [token]
+ *      key = "token.key"                    PEM, P-256, private
+ *      [admin]
+ *      public_keys = ["admin.pub"]          PEM, Ed25519 or P-256
+ *      issuer = "cc-kbs"                    absent = that
+ *      [sessions]                           absent = these
+ *      max = 10000
+ *      seconds = 300
+ *      [audit]                              absent = standard error
+ *      file = "audit.log"
+ *      [insecure_sim]                       absent = evidence of kind sim is refused
+ *      trusted_keys = ["sim.pub"]           PEM, of the machines whose word is taken for a TEE's
+ */
+#ifndef CASEMATE_ATTEST_KBS_CONFIG_H
+#define CASEMATE_ATTEST_KBS_CONFIG_H
+
+#include "attest/crypto.h"
+#include "attest/kbs/store.h"
+#include "guest/base/err.h"
+
+#define CONFIG_KEYS_MAX 16
+
+struct config_keys {
+    size_t count;
+    struct crypto_key *v[CONFIG_KEYS_MAX];
+};
+
+struct config {
+    char *listen, *tls_cert, *tls_key; /* tls_*: absolute or relative to the current directory */
+    uint32_t max_connections;
+    uint64_t max_body;
+    char *database;
+    uint8_t storage_key[STORE_KEY_SIZE];
+    struct crypto_key *token_key;
+    struct config_keys admin_keys;
+    char *admin_issuer;
+    uint32_t max_sessions;
+    int64_t session_seconds;
+    char *audit_file; /* NULL = standard error */
+    struct config_keys insecure_sim_keys;
+};
+
+/* Reads the file and every key it names. */
+MUST_CHECK int config_load(const char *path, struct config *out, struct err *e);
+void config_fini(struct config *c); /* wipes keys; a zeroed one is fine */
+#define auto_config __attribute__((cleanup(config_fini))) struct config
+
+/* The whole of a file of at most max bytes. private: refuse one that others may read. */
+struct store_value;
+MUST_CHECK int file_read(const char *path, size_t max, bool private, struct store_value *out,
+                         struct err *e);
+
+#endif

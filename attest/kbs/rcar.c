@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The handshake: request, challenge, attestation, response. [coco §2]
+ *
+ * Invariants
+ *  1. A nonce is ours, random, bound to one session, and tried once: evidence that is refused ends its session.
+ *  2. Evidence without initdata is refused before anything is verified.
+ *  3. An attested session answers with the token it has, whatever else is in the body; the verifier does not run again.
+ */
+#include "attest/kbs/broker_internal.h"
+
+#include "attest/initdata.h"
+#include "attest/jose.h"
+#include "attest/transcript.h"
+#include "guest/base/ct.h"
+#include "guest/base/hosted.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PROTOCOL      "0.4.0"
+#define AUTH_BODY_MAX (16u * 1024)
+/* The server's ceiling on bodies is the real one; this is the parser's. */
+#define ATTEST_BODY_MAX (16u * 1024 * 1024)
+
+static void refuse(struct exchange *x, const char *text)
+{
+    reply_error(x, 401, "AttestationError", "%s", text);
+}
+
+/* ---- /auth ----------------------------------------------------------------------------------- */
+
+/* Three numbers with dots, perhaps "+build": is it a version at all? */
+static bool version_parses(const char *v)
+{
+    for (int part = 0; part < 3; part++) {
+        size_t digits = strspn(v, "0123456789");
+        if (digits == 0 || digits > 9) { return false; }
+        v += digits;
+        if (part < 2 && *v++ != '.') { return false; }
+    }
+    return *v == '\0' || *v == '+' || *v == '-';
+}
+
+static bool version_ok(const char *v)
+{
+    size_t n = sizeof PROTOCOL - 1;
+    return strncmp(v, PROTOCOL, n) == 0 && (v[n] == '\0' || v[n] == '+');
+}
+
+static const struct verifier *verifier_find(const struct broker *b, const char *tee)
+{
+    for (size_t i = 0; i < b->setup.verifier_count; i++) {
+        if (strcmp(b->setup.verifiers[i].name, tee) == 0) { return &b->setup.verifiers[i]; }
+    }
+    return NULL;
+}
+
+static void refuse_tee(struct exchange *x, const char *tee)
+{
+    char enabled[128] = "none";
+    size_t len = 0;
+    for (size_t i = 0; i < x->b->setup.verifier_count && len < sizeof enabled; i++) {
+        int n = snprintf(enabled + len, sizeof enabled - len, "%s%s", i ? ", " : "",
+                         x->b->setup.verifiers[i].name);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    reply_error(x, 401, "AttestationError",
+                "tee: found %.60s, wanted one this broker has a verifier for: %s", tee, enabled);
+}
+
+static int auth_read(struct exchange *x, json_t **out_doc, const char **out_version,
+                     const char **out_tee, struct err *e)
+{
+    int rc = json_load_strict("request", x->rq->body.p, x->rq->body.len, AUTH_BODY_MAX, out_doc, e);
+    if (rc == 0) { rc = json_get_text("request", *out_doc, "version", out_version, e); }
+    if (rc == 0) { rc = json_get_text("request", *out_doc, "tee", out_tee, e); }
+    if (rc == 0 && !json_object_get(*out_doc, "extra-params")) {
+        rc = err_set(e, EBADMSG, "request: extra-params is missing");
+    }
+    return rc;
+}
+
+static void set_cookie(struct exchange *x, const struct session *s)
+{
+    char date[30];
+    http_date(s->expires, date);
+    (void)snprintf(x->out->cookie, sizeof x->out->cookie,
+                   COOKIE_NAME "=%s; Expires=%s; Path=/kbs/v0; HttpOnly", s->id, date);
+}
+
+void handle_auth(struct exchange *x)
+{
+    auto_json doc = NULL;
+    const char *version, *tee;
+    struct err e = {0};
+    x->event = "auth";
+    if (auth_read(x, &doc, &version, &tee, &e) < 0) {
+        refuse(x, e.text);
+        return;
+    }
+    if (!version_parses(version)) {
+        reply_error(x, 401, "AttestationError",
+                    "failed to parse KBS version: found %.40s, wanted " PROTOCOL, version);
+        return;
+    }
+    if (!version_ok(version)) { /* the words that CoCo's client looks for [coco §2.1] */
+        reply_error(x, 401, "AttestationError",
+                    "KBS Client Protocol Version Mismatch: expect =" PROTOCOL
+                    " while the request is %.40s",
+                    version);
+        return;
+    }
+    if (!verifier_find(x->b, tee)) {
+        refuse_tee(x, tee);
+        return;
+    }
+    struct session *s;
+    int rc = session_open(x->b->sessions, tee, x->now, &s, &e);
+    if (rc < 0) {
+        reply_error(x, rc == -EAGAIN ? 503 : 500, "AttestationError", "%s", e.text);
+        return;
+    }
+    x->event = NULL; /* a challenge decides nothing */
+    set_cookie(x, s);
+    reply_json(x, json_pack("{s:s, s:s}", "nonce", s->nonce, "extra-params", ""));
+}
+
+/* ---- /attest --------------------------------------------------------------------------------- */
+
+struct attestation {
+    json_t *doc; /* owner of everything below but key */
+    const char *nonce;
+    const char *additional;
+    json_t *primary;
+    const char *initdata;        /* NULL = none */
+    const char *initdata_format; /* NULL = none */
+    size_t initdata_len;
+    json_t *key; /* the known members of tee-pubkey; owned */
+};
+
+static void attestation_fini(struct attestation *a)
+{
+    json_decref(a->key);
+    json_decref(a->doc);
+}
+#define auto_attestation __attribute__((cleanup(attestation_fini))) struct attestation
+
+/* The key must be one that we can encrypt to: refused here, not when the guest asks for a resource. */
+static int tee_key_read(const json_t *runtime, struct attestation *a, struct err *e)
+{
+    json_t *raw;
+    auto_jwk jwk = {0};
+    int rc = json_get_object("runtime-data", runtime, "tee-pubkey", &raw, e);
+    if (rc == 0) { rc = jwk_from_json(raw, &jwk, e); }
+    if (rc < 0) { return rc; }
+    enum jwe_alg alg = jwe_alg_of(jwk.alg);
+    enum crypto_key_type type = crypto_key_type(jwk.key);
+    bool ec = alg == JWE_ECDH_ES_A256KW && (type == CRYPTO_P256 || type == CRYPTO_P521);
+    bool rsa = alg == JWE_RSA_OAEP_256 && type == CRYPTO_RSA;
+    if (!ec && !rsa) {
+        return err_set(
+            e, EINVAL,
+            "tee-pubkey: found alg %.31s, wanted ECDH-ES+A256KW on P-256 or P-521, or RSA-OAEP-256",
+            jwk.alg);
+    }
+    if (crypto_key_is_private(jwk.key)) {
+        return err_set(e, EINVAL, "tee-pubkey: found a private key");
+    }
+    return transcript_tee_key(raw, &a->key, e);
+}
+
+static int initdata_read(struct attestation *a, struct err *e)
+{
+    json_t *init = json_object_get(a->doc, "init-data");
+    if (!init || json_is_null(init)) { return 0; }
+    if (!json_is_object(init)) { return err_set(e, EBADMSG, "init-data: is not an object"); }
+    int rc = json_get_text("init-data", init, "format", &a->initdata_format, e);
+    if (rc == 0) { rc = json_get_text("init-data", init, "body", &a->initdata, e); }
+    if (rc < 0) { return rc; }
+    a->initdata_len = json_string_length(json_object_get(init, "body"));
+    if (strcmp(a->initdata_format, "toml") != 0) {
+        return err_set(e, EINVAL, "init-data: found format %.20s, wanted toml", a->initdata_format);
+    }
+    if (a->initdata_len > INITDATA_MAX) {
+        return err_set(e, EFBIG, "init-data: %zu bytes, at most %u", a->initdata_len, INITDATA_MAX);
+    }
+    return 0;
+}
+
+static int attestation_read(const struct http_request *rq, struct attestation *a, struct err *e)
+{
+    json_t *runtime, *evidence;
+    int rc = json_load_strict("attestation", rq->body.p, rq->body.len, ATTEST_BODY_MAX, &a->doc, e);
+    if (rc == 0) { rc = json_get_object("attestation", a->doc, "runtime-data", &runtime, e); }
+    if (rc == 0) { rc = json_get_text("runtime-data", runtime, "nonce", &a->nonce, e); }
+    if (rc == 0) { rc = json_get_object("attestation", a->doc, "tee-evidence", &evidence, e); }
+    if (rc == 0) {
+        rc = json_get_object("tee-evidence", evidence, "primary_evidence", &a->primary, e);
+    }
+    if (rc == 0) {
+        rc = json_get_text("tee-evidence", evidence, "additional_evidence", &a->additional, e);
+    }
+    if (rc == 0) { rc = tee_key_read(runtime, a, e); }
+    if (rc == 0) { rc = initdata_read(a, e); }
+    return rc;
+}
+
+/* What was the matter, in one text; every reason becomes one of the decision's. */
+static int refused_by(struct exchange *x, const struct verdict *v, struct err *e)
+{
+    for (size_t i = 0; i < v->reason_count && i < DECISION_REASONS_MAX; i++) {
+        const struct verdict_reason *r = &v->reasons[i];
+        (void)snprintf(x->decision.reasons[i], DECISION_REASON_SIZE,
+                       "%s (%s): %s: found %s, wanted %s", r->check, r->code, r->text, r->found,
+                       r->wanted);
+        x->decision.reason_count = i + 1;
+    }
+    return err_set(e, EACCES, "the evidence is refused");
+}
+
+static int evidence_verify(struct exchange *x, const struct session *s, const struct attestation *a,
+                           struct claims *out, struct err *e)
+{
+    size_t n = strlen(s->nonce);
+    if (strlen(a->nonce) != n || !ct_eq(a->nonce, s->nonce, n)) {
+        return err_set(e, EACCES, "nonce: found %.60s, wanted the one of this session", a->nonce);
+    }
+    if (!a->initdata || a->initdata_len == 0) {
+        return err_set(e, EACCES,
+                       "init-data: found none; a guest without initdata gets no secrets");
+    }
+    const struct verifier *v = verifier_find(x->b, s->tee);
+    if (!v) { return err_set(e, EACCES, "tee: the verifier for %s is gone", s->tee); }
+    struct evidence ev = {
+        .primary = a->primary,
+        .additional = a->additional,
+        .nonce = s->nonce,
+        .tee_key = a->key,
+        .initdata = {.p = (const uint8_t *)a->initdata, .len = a->initdata_len},
+        .now = x->now,
+    };
+    struct verdict verdict = {0};
+    v->verify(v->ctx, &ev, out, &verdict);
+    if (verdict.result != VERDICT_ACCEPTED) { return refused_by(x, &verdict, e); }
+    (void)snprintf(out->tee, sizeof out->tee, "%s", v->kind);
+    out->tee_key = json_incref(a->key);
+    return 0;
+}
+
+/* The session has proved itself; claims move into it. */
+static int session_settle(struct exchange *x, struct session *s, struct claims *c, struct err *e)
+{
+    char *token = NULL;
+    int rc = token_issue(x->b, c, s->nonce, x->now, &token, e);
+    if (rc < 0) { return rc; }
+    struct claims *kept = malloc(sizeof *kept);
+    if (!kept) {
+        free(token);
+        return err_set(e, ENOMEM, "session: out of memory");
+    }
+    *kept = *c;
+    *c = (struct claims){0};
+    session_attested(s, kept, token);
+    return 0;
+}
+
+/* With the verifier's reasons, where it is the one who refused. */
+static void refuse_evidence(struct exchange *x, const struct err *e)
+{
+    if (x->decision.reason_count == 0) {
+        refuse(x, e->text);
+        return;
+    }
+    char all[DECISION_REASON_SIZE * 3];
+    reasons_join(&x->decision, all, sizeof all);
+    reply_error(x, 401, "AttestationError", "%s: %s", e->text, all);
+}
+
+static void reply_token(struct exchange *x, const struct session *s)
+{
+    set_cookie(x, s);
+    reply_json(x, json_pack("{s:s}", "token", s->token));
+}
+
+void handle_attest(struct exchange *x)
+{
+    struct err e = {0};
+    x->event = "attest";
+    struct view id = http_cookie_get(x->rq, COOKIE_NAME);
+    if (!id.p) {
+        refuse(x, "cookie: found no " COOKIE_NAME ", wanted the one that /auth set");
+        return;
+    }
+    auto_attestation a = {0};
+    if (attestation_read(x->rq, &a, &e) < 0) {
+        refuse(x, e.text);
+        return;
+    }
+    struct session *s = session_find(x->b->sessions, id, x->now);
+    if (!s) {
+        refuse(x, "session: found none for this cookie; it is unknown, expired, or its evidence "
+                  "was refused");
+        return;
+    }
+    (void)snprintf(x->session, sizeof x->session, "%.8s", s->id);
+    if (s->attested) {
+        x->event = NULL;
+        reply_token(x, s);
+        return;
+    }
+    auto_claims c = {0};
+    int rc = evidence_verify(x, s, &a, &c, &e);
+    if (rc == 0) { rc = session_settle(x, s, &c, &e); }
+    if (rc < 0) {
+        refuse_evidence(x, &e);
+        session_drop(x->b->sessions, s); /* invariant 1 */
+        return;
+    }
+    x->decision.allowed = true;
+    x->claims = s->claims;
+    reply_token(x, s);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest asks for a resource. In this order, so that a refusal tells nobody whether the resource exists: who asks
+ * (session, else token), may it (rules), is it there, encrypt. [coco §2.6]
+ *
+ * Rules are asked at every release, with today's policy and reference values; a token only says who asks.
+ */
+#include "attest/kbs/broker_internal.h"
+
+#include "attest/jose.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Finds the claims of whoever asks. False when an answer has been given. */
+static bool who_asks(struct exchange *x)
+{
+    struct view cookie = http_cookie_get(x->rq, COOKIE_NAME);
+    struct session *s = cookie.p ? session_find(x->b->sessions, cookie, x->now) : NULL;
+    if (s) {
+        (void)snprintf(x->session, sizeof x->session, "%.8s", s->id);
+        if (!s->attested) {
+            reply_error(x, 401, "TokenNotFound", "session: not attested yet");
+            return false;
+        }
+        x->claims = s->claims;
+        return true;
+    }
+    struct view token = bearer_of(x->rq);
+    if (!token.p) {
+        x->event = NULL; /* how CoCo's client begins; it says nothing about anybody [coco §17.5] */
+        reply_error(x, 401, "TokenNotFound",
+                    "found neither an attested session nor a Bearer token");
+        return false;
+    }
+    struct err e = {0};
+    if (token_take(x->b, token, x->now, &x->held, &e) < 0) {
+        reply_error(x, 401, "TokenVerifierError", "%s", e.text);
+        return false;
+    }
+    x->claims = &x->held;
+    return true;
+}
+
+static int encrypt_to(const json_t *tee_key, const struct store_value *value, char **out,
+                      struct err *e)
+{
+    auto_jwk jwk = {0};
+    int rc = jwk_from_json(tee_key, &jwk, e);
+    if (rc < 0) { return rc; }
+    struct jwe_recipient to = {.alg = jwe_alg_of(jwk.alg), .key = jwk.key};
+    if (!(JWE_ALLOW_KBS & JWE_ALLOW(to.alg))) {
+        return err_set(e, EINVAL, "tee-pubkey: alg %.31s", jwk.alg);
+    }
+    return jwe_encrypt(&to, 1, value->p, value->len, out, e);
+}
+
+static void release(struct exchange *x)
+{
+    auto_store_value value = {0};
+    struct err e = {0};
+    char *jwe = NULL;
+    int rc = store_get(x->b->setup.store, STORE_RESOURCE, x->subject, &value, &e);
+    if (rc < 0) {
+        bool absent = rc == -ENOENT;
+        reply_error(x, absent ? 401 : 500, "PluginInternalError", "resource: %s",
+                    absent ? "allowed, but there is none of that name" : e.text);
+        return;
+    }
+    if (encrypt_to(x->claims->tee_key, &value, &jwe, &e) < 0) {
+        reply_error(x, 401, "JweError", "%s", e.text);
+        return;
+    }
+    reply_text(x, "application/json", jwe);
+}
+
+void handle_resource_get(struct exchange *x)
+{
+    x->event = "release";
+    if (!who_asks(x)) { return; }
+    if (!resource_path_ok(x->rest)) {
+        reply_error(x, 401, "PluginInternalError",
+                    "path: wanted repository/type/tag of letters, digits, _, - and .");
+        return;
+    }
+    (void)snprintf(x->subject, sizeof x->subject, "%.*s", (int)x->rest.len,
+                   (const char *)x->rest.p);
+    struct references refs = broker_references(x->b);
+    rules_judge(x->b->rules, &refs, x->claims, x->subject, &x->decision);
+    if (!x->decision.allowed) {
+        char all[DECISION_REASON_SIZE * 3];
+        reasons_join(&x->decision, all, sizeof all);
+        reply_error(x, 401, "PolicyDeny", "Access denied by policy: %s: %s", x->subject, all);
+        return;
+    }
+    release(x);
+}

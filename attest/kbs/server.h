@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sockets, TLS, time limits and ceilings: brings one complete request at a time to a handler and its answer back. One
+ * thread, one event loop. Knows nothing of keys or policies.
+ *
+ * What a hostile client can cost: one connection of max_connections, of which it may hold a share only until the phase
+ * it is in runs out of time (TLS and head 10 s, body 30 s, answer 30 s, idle 30 s); one head of HTTP_HEAD_MAX; one body
+ * of max_body, and all bodies together max_buffered. Time limits are absolute: a byte now and then buys nothing.
+ */
+#ifndef CASEMATE_ATTEST_KBS_SERVER_H
+#define CASEMATE_ATTEST_KBS_SERVER_H
+
+#include "attest/kbs/http.h"
+
+struct server;
+
+/* now: Unix seconds. peer: address of the client, text. rq and what it points to live until the handler returns. */
+typedef void server_handler(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                            struct http_response *out);
+
+struct server_setup {
+    const char *listen; /* "127.0.0.1:8080", "[::]:8080"; port 0 lets the kernel choose */
+    const char *tls_cert_pem; /* file names; both NULL = plain http, asked for by name */
+    const char *tls_key_pem;
+    uint32_t max_connections;
+    uint64_t max_body;     /* bytes, one request */
+    uint64_t max_buffered; /* bytes, all bodies that are in memory at one time */
+    server_handler *handle;
+    void *ctx;
+};
+
+/* Binds and loads certificates; nothing is served yet. */
+MUST_CHECK int server_new(const struct server_setup *s, struct server **out, struct err *e);
+void server_free(struct server *s);
+
+/* The port that is bound. */
+uint16_t server_port(const struct server *s);
+
+/*
+ * Serve until SIGTERM, SIGINT or server_stop(). Then no new connection is taken, answers under way are finished for at
+ * most 5 s, and it returns 0.
+ */
+MUST_CHECK int server_run(struct server *s, struct err *e);
+
+/* From any thread. */
+void server_stop(struct server *s);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store: what comes back, what is refused, and that the file alone tells nothing and forges nothing. */
+#include "attest/kbs/store.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const uint8_t key[STORE_KEY_SIZE] = {1, 2, 3};
+static char dir[] = "/tmp/kbs-store-XXXXXX";
+static char path[64];
+
+static void make_dir(void)
+{
+    cr_assert_not_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof path, "%s/db", dir);
+}
+static void drop_dir(void)
+{
+    static const char *const names[] = {"db", "db-wal", "db-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        char p[96];
+        (void)snprintf(p, sizeof p, "%s/%s", dir, names[i]);
+        (void)unlink(p);
+    }
+    (void)rmdir(dir);
+}
+TestSuite(store, .init = make_dir, .fini = drop_dir);
+
+static struct store *open_ok(void)
+{
+    struct store *st = NULL;
+    struct err e = {0};
+    cr_assert_eq(store_open(path, key, &st, &e), 0, "%s", e.text);
+    return st;
+}
+
+Test(store, keeps_values_over_a_restart)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "first", 5, &e), 0);
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "sec\0ond", 7, &e), 0);
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "empty/b/c", "", 0, &e), 0);
+    store_close(st);
+    st = open_ok();
+    struct store_value v = {0};
+    cr_assert_eq(store_get(st, STORE_RESOURCE, "a/b/c", &v, &e), 0);
+    cr_assert_eq(v.len, 7);
+    cr_assert_arr_eq(v.p, "sec\0ond", 7);
+    store_value_fini(&v);
+    cr_assert_eq(store_get(st, STORE_RESOURCE, "empty/b/c", &v, &e), 0);
+    cr_assert_eq(v.len, 0);
+    store_value_fini(&v);
+    cr_assert_eq(store_get(st, STORE_POLICY, "a/b/c", &v, &e), -ENOENT);
+    store_close(st);
+}
+
+static int collect(void *ctx, const char *name)
+{
+    strncat(ctx, name, 20);
+    strncat(ctx, " ", 2);
+    return 0;
+}
+
+Test(store, lists_and_deletes)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    char names[64] = "";
+    cr_assert_eq(store_put(st, STORE_REFERENCE, "b", "1", 1, &e), 0);
+    cr_assert_eq(store_put(st, STORE_REFERENCE, "a", "1", 1, &e), 0);
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "c", "1", 1, &e), 0);
+    cr_assert_eq(store_list(st, STORE_REFERENCE, collect, names, &e), 0);
+    cr_assert_str_eq(names, "a b ");
+    cr_assert_eq(store_delete(st, STORE_REFERENCE, "a", &e), 0);
+    cr_assert_eq(store_delete(st, STORE_REFERENCE, "a", &e), -ENOENT);
+    store_close(st);
+}
+
+Test(store, refuses_another_key_when_it_opens)
+{
+    store_close(open_ok());
+    static const uint8_t other[STORE_KEY_SIZE] = {9};
+    struct store *st = NULL;
+    struct err e = {0};
+    cr_assert_eq(store_open(path, other, &st, &e), -EKEYREJECTED);
+    cr_assert(strstr(e.text, "another storage key"), "%s", e.text);
+}
+
+Test(store, refuses_a_database_that_is_not_ours)
+{
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "CREATE TABLE x (y)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    struct store *st = NULL;
+    struct err e = {0};
+    cr_assert_eq(store_open(path, key, &st, &e), -EINVAL);
+    cr_assert(strstr(e.text, "not a cc-kbs database"), "%s", e.text);
+}
+
+Test(store, file_is_private_and_holds_no_plaintext)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "PLAINTEXT-OF-A-KEY", 18, &e), 0);
+    store_close(st);
+    struct stat sb;
+    cr_assert_eq(stat(path, &sb), 0);
+    cr_assert_eq(sb.st_mode & 077, 0);
+    static char file[1 << 20];
+    FILE *f = fopen(path, "rb");
+    cr_assert_not_null(f);
+    size_t n = fread(file, 1, sizeof file, f);
+    (void)fclose(f);
+    cr_assert_gt(n, 100);
+    cr_assert_null(memmem(file, n, "PLAINTEXT-OF-A-KEY", 18));
+}
+
+/* Whoever can write the file moves the sealed value of one item under the name of another. */
+Test(store, refuses_a_value_that_was_moved)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "x", 1, &e), 0);
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "d/e/f", "y", 1, &e), 0);
+    store_close(st);
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(
+        sqlite3_exec(db,
+                     "UPDATE item SET value = (SELECT value FROM item WHERE name = 'a/b/c')"
+                     " WHERE name = 'd/e/f'",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    st = open_ok();
+    struct store_value v = {0};
+    cr_assert_eq(store_get(st, STORE_RESOURCE, "d/e/f", &v, &e), -EBADMSG);
+    cr_assert_null(v.p);
+    store_close(st);
+}
