@@ -11,5 +11,11 @@ HOST_ARCHIVES += image
 image_LDLIBS := -ljansson -lz -lzstd
 
 # loader: what host programs share
-loader_SRCS := loader/resolve.c
+loader_SRCS := loader/resolve.c loader/keys.c loader/keyprovider.c loader/layout_write.c loader/recrypt.c \
+               loader/inspect.c
 HOST_ARCHIVES += loader
+
+PROGRAMS += cc-image
+cc-image_MAIN   := loader/cc_image.c
+cc-image_LIBS   := loader image jose crypto_full crypto_small base
+cc-image_LDLIBS := $(image_LDLIBS) -lcrypto

@@ -117,6 +117,7 @@ struct image_layer {
 struct image_config {
     const char **entrypoint, **cmd, **env, **volumes;
     const char *workdir, *user, *stop_signal;
+    const char *os, *architecture;
 };
 
 struct image {
@@ -132,7 +133,10 @@ struct image {
 MUST_CHECK int image_load(struct blob_source *src, const struct digest *manifest, struct image *out, struct err *e);
 void image_fini(struct image *img); /* zeroed is fine */
 
-/* The two parsers behind it, pure functions of bytes; out is filled only on success. config wants layers filled. */
+/*
+ * The two parsers behind it, pure functions of bytes. The manifest fills out only on success; the config adds to an image
+ * whose manifest was parsed, leaves the platform to the caller, and needs image_fini() even after a failure.
+ */
 MUST_CHECK int image_manifest_parse(const void *p, size_t len, struct image *out, struct err *e);
 MUST_CHECK int image_config_parse(const void *p, size_t len, struct image *out, struct err *e);
 

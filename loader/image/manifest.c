@@ -137,14 +137,10 @@ static int diff_ids(const json_t *j, struct image *img, struct err *e)
     return 0;
 }
 
-static int platform(const json_t *j, struct err *e)
+static int check_platform(const struct image_config *c, struct err *e)
 {
-    const char *os, *arch;
-    if (member_text(j, "os", &os, e) < 0 || member_text(j, "architecture", &arch, e) < 0) {
-        return -e->code;
-    }
-    if (strcmp(os, "linux") != 0 || strcmp(arch, "amd64") != 0) {
-        return err_set(e, ENOTSUP, "image is for %.40s/%.40s, wanted linux/amd64", os, arch);
+    if (strcmp(c->os, "linux") != 0 || strcmp(c->architecture, "amd64") != 0) {
+        return err_set(e, ENOTSUP, "image is for %.40s/%.40s, wanted linux/amd64", c->os, c->architecture);
     }
     return 0;
 }
@@ -191,7 +187,8 @@ int image_config_parse(const void *p, size_t len, struct image *out, struct err 
 
     out->config_json = members_parse(p, len, e);
     if (!none && e->code == 0) { (void)!err_set(e, ENOMEM, "out of memory"); }
-    if (!out->config_json || !none || platform(out->config_json, e) < 0 ||
+    if (!out->config_json || !none || member_text(out->config_json, "os", &out->config.os, e) < 0 ||
+        member_text(out->config_json, "architecture", &out->config.architecture, e) < 0 ||
         diff_ids(out->config_json, out, e) < 0 || member_object_opt(out->config_json, "config", &c, e) < 0 ||
         process(c ? c : none, &out->config, e) < 0) {
         return err_wrap(e, "image config");
@@ -210,7 +207,7 @@ int image_load(struct blob_source *src, const struct digest *digest, struct imag
         image_fini(&img);
         return err_wrap(e, "image config");
     }
-    if (image_config_parse(c.p, c.len, &img, e) < 0) {
+    if (image_config_parse(c.p, c.len, &img, e) < 0 || check_platform(&img.config, e) < 0) {
         image_fini(&img);
         return -e->code;
     }
