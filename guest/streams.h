@@ -38,6 +38,10 @@ extern struct streams_events streams_events;
 /* The last word, before ward_power_off(); kind STREAM_EXIT_*. */
 void streams_exit(unsigned kind, unsigned status);
 void streams_phase(unsigned phase); /* STREAM_PHASE_* */
+/* One line for the host's log, without its end; dropped when the host does not read. No secrets, no application data. */
+void streams_log(const char *line, size_t len);
+/* Bytes of a whole item (STREAM_ITEM_*), at most u->left of them moved; -ENOENT when the host gave none. Sleeps. */
+int64_t streams_item(uint32_t item, struct uio *u);
 
 /* ---- one stream ---------------------------------------------------------------------------------------------------- */
 

@@ -6,7 +6,7 @@
  * there. A guest that breaks the rules costs itself the device: `broken` is called once with a reason, and nothing of
  * the window is believed afterwards. It never costs the monitor anything but that.
  *
- * Order: streams_new() before the guest starts, streams_start() with it, streams_finish() after its last vCPU has
+ * The process ignores SIGPIPE. Order: streams_new() before the guest starts, streams_start() with it, streams_finish() after its last vCPU has
  * stopped, streams_free(). All functions but new and free may be called from any thread.
  */
 #ifndef CASEMATE_VMM_STREAMS_H
@@ -38,7 +38,8 @@ struct streams_config {
     const struct streams_blob *blobs;            /* borrowed */
     size_t blob_count;
 
-    int stdio[3];             /* borrowed, -1 = none. Never made non-blocking for others who share them. */
+    int stdio[3];             /* duplicated, -1 = none; closed when the guest closes its end. Others who share them never
+                                 see them become non-blocking. */
     uint16_t rows, cols;      /* size of the terminal; 0 = there is none */
     unsigned spare_cores;     /* online cores beyond those that vCPUs use; above 1 the I/O thread may spin before it sleeps */
     uint32_t sockets_max;     /* outside connections open at once; 0 = no network */

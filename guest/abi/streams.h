@@ -30,8 +30,11 @@
  *       either bit for fin and error, and
  *   (b) has a count that it has not served yet,
  * notes the count as served and puts the stream's number into its ready ring. Whoever waits stores a `want` with a new
- * count, fences, and looks again before it sleeps. So each number is at most once in a ready ring, which therefore
- * never overflows, and a number in it is only a hint: looking at a stream without news is harmless.
+ * count, fences, and looks again before it sleeps. It may add flags to a count at any time, but takes a new count only
+ * after the number of the last one has come back. So each number is at most once in a ready ring, which therefore never
+ * overflows, and a number in it is only a hint: looking at a stream without news is harmless. In one look the control
+ * ring is read before the ready ring; whoever learns of OPEN or OPENED looks at the stream, and whoever learns of CLOSED
+ * frees the number after the ready ring has been read.
  *
  * Bells. Each side has one `bell` word with a count and STREAM_BELL_ARMED. Whoever put something into a ready ring or a
  * control ring, or took from a full control ring, fences and, if the other side's bell is armed with a count not served
@@ -44,8 +47,8 @@
  *
  * Life of a stream number: free -> OPEN (guest) -> OPENED (host, result 0) -> ... -> CLOSE (guest) -> CLOSED (host) ->
  * free. The guest sets its half of the slot before OPEN and puts the name, name_len bytes, into the ring to the host;
- * the host sets its half before OPENED. An OPENED with an error still needs CLOSE. CLOSE is allowed from OPEN on; the
- * host then carries out bytes that lie before the guest's fin, lets go of the rings and answers CLOSED. Until then
+ * the host sets its half before OPENED. Every OPEN gets one OPENED, and before CLOSED; one with an error still needs
+ * CLOSE. CLOSE is allowed from OPEN on; the host then carries out bytes that lie before the guest's fin, lets go of the rings and answers CLOSED. Until then
  * neither number nor ring memory may be used again; a host that never answers only uses up the window, after which
  * opening fails.
  *
