@@ -6,6 +6,7 @@
 #include "guest/fs/fs.h"
 #include "guest/mm/frames.h"
 #include "guest/mm/tables.h"
+#include "guest/streams.h"
 #include "guest/task/sched.h"
 #include "guest/ward.h"
 #include "guest/x86/cpu.h"
@@ -38,6 +39,8 @@ void los_main(const void *handoff_page)
     xstate_setup();
     sched_cpu_init(0);
     big_lock();
+    if (streams_init((void *)LOS_WINDOW, handoff->window_size) != 0) { panic("streams device"); }
+    device_poll = streams_poll;
     if (fs_init() != 0) { panic("file systems"); }
     first_process();
     sched_idle(NULL);

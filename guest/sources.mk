@@ -9,7 +9,7 @@ HOST_ARCHIVES += base
 LOS_MM_SRCS   := guest/fmt.c guest/mm/frames.c guest/mm/pool.c guest/mm/mobj.c guest/mm/uio.c guest/mm/uaccess.c
 LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S
 LOS_FS_SRCS   :=
-LOS_NET_SRCS  :=
+LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c
 LOS_SYS_SRCS  := guest/sys/table.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
@@ -20,6 +20,9 @@ LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cp
 LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
+# The driver of the streams device alone, for tests that play the rest.
+streams_guest_SRCS := guest/streams.c guest/stream_io.c guest/stream_rings.c guest/fmt.c guest/mm/uio.c
+NATIVE_ARCHIVES += streams_guest
 NATIVE_ARCHIVES += los
 
 # The library OS as the guest runs it; firmware/ packs it into the core image.

@@ -49,7 +49,7 @@ static struct stream *by_number(uint32_t number)
     return block != NULL ? block[number % BLOCK] : NULL;
 }
 
-void streams_break(const char *why)
+void streams_mistrust(const char *why)
 {
     if (dev.broken) { return; }
     dev.broken = true;
@@ -92,7 +92,7 @@ static uint64_t room(const uint64_t *shared_head, uint64_t *seen_head, uint64_t 
 {
     uint64_t head = shm_load_u64(shared_head);
     if (head - *seen_head > tail - *seen_head) {
-        streams_break("head of a ring to the host");
+        streams_mistrust("head of a ring to the host");
         return 0;
     }
     *seen_head = head;
@@ -152,7 +152,7 @@ void stream_tell(struct stream *s, uint32_t what)
     if ((want & what) == 0 || want / STREAM_WANT_STEP == s->want_served) { return; }
     s->want_served = want / STREAM_WANT_STEP;
     if (room(&dev.head->host.ready_head, &dev.host_ready_head, dev.ready_tail, STREAMS_MAX) == 0) {
-        streams_break("the host asked twice for the same news");
+        streams_mistrust("the host asked twice for the same news");
         return;
     }
     uint32_t *ring = (uint32_t *)(void *)(dev.window + STREAMS_READY_TO_HOST);
@@ -189,13 +189,13 @@ void stream_look(struct stream *s)
     uint64_t in_size = s->in != NULL ? s->in->size : 0;
 
     if (tail - s->in_head > in_size || tail < s->in_tail || (s->in_fin && tail != s->in_tail)) {
-        streams_break("tail of a stream");
+        streams_mistrust("tail of a stream");
     } else if (fin != STREAM_FIN_NONE && fin != tail) {
-        streams_break("end of a stream");
+        streams_mistrust("end of a stream");
     } else if (head - s->out_head > s->out_tail - s->out_head) {
-        streams_break("head of a stream");
+        streams_mistrust("head of a stream");
     } else if (error > ERRNO_MAX) {
-        streams_break("error of a stream");
+        streams_mistrust("error of a stream");
     } else {
         s->in_tail = tail;
         s->out_head = head;
@@ -225,11 +225,11 @@ static bool zero(const uint8_t *p, size_t len)
 static void on_opened(struct stream *s, const struct stream_msg *m)
 {
     if (s == NULL || s->open_unsent || s->result != -EINPROGRESS) {
-        streams_break("answer to no question");
+        streams_mistrust("answer to no question");
         return;
     }
     if (m->result > 0 || m->result < -ERRNO_MAX || m->result == -EINPROGRESS) {
-        streams_break("answer with an impossible result");
+        streams_mistrust("answer with an impossible result");
         return;
     }
     s->result = m->result;
@@ -242,7 +242,7 @@ static void on_opened(struct stream *s, const struct stream_msg *m)
 static void on_closed(struct stream *s)
 {
     if (s == NULL || s->state != STREAM_CLOSING || s->close_unsent || s->result == -EINPROGRESS) {
-        streams_break("end of a stream that was not closed");
+        streams_mistrust("end of a stream that was not closed");
         return;
     }
     list_del(&s->link);
@@ -261,12 +261,12 @@ static void on_message(const struct stream_msg *m)
     } else if (m->op == STREAM_OP_SIGNAL) {
         used = sizeof m->number;
     } else if (m->op != STREAM_OP_CLOSED) {
-        streams_break("unknown control message");
+        streams_mistrust("unknown control message");
         return;
     }
     if (m->kind != 0 || m->reserved != 0 || m->stream >= STREAMS_MAX || (m->op != STREAM_OP_OPENED && m->result != 0) ||
         !zero(m->bytes + used, sizeof m->bytes - used)) {
-        streams_break("malformed control message");
+        streams_mistrust("malformed control message");
         return;
     }
     switch (m->op) {
@@ -274,14 +274,14 @@ static void on_message(const struct stream_msg *m)
     case STREAM_OP_CLOSED: on_closed(by_number(m->stream)); break;
     case STREAM_OP_SIGNAL:
         if (m->number < 1 || m->number > 64) {
-            streams_break("signal number");
+            streams_mistrust("signal number");
         } else if (streams_events.signal != NULL) {
             streams_events.signal((int)m->number);
         }
         break;
     case STREAM_OP_RESIZE:
         if (m->resize.rows > UINT16_MAX || m->resize.cols > UINT16_MAX) {
-            streams_break("terminal size");
+            streams_mistrust("terminal size");
         } else if (streams_events.resize != NULL) {
             streams_events.resize((uint16_t)m->resize.rows, (uint16_t)m->resize.cols);
         }
@@ -293,7 +293,7 @@ static uint64_t take_ctl(void)
 {
     uint64_t count = shm_load_u64(&dev.head->host.ctl_tail) - dev.ctl_head;
     if (count > STREAM_CTL_COUNT) {
-        streams_break("tail of the control ring");
+        streams_mistrust("tail of the control ring");
         return 0;
     }
     for (uint64_t i = 0; i < count && !dev.broken; i++) {
@@ -312,14 +312,14 @@ static uint64_t take_ready(void)
     const uint32_t *ring = (const uint32_t *)(const void *)(dev.window + STREAMS_READY_TO_GUEST);
     uint64_t count = shm_load_u64(&dev.head->host.ready_tail) - dev.ready_head;
     if (count > STREAMS_MAX) {
-        streams_break("tail of the ready ring");
+        streams_mistrust("tail of the ready ring");
         return 0;
     }
     for (uint64_t i = 0; i < count && !dev.broken; i++) {
         uint32_t number = shm_load_u32(&ring[dev.ready_head % STREAMS_MAX]);
         dev.ready_head++;
         if (number >= STREAMS_MAX) {
-            streams_break("number in the ready ring");
+            streams_mistrust("number in the ready ring");
             return count;
         }
         struct stream *s = by_number(number);
@@ -501,35 +501,32 @@ void stream_close(struct stream *s)
 
 /* ---- the guest itself ---------------------------------------------------------------------------------------------------------- */
 
-void streams_exit(unsigned kind, unsigned status)
+void streams_say_exit(unsigned kind, unsigned status)
 {
     struct stream_msg m = {.op = STREAM_OP_EXIT, .exit = {.kind = kind, .status = status}};
     (void)ctl_put(&m); /* without it the host goes by the power-off code */
 }
 
-void streams_phase(unsigned phase)
+void streams_say_phase(unsigned phase)
 {
     struct stream_msg m = {.op = STREAM_OP_PHASE, .phase = phase};
     (void)ctl_put(&m);
 }
 
-void streams_log(const char *line, size_t len)
+bool streams_log(const char *line, size_t len)
 {
-    if (dev.window == NULL || dev.broken) { return; }
-    if (dev.log == NULL) {
-        int err;
-        struct stream_open o = {.kind = STREAM_KIND_LOG, .out_size = STREAM_RING_MIN};
-        dev.log = stream_new(&o, &err);
-        if (dev.log == NULL) { return; }
-    }
     char text[STREAM_LOG_LINE_MAX];
+    struct uio u;
+
+    if (dev.log == NULL || dev.broken) { return false; }
     size_t n = min_u64(len, sizeof text - 1);
     memcpy(text, line, n);
     text[n++] = '\n';
-    if (stream_writable(dev.log) < n) { return; }
-    struct uio u;
-    uio_kernel(&u, text, n);
-    (void)stream_write_now(dev.log, &u);
+    if (stream_writable(dev.log) >= n) {
+        uio_kernel(&u, text, n);
+        (void)stream_write_now(dev.log, &u);
+    }
+    return true;
 }
 
 int64_t streams_item(uint32_t item, struct uio *u)
@@ -574,5 +571,8 @@ int streams_init(void *window, uint64_t window_size)
     shm_store_u64(&head->guest.ready_tail, 0);
     shm_store_u64(&head->guest.ready_head, 0);
     arm_bell();
-    return 0;
+    struct stream_open log = {.kind = STREAM_KIND_LOG, .out_size = STREAM_RING_MIN};
+    int err = 0;
+    dev.log = stream_new(&log, &err);
+    return err;
 }

@@ -18,7 +18,7 @@ struct stream;
 struct uio;
 struct waitq;
 
-/* 0, or -EBADMSG when the header is not the one this driver knows. After the machine description has been read. */
+/* 0, -ENOMEM, or -EBADMSG when the header is not the one this driver knows. After the machine description has been read. */
 MUST_CHECK int streams_init(void *window, uint64_t window_size);
 
 /* Takes what the host has put in and wakes who waits for it; then asks for an interrupt for whatever comes later. Called
@@ -36,10 +36,13 @@ struct streams_events {
 extern struct streams_events streams_events;
 
 /* The last word, before ward_power_off(); kind STREAM_EXIT_*. */
-void streams_exit(unsigned kind, unsigned status);
-void streams_phase(unsigned phase); /* STREAM_PHASE_* */
-/* One line for the host's log, without its end; dropped when the host does not read. No secrets, no application data. */
-void streams_log(const char *line, size_t len);
+void streams_say_exit(unsigned kind, unsigned status);
+void streams_say_phase(unsigned phase); /* STREAM_PHASE_* */
+/*
+ * One line for the host's log, without its end; dropped when the host does not read. No secrets, no application data.
+ * False when the device is not there (yet, or any more).
+ */
+bool streams_log(const char *line, size_t len);
 /* Bytes of a whole item (STREAM_ITEM_*), at most u->left of them moved; -ENOENT when the host gave none. Sleeps. */
 int64_t streams_item(uint32_t item, struct uio *u);
 

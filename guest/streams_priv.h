@@ -51,7 +51,7 @@ struct stream {
 
 struct stream_slot *stream_slot(const struct stream *s);
 bool streams_broken(void);
-void streams_break(const char *why); /* the host broke a rule: believe nothing any more */
+void streams_mistrust(const char *why); /* the host broke a rule: believe nothing any more */
 
 /* Reads the host's half of the slot. Does nothing before OPENED or after the device broke. */
 void stream_look(struct stream *s);

@@ -14,3 +14,6 @@ UNIT_LIBS_image := loader image jose crypto_full crypto_small base
 UNIT_LDLIBS_image := -ljansson -lz -lzstd -lcrypto
 UNIT_LIBS_kbs := $(KBS_LIBS)
 UNIT_LDLIBS_kbs := $(KBS_LDLIBS)
+
+# Both ends of the streams device against each other in one process.
+UNIT_LIBS_streams := streams streams_guest base

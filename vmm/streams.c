@@ -501,7 +501,7 @@ static void on_open(struct streams *s, const struct stream_msg *m)
     if (m->open.name_len > 0) { stream_take(st, name, m->open.name_len); }
 
     int r = -EOPNOTSUPP;
-    if (kind->open != NULL && kind->to_guest == (st->to_size != 0) && (!kind->to_host || st->from_size != 0)) {
+    if (kind->open != NULL && (!kind->to_guest || st->to_size != 0) && (!kind->to_host || st->from_size != 0)) {
         r = kind->open(st, m, name, m->open.name_len);
         st->live = r == 0 || r == -EINPROGRESS;
     }

@@ -6,8 +6,8 @@
  * there. A guest that breaks the rules costs itself the device: `broken` is called once with a reason, and nothing of
  * the window is believed afterwards. It never costs the monitor anything but that.
  *
- * The process ignores SIGPIPE. Order: streams_new() before the guest starts, streams_start() with it, streams_finish() after its last vCPU has
- * stopped, streams_free(). All functions but new and free may be called from any thread.
+ * Order: streams_new() before the guest starts, streams_start() with it, streams_finish() after its last vCPU has
+ * stopped, streams_free(). All functions but new and free may be called from any thread. The process ignores SIGPIPE.
  */
 #ifndef CASEMATE_VMM_STREAMS_H
 #define CASEMATE_VMM_STREAMS_H

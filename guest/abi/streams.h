@@ -6,6 +6,7 @@
  * The window
  *
  *   0x000000  struct streams_header                 magic and sizes, then one line of words per side
+ *   0x001000  early log, not part of the device     plain text before the driver is up (guest/x86/console.c)
  *   0x004000  control ring guest -> host            STREAM_CTL_COUNT messages of 64 bytes
  *   0x008000  control ring host -> guest
  *   0x010000  ready ring guest -> host              STREAMS_MAX stream numbers of 4 bytes
@@ -69,6 +70,7 @@
 #define STREAM_RING_MAX  262144u
 #define STREAM_NAME_MAX  1024u
 
+#define STREAMS_EARLY_LOG      0x001000u
 #define STREAMS_CTL_TO_HOST    0x004000u
 #define STREAMS_CTL_TO_GUEST   0x008000u
 #define STREAMS_READY_TO_HOST  0x010000u
