@@ -28,17 +28,18 @@ HOST_LDFLAGS = -pie -Wl,-z,relro,-z,now -pthread
 FREE     := -ffreestanding -fno-builtin -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
             -fno-unwind-tables -mno-red-zone -mgeneral-regs-only -fPIE -fvisibility=hidden -ffunction-sections
 GUEST_CFLAGS = $(COMMON) $(FREE) -Wconversion -Wno-sign-conversion
-FW_CFLAGS    = $(COMMON) $(FREE) -Os -Wconversion -Wno-sign-conversion
+FW_CFLAGS    = $(COMMON) $(FREE) -Os -fno-jump-tables -Wconversion -Wno-sign-conversion
 # The library OS as a Linux process over the stand-in ward (tests, fuzzing, sanitizers).
 NATIVE_CFLAGS = $(COMMON) -D_GNU_SOURCE -DCASEMATE_STANDIN -fPIE -mno-red-zone -pthread $(SAN)
 TEST_CFLAGS  = $(COMMON) -D_GNU_SOURCE -DCASEMATE_VERSION='"$(VERSION)"' -fPIE -pthread $(SAN)
 FUZZ_CC     ?= clang
 
+# Object files of sources $(2) in world $(1): host, guest, fw, native, test.
+objs = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
+
 include $(sort $(wildcard */sources.mk))
 
 # ---- compile rules ---------------------------------------------------------------------------------------------------
-
-objs = $(patsubst %,$(B)/$(1)/%.o,$(basename $(2)))
 
 $(B)/host/%.o: %.c
 	@mkdir -p $(@D)

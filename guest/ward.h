@@ -21,13 +21,13 @@ struct vpage *cpu_vpage(void); /* this vCPU's */
 unsigned cpu_id(void);
 void ward_doorbell(uint32_t queue);
 /*
- * A 2 MiB chunk of RAM enters the library OS's direct map: accepted by the ward, mapped at LOS_DIRECT + gpa. Its content
- * is undefined. Called by the frame allocator before it hands out the first frame of a chunk outside the boot region.
- * guest/x86/direct.c; the stand-in has all RAM mapped. 0 or -ENOMEM (no table page).
+ * count chunks of RAM (2 MiB each, from number `chunk` = gpa / CHUNK_SIZE) enter the library OS's direct map: accepted by
+ * the ward, mapped at LOS_DIRECT + gpa; content undefined. Called by the frame allocator before it hands out the first
+ * frame of a chunk outside the boot region. guest/x86/direct.c; the stand-in has all RAM mapped. 0 or -ENOMEM.
  */
-MUST_CHECK int ram_chunk_map(uint64_t chunk_gpa);
-/* Maps the shared window at LOS_WINDOW; once, at start. */
-MUST_CHECK int window_map(void);
+MUST_CHECK int ram_chunks_map(uint64_t chunk, uint64_t count);
+/* The shared window at LOS_WINDOW; once, at start. */
+void window_map(void);
 NORETURN void ward_power_off(unsigned code);
 
 #endif

@@ -9,6 +9,13 @@
 
 #include "firmware/abi/layout.h"
 
+/*
+ * The placer copies the image to CORE_END - size, clears the zero area and writes: struct handoff; struct ward_state; per
+ * vCPU vpage.self and, in the last 16 bytes of its upcall stack, {address of the vpage, 0}; in the open regime PTE_W in
+ * entry 0 of table T_TABLES_L3.
+ */
+#define CORE_CPU_PAGES 3
+
 #define CORE_MAGIC   0x3145524f43455343ull /* "CSECORE1" */
 #define CORE_VERSION 1
 #define CORE_END     (TABLES_GPA + CORE_TABLES * PAGE_SIZE)
@@ -20,6 +27,7 @@ struct core_header {
     uint64_t size;          /* bytes of the whole image, whole pages; load address = CORE_END - size         */
     uint64_t zero_gpa, zero_size; /* must be zero before start; ends where the image begins                  */
     uint64_t handoff_gpa;   /* one page inside the zero area                                                 */
+    uint64_t cpu_gpa;       /* per vCPU three pages of the zero area: vpage, upcall stack (2)                */
     uint64_t init_size;
     uint64_t ward_gpa;      /* [ward_gpa, end of the table region) is the ward's                              */
     uint64_t gdt, idt, tss; /* ward addresses; limits are the next three                                      */
@@ -30,8 +38,8 @@ struct core_header {
     uint64_t ward_state_gpa; /* struct ward_state, written by the placer                                      */
 };
 ABI_AT(struct core_header, size, 16);
-ABI_AT(struct core_header, ward_entry, 104);
-ABI_SIZE(struct core_header, 136);
+ABI_AT(struct core_header, ward_entry, 112);
+ABI_SIZE(struct core_header, 144);
 
 /* What the ward must know about the machine; written once by the placer, before the ward's first instruction. */
 struct ward_state {

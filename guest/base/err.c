@@ -7,29 +7,21 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+static int set(struct err *e, int code, const char *fmt, va_list ap)
 {
-    if (code <= 0) { code = EIO; }
     if (e->code == 0) {
-        va_list ap;
-        e->code = code;
-        va_start(ap, fmt);
+        e->code = code > 0 ? code : EIO;
         (void)vsnprintf(e->text, sizeof e->text, fmt, ap);
-        va_end(ap);
     }
     return -e->code;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+static int prefix(struct err *e, const char *fmt, va_list ap)
 {
     char context[sizeof e->text];
-    va_list ap;
 
     if (e->code == 0) { e->code = EIO; }
-    va_start(ap, fmt);
     int want = vsnprintf(context, sizeof context, fmt, ap);
-    va_end(ap);
-
     size_t cause_len = strlen(e->text);
     size_t context_len = want < 0 ? 0 : strlen(context);
     size_t room = sizeof e->text - 1 - cause_len;
@@ -39,4 +31,38 @@ int err_wrap(struct err *e, const char *fmt, ...)
     memcpy(e->text, context, context_len);
     memcpy(e->text + context_len, ": ", 2);
     return -e->code;
+}
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int r = set(e, code, fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+void err_note(struct err *e, int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    (void)set(e, code, fmt, ap);
+    va_end(ap);
+}
+
+int err_wrap(struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int r = prefix(e, fmt, ap);
+    va_end(ap);
+    return r;
+}
+
+void err_prefix(struct err *e, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    (void)prefix(e, fmt, ap);
+    va_end(ap);
 }

@@ -22,4 +22,8 @@ MUST_CHECK int err_set(struct err *e, int code, const char *fmt, ...) PRINTF_LIK
 /* "context: cause". Returns -code of the cause. When room runs out the context is cut, never the cause. */
 MUST_CHECK int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The same two for functions that return something else than the error. */
+void err_note(struct err *e, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 #endif

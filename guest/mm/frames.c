@@ -116,7 +116,7 @@ static bool chunks_grow(void)
     while (count < most && first + count < range_end && !m.chunk[first + count].used) { count++; }
 
     uint64_t number = gpa_of(first * CHUNK_FRAMES).v / CHUNK_SIZE;
-    if (ward_call(WARD_RAM_ACCEPT, number, count, 0, 0, 0) < 0) { return false; }
+    if (ram_chunks_map(number, count) < 0) { return false; }
     for (uint64_t c = first + count; c-- > first;) { chunk_enter(c); }
     return true;
 }
@@ -242,7 +242,7 @@ static void *arrays_place(uint64_t bytes, uint64_t *heap_gpa, uint64_t *heap_siz
     uint64_t least = range == 0 ? handoff->tables_gpa + handoff->tables_size : handoff->ram[1].gpa;
     if (n * CHUNK_SIZE > end - least) { panic("frames: too little memory for the frame arrays"); }
     uint64_t gpa = end - n * CHUNK_SIZE;
-    if (ward_call(WARD_RAM_ACCEPT, gpa / CHUNK_SIZE, n, 0, 0, 0) < 0) { panic("frames: memory refused"); }
+    if (ram_chunks_map(gpa / CHUNK_SIZE, n) < 0) { panic("frames: memory refused"); }
     void *p = frame_va((gpa_t){gpa});
     memset(p, 0, bytes);
     *reserved_chunks = n;

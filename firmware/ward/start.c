@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the processor needs before the library OS runs on vCPU 0, where the ward itself has to do it: after the stub.
+ * Under `none` the monitor sets the same state by ioctl. Descriptor tables are made at build time (mkimage.c).
+ */
+#include "firmware/ward/ward.h"
+
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_FMASK          0xc0000084
+#define MSR_GS_BASE        0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define FMASK              0x44700 /* TF, IF, DF, NT, AC */
+#define APIC_SVR           0xf0
+#define APIC_LVT_TIMER     0x320
+#define LVT_TSC_DEADLINE   (2u << 17)
+
+extern uint8_t ward_gdt[], ward_idt[];
+extern const uint32_t ward_gdt_limit, ward_idt_limit;
+extern const uint8_t ward_syscall[];
+void ward_start(void);
+
+struct table_register {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+
+void ward_start(void)
+{
+    struct table_register gdt = {(uint16_t)ward_gdt_limit, (uint64_t)ward_gdt};
+    struct table_register idt = {(uint16_t)ward_idt_limit, (uint64_t)ward_idt};
+
+    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdt), "m"(idt), "r"(SEL_TSS) : "memory");
+    wrmsr(MSR_STAR, (uint64_t)SEL_UCS32 << 48 | (uint64_t)SEL_KCS << 32);
+    wrmsr(MSR_LSTAR, (uint64_t)ward_syscall);
+    wrmsr(MSR_FMASK, FMASK);
+    wrmsr(MSR_GS_BASE, LOS_CPU);
+    wrmsr(MSR_KERNEL_GS_BASE, WARD_CPU + CPU_PRIVATE);
+    apic_write(APIC_SVR, 0x100 | VEC_SPURIOUS);
+    apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
+}

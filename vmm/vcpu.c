@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vCPUs: entry states, the run loop, and a clear message for every exit that is not expected. The guest needs three
+ * ports and nothing else: doorbells are eventfds, interrupts and timers are KVM's local APIC.
+ */
+#include "firmware/abi/panic.h"
+#include "vmm/vm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define CR0_RUN  0x80050033ull /* PG AM WP NE ET MP PE */
+#define CR4_RUN  0x10620ull    /* PAE OSFXSR OSXMMEXCPT FSGSBASE */
+#define CR4_OSXSAVE 0x40000ull
+#define EFER_RUN 0xd01ull      /* NXE LMA LME SCE */
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_FMASK 0xc0000084
+#define MSR_KERNEL_GS_BASE 0xc0000102
+#define FMASK_RING0 0x44700 /* TF IF DF NT AC */
+#define APIC_SVR 0xf0
+#define APIC_LVT_TIMER 0x320
+#define XCR0_OFFERED 0xe7ull /* x87 SSE AVX AVX-512; no AMX, PKRU or CET state */
+#define KICK_SIGNAL SIGRTMIN
+
+static const char *panic_words(uint32_t code)
+{
+    switch (code) {
+#define X(name, nr, words)                                                                                   \
+    case nr: return words;
+        PANIC_CODES(X)
+#undef X
+    default: return "an unknown panic code";
+    }
+}
+
+static void on_kick(int signo) { (void)signo; }
+
+int vcpu_init(struct vcpu *v, struct vm *vm, unsigned id, struct err *e)
+{
+    v->vm = vm;
+    v->id = id;
+    v->fd = KVM_CALL(vm->fd, KVM_CREATE_VCPU, (void *)(uintptr_t)id, e);
+    if (v->fd < 0) { return err_wrap(e, "vCPU %u", id); }
+    int size = KVM_CALL(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, NULL, e);
+    if (size < 0) { return size; }
+    v->run_size = (size_t)size;
+    v->run = mmap(NULL, v->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+    if (v->run == MAP_FAILED) {
+        v->run = NULL;
+        return err_set(e, errno, "vCPU %u: map kvm_run: %s", id, strerror(errno));
+    }
+    for (uint32_t i = 0; i < vm->cpuid.head.nent; i++) { /* the initial APIC id */
+        struct kvm_cpuid_entry2 *c = &vm->cpuid.entry[i];
+        if (c->function == 1) { c->ebx = (c->ebx & 0xffffff) | id << 24; }
+        if (c->function == 0xb || c->function == 0x1f) { c->edx = id; }
+    }
+    return KVM_CALL(v->fd, KVM_SET_CPUID2, &vm->cpuid.head, e) < 0 ? err_wrap(e, "vCPU %u", id) : 0;
+}
+
+void vcpu_fini(struct vcpu *v)
+{
+    if (v->run) { (void)munmap(v->run, v->run_size); }
+    if (v->fd >= 0) { (void)close(v->fd); }
+    v->run = NULL;
+    v->fd = -1;
+}
+
+static struct kvm_segment code_segment(uint16_t selector, uint8_t dpl)
+{
+    return (struct kvm_segment){.selector = selector, .limit = 0xffffffff, .type = 11, .present = 1,
+                                .dpl = dpl, .s = 1, .l = 1, .g = 1};
+}
+static struct kvm_segment data_segment(uint16_t selector, uint8_t dpl)
+{
+    return (struct kvm_segment){.selector = selector, .limit = 0xffffffff, .type = 3, .present = 1,
+                                .dpl = dpl, .s = 1, .db = 1, .g = 1};
+}
+
+static int set_msrs(struct vcpu *v, const struct core_header *h, struct err *e)
+{
+    struct {
+        struct kvm_msrs head;
+        struct kvm_msr_entry entry[4];
+    } m = {.head.nmsrs = 4,
+           .entry = {
+               {.index = MSR_STAR, .data = (uint64_t)SEL_UCS32 << 48 | (uint64_t)SEL_KCS << 32},
+               {.index = MSR_LSTAR, .data = h->ward_syscall},
+               {.index = MSR_FMASK, .data = FMASK_RING0},
+               {.index = MSR_KERNEL_GS_BASE, .data = WARD_CPU + v->id * CPU_STRIDE + CPU_PRIVATE},
+           }};
+    int n = KVM_CALL(v->fd, KVM_SET_MSRS, &m.head, e);
+    if (n < 0) { return n; }
+    if (n != 4) { return err_set(e, EIO, "KVM_SET_MSRS: register 0x%x refused", m.entry[n].index); }
+    return 0;
+}
+
+static int set_apic(struct vcpu *v, struct err *e)
+{
+    struct kvm_lapic_state s;
+    const uint32_t svr = 0x100 | VEC_SPURIOUS, lvt = 2u << 17 | VEC_TIMER;
+
+    if (KVM_CALL(v->fd, KVM_GET_LAPIC, &s, e) < 0) { return -e->code; }
+    memcpy(s.regs + APIC_SVR, &svr, sizeof svr);
+    memcpy(s.regs + APIC_LVT_TIMER, &lvt, sizeof lvt);
+    return KVM_CALL(v->fd, KVM_SET_LAPIC, &s, e);
+}
+
+/* XSAVE where the guest's CPUID offers it; elsewhere ring 3 sees the host's state. */
+static int set_xcr0(struct vcpu *v, struct kvm_sregs *s, struct err *e)
+{
+    const struct kvm_cpuid_list *c = &v->vm->cpuid;
+    bool xsave = false;
+    uint64_t mask = 0;
+
+    for (uint32_t i = 0; i < c->head.nent; i++) {
+        const struct kvm_cpuid_entry2 *x = &c->entry[i];
+        if (x->function == 1) { xsave = (x->ecx & 1u << 26) != 0; }
+        if (x->function == 0xd && x->index == 0) { mask = x->eax | (uint64_t)x->edx << 32; }
+    }
+    mask &= XCR0_OFFERED;
+    if (!xsave || (mask & 3) != 3) { return 0; }
+    struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = mask}}};
+    s->cr4 |= CR4_OSXSAVE;
+    return KVM_CALL(v->fd, KVM_SET_XCRS, &xcrs, e);
+}
+
+/* Long mode on the build-time tables, descriptor tables as mkimage made them. */
+static int enter(struct vcpu *v, const struct core_header *h, uint8_t dpl, uint64_t rip, uint64_t rsp, struct err *e)
+{
+    struct kvm_sregs s;
+    struct kvm_regs r = {.rip = rip, .rsp = rsp, .rflags = dpl ? 0x202 : 0x002, .rdi = LOS_HANDOFF};
+
+    if (KVM_CALL(v->fd, KVM_GET_SREGS, &s, e) < 0) { return -e->code; }
+    s.cs = code_segment(dpl ? SEL_UCS : SEL_KCS, dpl);
+    s.ss = s.ds = s.es = s.fs = s.gs = data_segment(dpl ? SEL_UDS : SEL_KDS, dpl);
+    s.gs.base = LOS_CPU + v->id * CPU_STRIDE;
+    s.tr = (struct kvm_segment){.base = h->tss + v->id * 128, .limit = h->tss_limit, .present = 1, .type = 11,
+                                .selector = (uint16_t)(SEL_TSS + 16 * v->id)};
+    s.gdt = (struct kvm_dtable){.base = h->gdt, .limit = (uint16_t)h->gdt_limit};
+    s.idt = (struct kvm_dtable){.base = h->idt, .limit = (uint16_t)h->idt_limit};
+    s.cr0 = CR0_RUN;
+    s.cr3 = TABLES_GPA + T_ROOT * PAGE_SIZE;
+    s.cr4 = CR4_RUN;
+    s.efer = EFER_RUN;
+    if (set_xcr0(v, &s, e) < 0 || KVM_CALL(v->fd, KVM_SET_SREGS, &s, e) < 0 ||
+        KVM_CALL(v->fd, KVM_SET_REGS, &r, e) < 0 || set_msrs(v, h, e) < 0 || set_apic(v, e) < 0) {
+        return err_wrap(e, "vCPU %u", v->id);
+    }
+    return 0;
+}
+
+int vcpu_ring3(struct vcpu *v, const struct core_header *h, struct err *e)
+{
+    return enter(v, h, 3, LOS_START, LOS_CPU + v->id * CPU_STRIDE + CPU_UPSTACK_TOP - 16, e);
+}
+
+int vcpu_parked(struct vcpu *v, const struct core_header *h, struct err *e)
+{
+    struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
+
+    if (enter(v, h, 0, h->ward_park, WARD_CPU + v->id * CPU_STRIDE + CPU_PRIVATE_TOP, e) < 0) { return -e->code; }
+    return KVM_CALL(v->fd, KVM_SET_MP_STATE, &runnable, e);
+}
+
+int vcpu_reset32(struct vcpu *v, struct err *e)
+{
+    struct kvm_sregs s;
+    struct kvm_regs r = {.rip = HOLE_HI - 16, .rflags = 2};
+
+    if (KVM_CALL(v->fd, KVM_GET_SREGS, &s, e) < 0) { return -e->code; }
+    s.cs = code_segment(SEL_KCS, 0);
+    s.cs.l = 0;
+    s.cs.db = 1;
+    s.ss = s.ds = s.es = s.fs = s.gs = data_segment(SEL_KDS, 0);
+    s.cr0 = 0x11; /* ET PE */
+    s.cr4 = 0;
+    s.efer = 0;
+    if (KVM_CALL(v->fd, KVM_SET_SREGS, &s, e) < 0 || KVM_CALL(v->fd, KVM_SET_REGS, &r, e) < 0) {
+        return err_wrap(e, "vCPU %u: reset state", v->id);
+    }
+    return 0;
+}
+
+/* "rip 0x…, cr2 0x…": registers say where, never what the guest held. */
+static void where(struct vcpu *v, char *out, size_t size)
+{
+    struct kvm_regs r;
+    struct kvm_sregs s;
+
+    if (ioctl(v->fd, KVM_GET_REGS, &r) < 0 || ioctl(v->fd, KVM_GET_SREGS, &s) < 0) {
+        snprintf(out, size, "registers unreadable");
+        return;
+    }
+    snprintf(out, size, "rip 0x%llx, rsp 0x%llx, ring %u, cr2 0x%llx, cr3 0x%llx", r.rip, r.rsp, s.cs.selector & 3u,
+             s.cr2, s.cr3);
+}
+
+/* Returns false when this vCPU is to stop. */
+static bool port_out(struct vcpu *v, struct err *e)
+{
+    const struct kvm_run *run = v->run;
+    uint32_t value;
+
+    if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 4 || run->io.count != 1) {
+        err_note(e, EPROTO, "guest used port 0x%x (%s, %u bytes)", run->io.port,
+                      run->io.direction == KVM_EXIT_IO_OUT ? "out" : "in", run->io.size);
+        return false;
+    }
+    memcpy(&value, (const uint8_t *)run + run->io.data_offset, sizeof value);
+    switch (run->io.port) {
+    case PORT_POWER: vm_end(v->vm, value & 0xff); return false;
+    case PORT_PANIC: {
+        char at[160];
+        where(v, at, sizeof at);
+        err_note(e, EBADE, "guest stopped itself: %s (panic %u)", panic_words(value), value);
+        if (value >= PANIC_WARD_EXCEPTION) { err_prefix(e, "%s", at); }
+        return false;
+    }
+    default:
+        if (v->vm->tee->port == NULL || v->vm->tee->port(v->vm, run->io.port, value, e) == -ENOTTY) {
+            err_note(e, EPROTO, "guest wrote 0x%x to unknown port 0x%x", value, run->io.port);
+        }
+        return e->code == 0;
+    }
+}
+
+static bool handle_exit(struct vcpu *v, struct err *e)
+{
+    const struct kvm_run *run = v->run;
+    char at[160];
+
+    switch (run->exit_reason) {
+    case KVM_EXIT_IO: return port_out(v, e);
+    case KVM_EXIT_INTR:
+    case KVM_EXIT_IRQ_WINDOW_OPEN: return true;
+    case KVM_EXIT_MMIO:
+        if (run->mmio.phys_addr == DOORBELL_GPA && run->mmio.is_write) {
+            vm_doorbell(v->vm);
+            return true;
+        }
+        err_note(e, EPROTO, "guest touched 0x%llx, where nothing is", run->mmio.phys_addr);
+        break;
+    case KVM_EXIT_SHUTDOWN: err_note(e, EBADE, "triple fault"); break;
+    case KVM_EXIT_INTERNAL_ERROR:
+        err_note(e, EIO, "KVM could not go on (internal error, suberror %u)", run->internal.suberror);
+        break;
+    case KVM_EXIT_FAIL_ENTRY:
+        err_note(e, EIO, "KVM could not enter the guest (hardware reason 0x%llx)",
+                      run->fail_entry.hardware_entry_failure_reason);
+        break;
+    default: err_note(e, EIO, "unexpected exit %u", run->exit_reason); break;
+    }
+    where(v, at, sizeof at);
+    err_prefix(e, "vCPU %u at %s", v->id, at);
+    return false;
+}
+
+void vcpu_run(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    struct err e = {0};
+
+    while (!atomic_load(&vm->stop)) {
+        if (ioctl(v->fd, KVM_RUN, 0) < 0) {
+            if (errno == EINTR || errno == EAGAIN) { continue; }
+            err_note(&e, errno, "vCPU %u: KVM_RUN: %s", v->id, strerror(errno));
+            break;
+        }
+        if (!handle_exit(v, &e)) { break; }
+    }
+    if (e.code != 0) { vm_fail(vm, &e); }
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    v->run->immediate_exit = 1;
+    if (v->thread != pthread_self()) { (void)pthread_kill(v->thread, KICK_SIGNAL); }
+}
+
+void vcpu_kick_init(void)
+{
+    struct sigaction a = {.sa_handler = on_kick};
+    sigemptyset(&a.sa_mask);
+    (void)sigaction(KICK_SIGNAL, &a, NULL);
+}
