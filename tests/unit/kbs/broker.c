@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The broker: a genuine guest gets its key; a guest with one thing wrong gets none, and a reason. */
+#include "tests/unit/kbs/bench.h"
+
+static struct bench b;
+static struct guest g;
+
+static void begin(void)
+{
+    bench_init(&b);
+    guest_init(&g);
+    owner_registers(&b, "");
+}
+static void end(void)
+{
+    crypto_key_free(g.key);
+    bench_fini(&b);
+}
+TestSuite(broker, .init = begin, .fini = end);
+
+static void assert_refused(const struct answer *a, const char *type, const char *why)
+{
+    cr_assert_eq(a->status, 401, "%d, wanted 401 %s %s", a->status, type, why);
+    cr_assert_str_eq(a->type, type, "%s: %s", a->type, a->detail);
+    cr_assert(strstr(a->detail, why), "wanted \"%s\" in: %s", why, a->detail);
+}
+
+/* ---- the way it should go ------------------------------------------------------------------ */
+
+Test(broker, releases_to_a_genuine_guest_by_cookie_and_by_token)
+{
+    guest_handshake(&b, &g);
+    auto_answer by_cookie = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &by_cookie);
+    cr_assert(strstr(b.audit, "\"event\":\"release\",\"decision\":\"allow\",\"status\":200,"
+                              "\"subject\":\"default/key/img\""),
+              "%s", b.audit);
+    cr_assert(strstr(b.audit, "\"rule\":\"web\""), "%s", b.audit);
+    auto_answer by_token = guest_get_bearer(&b, g.token, RESOURCE, NOW);
+    assert_opens(&g, &by_token);
+}
+
+Test(broker, releases_with_registers_bound_before_seal)
+{
+    owner_registers(&b, ",\"registers\":{\"1\":["
+                        "\"111111111111111111111111111111111111111111111111111111111111111111"
+                        "111111111111111111111111111111\"]}");
+    g.sends_registers = true;
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &a);
+}
+
+Test(broker, register_form_tells_init_from_application)
+{
+    g.sends_registers = g.register_form = true;
+    guest_handshake(&b, &g);
+    auto_answer init = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &init);
+    g.sealed = true;
+    guest_handshake(&b, &g);
+    auto_answer app = guest_get(&b, &g, RESOURCE);
+    assert_refused(&app, "PolicyDeny", "for: found application, wanted init");
+    owner_registers(&b, ",\"for\":\"application\"");
+    auto_answer now = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &now);
+}
+
+/* ---- a guest that is not what the owner registered ----------------------------------------- */
+
+Test(broker, refuses_another_measurement_and_says_both)
+{
+    g.measurement[0] = 0xac;
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_refused(
+        &a, "PolicyDeny",
+        "rule web: measurement: found acababababababababababababababababababababababab"
+        "abababababababababababababababababababababababab, wanted "
+        "abababababababababababababababababababab"
+        "abababababababababababababababababababababababababababab (reference values for sim: 1)");
+    cr_assert(strstr(b.audit, "\"decision\":\"refuse\""), "%s", b.audit);
+    auto_answer token = guest_get_bearer(&b, g.token, RESOURCE, NOW);
+    assert_refused(&token, "PolicyDeny", "measurement");
+}
+
+Test(broker, refuses_other_initdata)
+{
+    g.initdata =
+        "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"casemate.toml\" = \"run = 2\"\n";
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_refused(&a, "PolicyDeny", "rule web: initdata: found ");
+}
+
+Test(broker, judges_every_release_by_the_policy_of_the_moment)
+{
+    guest_handshake(&b, &g);
+    auto_answer before = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &before);
+    admin_ok(&b, "DELETE", "/casemate/v0/policy", "");
+    auto_answer after = guest_get(&b, &g, RESOURCE);
+    assert_refused(&after, "PolicyDeny", "there is no policy yet");
+    auto_answer token = guest_get_bearer(&b, g.token, RESOURCE, NOW);
+    assert_refused(&token, "PolicyDeny", "there is no policy yet");
+}
+
+Test(broker, refusal_does_not_tell_whether_the_resource_exists)
+{
+    admin_ok(&b, "POST", "/kbs/v0/resource/default/key/there", "x");
+    guest_handshake(&b, &g);
+    auto_answer there = guest_get(&b, &g, "/kbs/v0/resource/default/key/there");
+    auto_answer absent = guest_get(&b, &g, "/kbs/v0/resource/default/key/notme");
+    assert_refused(&there, "PolicyDeny", "no rule names default/key/there");
+    assert_refused(&absent, "PolicyDeny", "no rule names default/key/notme");
+    admin_ok(&b, "DELETE", RESOURCE, "");
+    auto_answer gone = guest_get(&b, &g, RESOURCE);
+    assert_refused(&gone, "PluginInternalError", "allowed, but there is none");
+}
+
+/* ---- evidence that does not hold ----------------------------------------------------------- */
+
+static void attest_refused(const char *why)
+{
+    guest_auth(&b, &g);
+    auto_answer a = guest_attest(&b, &g);
+    assert_refused(&a, "AttestationError", why);
+    cr_assert(strstr(b.audit, "\"event\":\"attest\",\"decision\":\"refuse\""), "%s", b.audit);
+    auto_answer get = guest_get(&b, &g, RESOURCE);
+    cr_assert_eq(get.status, 401);
+}
+
+Test(broker, refuses_evidence_without_initdata)
+{
+    g.initdata = NULL;
+    attest_refused("init-data: found none");
+}
+
+Test(broker, refuses_report_data_that_binds_something_else)
+{
+    g.flip_report_data = true;
+    attest_refused("report data");
+}
+
+Test(broker, refuses_a_key_that_the_report_does_not_bind)
+{
+    g.other_key_in_body = true;
+    attest_refused("report data");
+}
+
+Test(broker, refuses_initdata_that_the_report_does_not_bind)
+{
+    g.flip_host_data = true;
+    attest_refused("the guest was started with other initdata");
+}
+
+Test(broker, refuses_a_changed_signature)
+{
+    g.flip_signature = true;
+    attest_refused("sim-signature");
+}
+
+Test(broker, refuses_a_machine_nobody_enabled)
+{
+    char path[96];
+    struct err e = {0};
+    (void)snprintf(path, sizeof path, "%s.other", b.sim_path);
+    cr_assert_eq(sim_signer_open(path, &g.other_signer, &e), 0, "%s", e.text);
+    attest_refused("sim-key");
+    sim_signer_free(g.other_signer);
+    (void)unlink(path);
+}
+
+Test(broker, refuses_register_0_that_is_not_the_initdata)
+{
+    g.sends_registers = true;
+    g.registers.value[0][5] ^= 1;
+    attest_refused("register 0 is not the digest of the initdata");
+}
+
+Test(broker, refuses_launch_flags_it_does_not_know)
+{
+    g.sends_registers = true;
+    g.registers.launch_flags = 1;
+    attest_refused("launch-flags");
+}
+
+/* ---- sessions and nonces ------------------------------------------------------------------- */
+
+Test(broker, refuses_the_nonce_of_another_session)
+{
+    struct guest other;
+    guest_init(&other);
+    guest_auth(&b, &other);
+    g.claim_nonce = other.nonce;
+    attest_refused("nonce: found ");
+    crypto_key_free(other.key);
+}
+
+Test(broker, refuses_evidence_in_another_guests_session)
+{
+    struct guest other;
+    guest_init(&other);
+    guest_auth(&b, &other);
+    guest_auth(&b, &g);
+    memcpy(g.cookie, other.cookie, sizeof g.cookie);
+    auto_answer a = guest_attest(&b, &g);
+    assert_refused(&a, "AttestationError", "nonce: found ");
+    crypto_key_free(other.key);
+}
+
+Test(broker, a_nonce_is_tried_once)
+{
+    guest_auth(&b, &g);
+    g.flip_signature = true;
+    auto_answer bad = guest_attest(&b, &g);
+    assert_refused(&bad, "AttestationError", "sim-signature");
+    g.flip_signature = false;
+    auto_answer replay = guest_attest(&b, &g);
+    assert_refused(&replay, "AttestationError", "session: found none");
+}
+
+Test(broker, evidence_recorded_earlier_is_worth_nothing)
+{
+    guest_auth(&b, &g);
+    char *recorded = guest_evidence(&b, &g);
+    auto_answer first = ask(&b, "POST", "/kbs/v0/attest", g.cookie, recorded);
+    cr_assert_eq(first.status, 200);
+    guest_auth(&b, &g);
+    auto_answer again = ask(&b, "POST", "/kbs/v0/attest", g.cookie, recorded);
+    assert_refused(&again, "AttestationError", "nonce: found ");
+    free(recorded);
+}
+
+Test(broker, attested_session_keeps_its_token)
+{
+    guest_handshake(&b, &g);
+    char token[sizeof g.token];
+    memcpy(token, g.token, sizeof token);
+    g.flip_signature = true;
+    auto_answer a = guest_attest(&b, &g);
+    cr_assert_eq(a.status, 200);
+    cr_assert_str_eq(g.token, token);
+    auto_answer bad = ask(&b, "POST", "/kbs/v0/attest", g.cookie, "{");
+    assert_refused(&bad, "AttestationError", "attestation");
+}
+
+Test(broker, sessions_and_tokens_expire)
+{
+    guest_handshake(&b, &g);
+    auto_answer last = ask_at(&b, NOW + 299, "GET", RESOURCE, g.cookie, "", 0);
+    assert_opens(&g, &last);
+    auto_answer late = ask_at(&b, NOW + 300, "GET", RESOURCE, g.cookie, "", 0);
+    assert_refused(&late, "TokenNotFound", "neither");
+    auto_answer leeway = guest_get_bearer(&b, g.token, RESOURCE, NOW + 359);
+    assert_opens(&g, &leeway);
+    auto_answer token = guest_get_bearer(&b, g.token, RESOURCE, NOW + 361);
+    assert_refused(&token, "TokenVerifierError", "exp");
+}
+
+Test(broker, a_flood_of_auth_cannot_push_out_an_attested_guest)
+{
+    guest_handshake(&b, &g);
+    struct guest flood;
+    guest_init(&flood);
+    for (int i = 0; i < 20; i++) { guest_auth(&b, &flood); }
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &a);
+    for (int i = 0; i < 3; i++) {
+        guest_handshake(&b, &flood);
+    } /* now all four have proved themselves */
+    auto_answer full = guest_auth_at(&b, &flood, NOW);
+    cr_assert_eq(full.status, 503);
+    auto_answer later = guest_auth_at(&b, &flood, NOW + 300);
+    cr_assert_eq(later.status, 200);
+    crypto_key_free(flood.key);
+}
+
+/* ---- tokens -------------------------------------------------------------------------------- */
+
+Test(broker, refuses_tokens_that_are_not_ours)
+{
+    guest_handshake(&b, &g);
+    struct crypto_key *other;
+    char *forged;
+    struct err e = {0};
+    json_t *claims;
+    cr_assert_eq(
+        jwt_verify(g.token, strlen(g.token), b.token_key, JWS_ALLOW(JWS_ES256), &claims, &e), 0,
+        "%s", e.text);
+    cr_assert_eq(crypto_key_generate(CRYPTO_P256, 0, &other), 0);
+    cr_assert_eq(jwt_sign(other, NULL, claims, &forged, &e), 0);
+    auto_answer a = guest_get_bearer(&b, forged, RESOURCE, NOW);
+    assert_refused(&a, "TokenVerifierError", "");
+    free(forged);
+    crypto_key_free(other);
+    json_decref(claims);
+
+    g.token[strlen(g.token) - 3] ^= 1;
+    auto_answer flipped = guest_get_bearer(&b, g.token, RESOURCE, NOW);
+    assert_refused(&flipped, "TokenVerifierError", "");
+    auto_answer none = guest_get_bearer(&b, "eyJhbGciOiJub25lIn0.e30.", RESOURCE, NOW);
+    assert_refused(&none, "TokenVerifierError", "");
+    auto_answer lower = ask(&b, "GET", RESOURCE, "Authorization: bearer abc\r\n", "");
+    assert_refused(&lower, "TokenNotFound", "");
+    auto_answer admin = ask(&b, "GET", RESOURCE, b.admin_token, "");
+    assert_refused(&admin, "TokenVerifierError", "");
+}
+
+Test(broker, token_says_affirming_only_for_a_registered_measurement)
+{
+    static const char *const status[] = {"affirming", "contraindicated"};
+    for (int i = 0; i < 2; i++) {
+        g.measurement[0] = (uint8_t)(0xab + i);
+        guest_handshake(&b, &g);
+        struct err e = {0};
+        json_t *claims;
+        cr_assert_eq(
+            jwt_verify(g.token, strlen(g.token), b.token_key, JWS_ALLOW(JWS_ES256), &claims, &e),
+            0);
+        json_t *cpu0 = json_object_get(json_object_get(claims, "submods"), "cpu0");
+        cr_assert_str_eq(json_string_value(json_object_get(cpu0, "ear.status")), status[i]);
+        json_decref(claims);
+    }
+}
+
+/* ---- bodies from strangers ----------------------------------------------------------------- */
+
+Test(broker, refuses_auth_bodies)
+{
+    static const struct {
+        const char *body, *why;
+    } cases[] = {
+        {"", "request"},
+        {"{", "request"},
+        {"[]", "request"},
+        {"{\"version\":\"0.4.0\",\"tee\":\"casemate-sim\"}", "extra-params is missing"},
+        {"{\"version\":\"0.4.0\",\"version\":\"0.4.0\",\"tee\":\"casemate-sim\",\"extra-params\":"
+         "\"\"}",
+         "duplicate"},
+        {"{\"version\":4,\"tee\":\"casemate-sim\",\"extra-params\":\"\"}", "version"},
+        {"{\"version\":\"0.3.0\",\"tee\":\"casemate-sim\",\"extra-params\":\"\"}",
+         "KBS Client Protocol Version Mismatch: expect =0.4.0 while the request is 0.3.0"},
+        {"{\"version\":\"0.4.1\",\"tee\":\"casemate-sim\",\"extra-params\":\"\"}",
+         "Version Mismatch"},
+        {"{\"version\":\"v0.4.0\",\"tee\":\"casemate-sim\",\"extra-params\":\"\"}",
+         "failed to parse KBS version"},
+        {"{\"version\":\"0.4\",\"tee\":\"casemate-sim\",\"extra-params\":\"\"}",
+         "failed to parse KBS version"},
+        {"{\"version\":\"0.4.0\",\"tee\":\"sample\",\"extra-params\":\"\"}",
+         "tee: found sample, wanted"},
+        {"{\"version\":\"0.4.0\",\"tee\":\"\\u00e9\\n\",\"extra-params\":\"\"}",
+         "tee: found ???, wanted"},
+        {"{\"version\":\"0.4.0\",\"tee\":\"casemate-sim\\u0000x\",\"extra-params\":\"\"}",
+         "request"},
+        {"{\"version\":\"0.4.0\",\"tee\":\"casemate-sim\",\"extra-params\":\"\"} x", "request"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        auto_answer a = ask(&b, "POST", "/kbs/v0/auth", "", cases[i].body);
+        assert_refused(&a, "AttestationError", cases[i].why);
+    }
+    auto_answer build =
+        ask(&b, "POST", "/kbs/v0/auth", "",
+            "{\"version\":\"0.4.0+x\",\"tee\":\"casemate-sim\",\"extra-params\":null}");
+    cr_assert_eq(build.status, 200);
+}
+
+/* Every prefix of a good body, and every byte of it changed, is refused and crashes nothing. */
+Test(broker, refuses_every_truncation_of_an_attestation)
+{
+    guest_auth(&b, &g);
+    char *body = guest_evidence(&b, &g);
+    size_t len = strlen(body);
+    for (size_t i = 0; i < len; i += 7) {
+        char *cut = strndup(body, i); /* no byte behind it */
+        auto_answer a = ask_at(&b, NOW, "POST", "/kbs/v0/attest", g.cookie, cut, i);
+        assert_refused(&a, "AttestationError", "");
+        free(cut);
+    }
+    auto_answer whole = ask(&b, "POST", "/kbs/v0/attest", g.cookie, body);
+    cr_assert_eq(whole.status, 200, "%s", whole.detail);
+    free(body);
+}
+
+Test(broker, refuses_attestations_of_wrong_shape)
+{
+#define KEY                                                                                        \
+    "\"tee-pubkey\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ECDH-ES+A256KW\",\"x\":"           \
+    "\"7WMCKdqSOcXJ5WxTJk2yBxZ4dKE0pVwAMnbSQh9S3EU\",\"y\":\"AAAA\"}"
+    static const char *const cases[] = {
+        "null",
+        "{}",
+        "{\"runtime-data\":{\"nonce\":1}}",
+        "{\"runtime_data\":{\"nonce\":\"\"},\"tee_evidence\":{}}",
+        "{\"runtime-data\":{\"nonce\":\"a\"," KEY "},\"tee-evidence\":\"text\"}",
+        "{\"runtime-data\":{\"nonce\":\"a\"," KEY
+        "},\"tee-evidence\":{\"primary_evidence\":\"text\",\"additional_evidence\":\"\"}}",
+        "{\"runtime-data\":{\"nonce\":\"a\"," KEY
+        "},\"tee-evidence\":{\"primary_evidence\":{},\"additional_evidence\":{}}}",
+        "{\"runtime-data\":{\"nonce\":\"a\"," KEY
+        "},\"tee-evidence\":{\"primary_evidence\":{},\"additional_evidence\":\"\"}}",
+        "{\"runtime-data\":{\"nonce\":\"a\",\"tee-pubkey\":{\"kty\":\"oct\",\"k\":\"AAAA\"}},\"tee-"
+        "evidence\":"
+        "{\"primary_evidence\":{},\"additional_evidence\":\"\"}}",
+    };
+    guest_auth(&b, &g);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, cases[i]);
+        assert_refused(&a, "AttestationError", "");
+    }
+    char deep[4001];
+    memset(deep, '[', 4000);
+    deep[4000] = '\0';
+    auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, deep);
+    assert_refused(&a, "AttestationError", "");
+    auto_answer no_cookie = ask(&b, "POST", "/kbs/v0/attest", "", "{}");
+    assert_refused(&no_cookie, "AttestationError", "cookie: found no kbs-session-id");
+}
+
+/* ---- paths --------------------------------------------------------------------------------- */
+
+Test(broker, routes_and_paths)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+        const char *type;
+    } cases[] = {
+        {"GET", "/healthz", 200, ""},
+        {"GET", "/kbs/v0", 404, ""},
+        {"GET", "/kbs/v1/resource/a/b/c", 404, ""},
+        {"GET", "//kbs/v0/resource/a/b/c", 404, ""},
+        {"GET", "/", 404, ""},
+        {"GET", "/kbs/v0/", 404, "PluginNotFound"},
+        {"GET", "/kbs/v0/nothing/a/b/c", 404, "PluginNotFound"},
+        {"GET", "/kbs/v0/auth", 404, "PluginNotFound"},
+        {"PUT", "/kbs/v0/attest", 404, "PluginNotFound"},
+        {"DELETE", "/kbs/v0/reference-value/x", 404, "PluginNotFound"},
+        {"PUT", RESOURCE, 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/a/b", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/a/b/c/d", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/default/key/../img", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/default/../../etc/passwd", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource//default/key/img", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/default/key/img/", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/default/key/%69mg", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/default/key%2Fimg", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/%72esource/default/key/img", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/default/key/img\\", 401, "PluginInternalError"},
+        {"GET", "/kbs/v0/resource/Default/key/img", 401, "PolicyDeny"},
+        {"GET", RESOURCE "?x=y", 200, ""},
+    };
+    guest_handshake(&b, &g);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        auto_answer a = ask(&b, cases[i].method, cases[i].path, g.cookie, "");
+        cr_expect_eq(a.status, cases[i].status, "%s %s: %d %s", cases[i].method, cases[i].path,
+                     a.status, a.detail);
+        cr_expect_str_eq(a.type, cases[i].type, "%s %s: %s", cases[i].method, cases[i].path,
+                         a.type);
+    }
+}
+
+Test(broker, unauthenticated_get_is_401_json_so_that_cocos_client_attests)
+{
+    auto_answer a = ask(&b, "GET", RESOURCE, "", "");
+    assert_refused(&a, "TokenNotFound", "found neither");
+    guest_auth(&b, &g);
+    auto_answer open = guest_get(&b, &g, RESOURCE);
+    assert_refused(&open, "TokenNotFound", "not attested yet");
+}
