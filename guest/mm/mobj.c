@@ -100,28 +100,85 @@ static bool raise_to(struct mobj *o, uint64_t idx)
     return true;
 }
 
-gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create)
+/* The slot of index idx; NULL: not there, or no memory to make it. */
+static uint64_t *slot_of(struct mobj *o, uint64_t idx, bool create)
 {
-    if (idx > last_index(o->height) && (!create || !raise_to(o, idx))) { return GPA_NONE; }
-
+    if (idx > last_index(o->height) && (!create || !raise_to(o, idx))) { return NULL; }
     uint64_t *slot = &o->root;
     for (unsigned h = o->height; h > 0; h--) {
         if (*slot == 0) {
-            if (!create) { return GPA_NONE; }
-            struct node *n = mem_alloc(sizeof *n);
-            if (n == NULL) { return GPA_NONE; }
+            struct node *n = create ? mem_alloc(sizeof *n) : NULL;
+            if (n == NULL) { return NULL; }
             *slot = (uint64_t)(uintptr_t)n;
         }
         slot = &node_at(*slot)->slot[idx >> (FANOUT_SHIFT * (h - 1)) & (FANOUT - 1)];
     }
+    return slot;
+}
+
+gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create)
+{
+    uint64_t *slot = slot_of(o, idx, create);
+    if (slot == NULL) { return GPA_NONE; }
     if (*slot == 0) {
-        if (!create) { return GPA_NONE; }
-        gpa_t g = frame_alloc(true);
+        gpa_t g = create ? frame_alloc(true) : GPA_NONE;
         if (!gpa_ok(g)) { return GPA_NONE; }
         *slot = g.v;
         o->pages++;
     }
     return (gpa_t){*slot};
+}
+
+int mobj_insert(struct mobj *o, uint64_t idx, gpa_t take_frame)
+{
+    uint64_t *slot = slot_of(o, idx, true);
+    if (slot == NULL) { return -ENOMEM; }
+    if (*slot != 0) {
+        frame_put((gpa_t){*slot});
+        o->pages--;
+    }
+    *slot = take_frame.v;
+    o->pages++;
+    return 0;
+}
+
+gpa_t mobj_take(struct mobj *o, uint64_t idx)
+{
+    uint64_t *slot = slot_of(o, idx, false);
+    if (slot == NULL || *slot == 0) { return GPA_NONE; }
+    gpa_t g = {*slot};
+    *slot = 0;
+    o->pages--;
+    return g;
+}
+
+void mobj_remove(struct mobj *o, uint64_t lo, uint64_t hi) { free_frames(o, lo, hi); }
+
+static bool clone_below(struct mobj *to, uint64_t slot, unsigned height, uint64_t base)
+{
+    if (slot == 0) { return true; }
+    if (height == 0) {
+        if (mobj_insert(to, base, (gpa_t){slot}) < 0) { return false; }
+        frame_get((gpa_t){slot});
+        return true;
+    }
+    for (uint64_t i = 0; i < FANOUT; i++) {
+        uint64_t first = base + (i << (FANOUT_SHIFT * (height - 1)));
+        if (!clone_below(to, node_at(slot)->slot[i], height - 1, first)) { return false; }
+    }
+    return true;
+}
+
+struct mobj *mobj_clone(const struct mobj *o)
+{
+    struct mobj *c = mobj_new();
+    if (c == NULL) { return NULL; }
+    c->size = o->size;
+    if (!clone_below(c, o->root, o->height, 0)) {
+        mobj_put(c);
+        return NULL;
+    }
+    return c;
 }
 
 static void zero_part(struct mobj *o, uint64_t off, uint64_t len)

@@ -20,4 +20,10 @@ struct mobj {
  */
 void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies);
 
+/* An object as a plain array of frames (space.stash). Taking a frame hands its reference to the caller. */
+MUST_CHECK int mobj_insert(struct mobj *o, uint64_t idx, gpa_t take_frame); /* -ENOMEM: the frame stays the caller's */
+gpa_t mobj_take(struct mobj *o, uint64_t idx);                              /* GPA_NONE: nothing there */
+void mobj_remove(struct mobj *o, uint64_t lo, uint64_t hi);                 /* frames with index in [lo, hi) */
+struct mobj *mobj_clone(const struct mobj *o);                              /* the same frames; NULL: no memory */
+
 #endif

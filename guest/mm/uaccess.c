@@ -5,7 +5,7 @@
  * no fault of its own is ever legal, a pointer into the library OS is refused by the same range check, and another
  * process's memory is reached by the same code. Under the big lock nothing is unmapped between look-up and copy.
  */
-#include "guest/mm/mm.h"
+#include "guest/mm/space.h"
 #include "guest/task/task.h"
 
 bool user_range_ok(uint64_t va, uint64_t len)

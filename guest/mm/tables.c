@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two implementations of tables.h, chosen by ward_guarded(). Every change has been checked by tree.c; a ward that
+ * refuses one has found a bug, which is a panic.
+ */
+#include "guest/mm/tables.h"
+
+#include "guest/ward.h"
+
+/* Tables kept back so that giving memory back never fails for want of a table. */
+#define RESERVE 64u
+
+/* Counts live in frames of their own, made when a table of their range is first used. */
+#define COUNTS_PER_FRAME (PAGE_SIZE / sizeof(uint32_t))
+#define COUNT_FRAMES     (TABLES_MAX / PAGE_SIZE / COUNTS_PER_FRAME)
+
+static uint32_t *counts[COUNT_FRAMES]; /* open regime: of a free table, the next free one */
+static uint32_t total, fresh, free_head, in_use;
+static uint32_t queued; /* operations in vpage.ops, guarded regime */
+
+void tables_init(void)
+{
+    total = (uint32_t)(handoff->tables_size / PAGE_SIZE);
+    fresh = CORE_TABLES;
+    in_use = CORE_TABLES;
+    free_head = TABLE_NONE;
+    queued = 0;
+}
+
+static uint64_t *entries(uint32_t t) { return (uint64_t *)(LOS_TABLES + t * PAGE_SIZE); }
+
+static uint32_t *count_of(uint32_t t) { return &counts[t / COUNTS_PER_FRAME][t % COUNTS_PER_FRAME]; }
+
+static bool count_make(uint32_t t)
+{
+    uint32_t **f = &counts[t / COUNTS_PER_FRAME];
+    if (*f == NULL) {
+        gpa_t g = frame_alloc(true);
+        if (!gpa_ok(g)) { return false; }
+        *f = frame_va(g);
+    }
+    return true;
+}
+
+/* ---- guarded: a queue of operations ------------------------------------------------------------------------------------ */
+
+void tables_sync(void)
+{
+    if (queued == 0) { return; }
+    uint32_t n = queued;
+    queued = 0;
+    if (ward_call(WARD_BATCH, n, 0, 0, 0, 0) != n) { panic("tables: the ward refused a change"); }
+}
+
+static void queue(uint32_t call, uint32_t t, uint64_t a, uint64_t b, uint64_t c)
+{
+    cpu_vpage()->ops[queued++] = (struct ward_op){.call = call, .table = t, .arg = {a, b, c}};
+    if (queued == WARD_OPS_MAX) { tables_sync(); }
+}
+
+static uint64_t range(unsigned i, unsigned n) { return i | (uint64_t)n << 32; }
+
+/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+
+const uint64_t *table_at(uint32_t t)
+{
+    tables_sync();
+    return entries(t);
+}
+
+static uint32_t new_open(unsigned level)
+{
+    uint32_t t = free_head;
+    if (t != TABLE_NONE) {
+        free_head = *count_of(t);
+    } else {
+        if (fresh == total || !count_make(fresh)) { return TABLE_NONE; }
+        t = fresh++;
+    }
+    memset(entries(t), 0, PAGE_SIZE);
+    if (level == 4) {
+        memcpy(entries(t) + PML4_LOS_LO, entries(CORE_ROOT) + PML4_LOS_LO,
+               (PML4_LOS_HI - PML4_LOS_LO) * sizeof(uint64_t));
+    }
+    return t;
+}
+
+static uint32_t new_guarded(unsigned level)
+{
+    tables_sync();
+    int64_t t = ward_call(WARD_TABLE_NEW, level, 0, 0, 0, 0);
+    if (t < 0) { return TABLE_NONE; }
+    if (t >= total) { panic("tables: the ward named a table outside the region"); }
+    if (!count_make((uint32_t)t)) {
+        if (ward_call(WARD_TABLE_FREE, (uint64_t)t, 0, 0, 0, 0) < 0) { panic("tables: the ward refused to free"); }
+        return TABLE_NONE;
+    }
+    return (uint32_t)t;
+}
+
+uint32_t tables_left(void) { return total - in_use > RESERVE ? total - in_use - RESERVE : 0; }
+
+uint32_t table_new(unsigned level, bool reserve)
+{
+    if (!reserve && tables_left() == 0) { return TABLE_NONE; }
+    uint32_t t = ward_guarded() ? new_guarded(level) : new_open(level);
+    if (t == TABLE_NONE) { return TABLE_NONE; }
+    in_use++;
+    *count_of(t) = 1;
+    return t;
+}
+
+void table_get(uint32_t t) { ++*count_of(t); }
+
+uint32_t table_refs(uint32_t t) { return *count_of(t); }
+
+bool table_put(uint32_t t) { return --*count_of(t) == 0; }
+
+void table_free(uint32_t t)
+{
+    in_use--;
+    if (ward_guarded()) {
+        tables_sync();
+        if (ward_call(WARD_TABLE_FREE, t, 0, 0, 0, 0) < 0) { panic("tables: the ward refused to free"); }
+    } else {
+        *count_of(t) = free_head;
+        free_head = t;
+    }
+}
+
+void table_set(uint32_t t, unsigned level, unsigned i, unsigned n, uint64_t pte)
+{
+    if (ward_guarded()) {
+        queue(WARD_TABLE_SET, t, range(i, n), pte, 0);
+        return;
+    }
+    uint64_t step = pte == 0 ? 0 : level == 2 ? CHUNK_SIZE : PAGE_SIZE;
+    uint64_t *e = entries(t) + i;
+    for (unsigned k = 0; k < n; k++, pte += step) { __atomic_store_n(&e[k], pte, __ATOMIC_RELAXED); }
+}
+
+void table_link(uint32_t t, unsigned i, uint32_t child, uint64_t flags)
+{
+    if (ward_guarded()) {
+        queue(WARD_TABLE_LINK, t, i, child, child == TABLE_NONE ? 0 : flags);
+        return;
+    }
+    uint64_t e = child == TABLE_NONE ? 0 : (TABLES_GPA + child * PAGE_SIZE) | flags;
+    __atomic_store_n(&entries(t)[i], e, __ATOMIC_RELAXED);
+}
+
+void table_clear_w(uint32_t t, unsigned i, unsigned n)
+{
+    if (ward_guarded()) {
+        queue(WARD_TABLE_MASK, t, range(i, n), PTE_W, 0);
+        return;
+    }
+    uint64_t *e = entries(t) + i;
+    for (unsigned k = 0; k < n; k++) {
+        if ((e[k] & PTE_W) != 0) { __atomic_store_n(&e[k], e[k] & ~PTE_W, __ATOMIC_RELAXED); }
+    }
+}
+
+void table_copy(uint32_t dst, uint32_t src)
+{
+    if (ward_guarded()) {
+        queue(WARD_TABLE_COPY, dst, src, range(0, TABLE_ENTRIES), PTE_W);
+        return;
+    }
+    uint64_t *to = entries(dst);
+    const uint64_t *from = entries(src);
+    for (unsigned k = 0; k < TABLE_ENTRIES; k++) { to[k] = from[k] & ~PTE_W; }
+}
+
+uint64_t table_root_name(uint32_t t) { return ward_guarded() ? t : TABLES_GPA / PAGE_SIZE + t; }
