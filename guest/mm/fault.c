@@ -117,17 +117,38 @@ static void run_append(struct run *run, unsigned i, uint64_t pte)
     run->pte = pte;
 }
 
+static bool sole_owner(gpa_t chunk)
+{
+    for (uint64_t i = 0; i < CHUNK_FRAMES; i++) {
+        if (frame_refs((gpa_t){chunk.v + i * PAGE_SIZE}) != 1) { return false; }
+    }
+    return true;
+}
+
+/*
+ * A 2 MiB page at va that can be used as it is: 1. 0: there is none, or it has to be copied, which is done page by page
+ * and never for 2 MiB at once.
+ */
+static int use_chunk(struct gather *g, uint64_t va, bool write)
+{
+    struct leaf l = tree_find(g->s, va);
+    if (l.level != 2 || l.entry == 0) { return 0; }
+    uint32_t t = tree_own(g, va, 2, false);
+    if (t == TABLE_NONE) { return -ENOMEM; }
+    uint64_t e = table_at(t)[l.i];
+    if (!write || (e & PTE_W) != 0) { return 1; }
+    if (!sole_owner(entry_frame(e))) { return 0; }
+    table_set(t, 2, l.i, 1, e | PTE_W);
+    gather_page(g, va);
+    return 1;
+}
+
 /* Pages of [lo, hi), inside r and one 2 MiB window. Those in [must_lo, must_hi) have to be there afterwards. */
 static int fill(struct gather *g, struct region *r, uint64_t lo, uint64_t hi, uint64_t must_lo, uint64_t must_hi,
                 bool write)
 {
-    struct leaf big = tree_find(g->s, lo);
-    if (big.level == 2 && big.entry != 0) {
-        uint32_t pages = tree_own(g, lo, 2, false);
-        if (pages == TABLE_NONE) { return -ENOMEM; }
-        if (!write || (table_at(pages)[big.i] & PTE_W) != 0) { return 0; }
-        /* has to be copied: page by page, never 2 MiB at once */
-    }
+    int whole = use_chunk(g, lo, write);
+    if (whole != 0) { return whole < 0 ? whole : 0; }
     uint32_t t = tree_own(g, lo, 1, false);
     if (t == TABLE_NONE) { return -ENOMEM; }
     const uint64_t *e = table_at(t); /* read once per entry, before its change is queued */

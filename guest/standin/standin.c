@@ -3,6 +3,7 @@
 #include "guest/standin/standin.h"
 
 #include "guest/mm/frames.h"
+#include "guest/mm/space.h"
 #include "guest/standin/ward_native.h"
 #include "guest/task/task.h"
 
@@ -14,16 +15,15 @@ void standin_boot_with(uint64_t ram_size, bool guarded)
 {
     native_ward_start(ram_size, guarded);
     frames_init();
+    tables_init();
     standin_first_thread();
 }
 
-static uint64_t next_user = 0x10000000;
-
 uint64_t standin_user_alloc(size_t size)
 {
-    uint64_t va = next_user;
-    next_user += (size + 2 * PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-    return va;
+    int64_t va = space_map(current_proc()->space, 0, size, LPROT_READ | LPROT_WRITE, LMAP_PRIVATE | LMAP_ANONYMOUS, NULL, 0);
+    if (va < 0) { panic("stand-in: no application memory"); }
+    return (uint64_t)va;
 }
 
 uint64_t standin_user_string(const char *s)

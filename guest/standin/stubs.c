@@ -3,6 +3,7 @@
  * Weak stand-ins for parts of the library OS that have not landed: one process, one thread that never sleeps. Each goes
  * when the real one comes.
  */
+#include "guest/fs/fs.h"
 #include "guest/mm/mm.h"
 #include "guest/task/task.h"
 #include "guest/ward.h"
@@ -13,7 +14,13 @@ static struct proc first_proc = {.pid = 1, .pgid = 1, .sid = 1};
 static struct thread first_thread = {.proc = &first_proc, .tid = 1};
 
 void standin_first_thread(void);
-void standin_first_thread(void) { cpu_vpage()->los[0] = (uint64_t)&first_thread; }
+void standin_first_thread(void)
+{
+    for (size_t i = 0; i < RLIM_COUNT; i++) { first_proc.rlim[i].cur = first_proc.rlim[i].max = UINT64_MAX; }
+    first_proc.space = space_new();
+    if (first_proc.space == NULL) { panic("stand-in: no memory for the first address space"); }
+    cpu_vpage()->los[0] = (uint64_t)&first_thread;
+}
 
 WEAK void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 WEAK void waiter_init(struct waiter *w)
@@ -52,18 +59,15 @@ WEAK void signal_thread(struct thread *t, const struct ksiginfo *info) { (void)t
 WEAK uint64_t clock_mono_ns(void) { return 0; }
 WEAK uint64_t clock_wall_ns(void) { return 0; }
 
-/* Flat application memory until address spaces land. */
-#define FLAT_LO 0x10000000ull
-static char flat[32 << 20];
-WEAK char *space_page(struct space *s, uint64_t va, bool write)
+WEAK struct file *fd_file(int fd)
 {
-    (void)s, (void)write;
-    return va >= FLAT_LO && va - FLAT_LO < sizeof flat ? flat + (va - FLAT_LO) : NULL;
+    (void)fd;
+    return NULL;
 }
-void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies);
-WEAK void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies) { (void)o, (void)lo, (void)hi, (void)copies; }
-WEAK void space_get(struct space *s) { (void)s; }
-WEAK void space_put(struct space *s) { (void)s; }
-WEAK void space_load(struct space *s) { (void)s; }
+WEAK void file_get(struct file *f) { f->refs++; }
+WEAK void file_put(struct file *f)
+{
+    if (f != NULL) { f->refs--; }
+}
 NORETURN void thread_first(void);
 WEAK NORETURN void thread_first(void) { panic("stand-in: no entry code"); }
