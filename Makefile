@@ -8,7 +8,7 @@ B       ?= build
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= gcc
-HOSTCC   = $(CC)
+OBJCOPY ?= objcopy
 Q       := $(if $(V),,@)
 
 .SUFFIXES:

@@ -10,6 +10,16 @@ $(B)/fw/ward.elf: $(call objs,fw,$(WARD_SRCS)) firmware/ward/ward.ld
 	$(Q)$(LD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z separate-code -T firmware/ward/ward.ld \
 	    -o $@ $(filter %.o,$^)
 
+STUB_SRCS := firmware/stub/reset.S firmware/stub/load.c guest/base/sha2.c guest/base/sha256_ni.c
+
+$(B)/fw/stub.elf: $(call objs,fw,$(STUB_SRCS)) firmware/stub/stub.ld
+	$(if $(Q),@echo "  LD F    $@")
+	$(Q)$(LD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z max-page-size=4096 \
+	    -e stub_gate -T firmware/stub/stub.ld -o $@ $(filter %.o,$^)
+$(B)/stub.bin: $(B)/fw/stub.elf
+	$(if $(Q),@echo "  IMAGE   $@")
+	$(Q)$(OBJCOPY) -O binary $< $@
+
 # mkimage: build tool, runs on the build machine.
 $(B)/tool/mkimage: $(B)/host/firmware/mkimage.o $(B)/lib/libbase.a
 	@mkdir -p $(@D)
@@ -18,6 +28,21 @@ $(B)/tool/mkimage: $(B)/host/firmware/mkimage.o $(B)/lib/libbase.a
 
 # The core part of the guest image. INIT_ELF is set by loader/sources.mk.
 INIT_ELF ?= -
+AGENT_ELF ?= -
 $(B)/core.img: $(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $(filter-out -,$(INIT_ELF))
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $(INIT_ELF) $@
+
+# The launch plan, for the monitor and for attest/.
+plan_SRCS := firmware/plan.c
+HOST_ARCHIVES += plan
+
+$(B)/tool/mklaunch: $(B)/host/firmware/mklaunch.o $(B)/lib/libplan.a $(B)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $^
+
+# AGENT_ELF is set by attest/sources.mk.
+$(B)/launch.page: $(B)/tool/mklaunch $(B)/core.img $(filter-out -,$(AGENT_ELF))
+	$(if $(Q),@echo "  IMAGE   $@")
+	$(Q)$(B)/tool/mklaunch $(B)/core.img $(AGENT_ELF) $@

@@ -10,8 +10,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int header_check(const struct vmm_bytes *core, struct core_header *out, struct err *e)
+int core_check(struct vm *vm, struct err *e)
 {
+    const struct vmm_bytes *core = &vm->l->core;
+    struct core_header *out = &vm->core;
+
     if (core->len < sizeof *out) { return err_set(e, EBADMSG, "guest image: %zu bytes are too few", core->len); }
     memcpy(out, core->p, sizeof *out);
     if (out->magic != CORE_MAGIC || out->version != CORE_VERSION) {
@@ -30,40 +33,43 @@ static int header_check(const struct vmm_bytes *core, struct core_header *out, s
     return 0;
 }
 
-void place_handoff(struct vm *vm, struct handoff *h)
+static struct handoff make_handoff(const struct vm *vm)
 {
     const struct mem *m = &vm->mem;
+    struct handoff h = {.magic = HANDOFF_MAGIC,
+                        .version = HANDOFF_VERSION,
+                        .flags = vm->l->guarded ? HANDOFF_GUARDED : 0,
+                        .heap_size = vm->core.zero_gpa,
+                        .tables_gpa = TABLES_GPA,
+                        .tables_size = m->tables_size,
+                        .window_gpa = m->window.gpa,
+                        .window_size = m->window.size,
+                        .init_size = vm->core.init_size,
+                        .fdt_off = vm->fdt_off,
+                        .fdt_size = vm->fdt_size,
+                        .agent_size = vm->l->agent.len};
 
-    *h = (struct handoff){.magic = HANDOFF_MAGIC,
-                          .version = HANDOFF_VERSION,
-                          .tables_gpa = TABLES_GPA,
-                          .tables_size = m->tables_size,
-                          .window_gpa = m->window.gpa,
-                          .window_size = m->window.size,
-                          .fdt_off = vm->fdt_off,
-                          .fdt_size = vm->fdt_size,
-                          .agent_size = vm->l->agent.len,
-                          .flags = vm->l->guarded ? HANDOFF_GUARDED : 0};
     for (size_t i = 0; i < MEM_RAM_MAX; i++) {
-        h->ram[i].gpa = m->ram[i].size ? m->ram[i].gpa : 0;
-        h->ram[i].size = m->ram[i].size;
+        h.ram[i].gpa = m->ram[i].size ? m->ram[i].gpa : 0;
+        h.ram[i].size = m->ram[i].size;
     }
+    if (vm->l->launch_page.len == sizeof(struct launch_page)) {
+        const struct launch_page *page = vm->l->launch_page.p;
+        memcpy(h.agent_sha256, page->agent.sha256, sizeof h.agent_sha256);
+    }
+    return h;
 }
 
-int place_core(struct vm *vm, struct core_header *out, struct err *e)
+int place_core(struct vm *vm, struct err *e)
 {
     const struct mem *m = &vm->mem;
-    struct core_header h;
-    struct handoff handoff;
 
-    if (header_check(&vm->l->core, &h, e) < 0) { return -e->code; }
+    if (core_check(vm, e) < 0) { return -e->code; }
+    const struct core_header h = vm->core;
     uint8_t *ram = m->ram[0].host;
     memcpy(ram + (CORE_END - h.size), vm->l->core.p, h.size);
 
-    place_handoff(vm, &handoff);
-    handoff.heap_gpa = 0;
-    handoff.heap_size = h.zero_gpa;
-    handoff.init_size = h.init_size;
+    struct handoff handoff = make_handoff(vm);
     memcpy(ram + h.handoff_gpa, &handoff, sizeof handoff);
 
     struct ward_state state = {.ram_end = {m->ram[0].size, m->ram[1].size ? HOLE_HI + m->ram[1].size : 0},
@@ -86,6 +92,5 @@ int place_core(struct vm *vm, struct core_header *out, struct err *e)
         uint64_t *link = (uint64_t *)(ram + TABLES_GPA + T_TABLES_L3 * PAGE_SIZE);
         *link |= 2; /* PTE_W: ring 3 writes tables itself */
     }
-    *out = h;
     return 0;
 }

@@ -4,12 +4,11 @@
 
 static int none_launch(struct vm *vm, struct err *e)
 {
-    struct core_header h;
-
-    if (place_core(vm, &h, e) < 0 || vcpu_ring3(&vm->vcpu[0], &h, e) < 0) { return -e->code; }
+    if (place_core(vm, e) < 0 || vcpu_ring3(&vm->vcpu[0], &vm->core, e) < 0) { return -e->code; }
     for (unsigned i = 1; i < vm->cpus; i++) {
-        if (vcpu_parked(&vm->vcpu[i], &h, e) < 0) { return -e->code; }
+        if (vcpu_parked(&vm->vcpu[i], &vm->core, e) < 0) { return -e->code; }
     }
+    vm_cpus_ready(vm);
     return 0;
 }
 

@@ -45,10 +45,13 @@ struct vm {
     struct vcpu vcpu[CPU_MAX];
     unsigned cpus;
     struct streams *streams;
-    void *firmware; /* host memory of the firmware slot (tee_sim.c) */
+    void *firmware;           /* host memory of the firmware slot (tee_sim.c) */
+    struct core_header core;  /* of the placed or offered image               */
     uint64_t fdt_off, fdt_size;
 
-    pthread_mutex_t lock; /* guards the three below */
+    pthread_mutex_t lock; /* guards the four below */
+    pthread_cond_t wake;  /* cpus_ready or stop */
+    bool cpus_ready;
     bool ended;
     struct err *error;    /* first failure */
     atomic_bool stop;
@@ -60,6 +63,7 @@ void vm_end(struct vm *vm, unsigned status);
 void vm_fail(struct vm *vm, const struct err *why);
 
 void vm_doorbell(struct vm *vm);
+void vm_cpus_ready(struct vm *vm); /* vCPUs 1.. may run */
 
 /* vcpu.c */
 MUST_CHECK int vcpu_init(struct vcpu *v, struct vm *vm, unsigned id, struct err *e);
@@ -71,9 +75,9 @@ void vcpu_run(struct vcpu *v);
 void vcpu_kick_init(void); /* the signal that makes KVM_RUN return; process-wide, harmless when repeated */
 void vcpu_kick(struct vcpu *v);
 
-/* place.c: puts a core image into RAM as firmware/abi/image.h says; *out is the header, checked. */
-MUST_CHECK int place_core(struct vm *vm, struct core_header *out, struct err *e);
-void place_handoff(struct vm *vm, struct handoff *out);
+/* place.c: the core image's header, checked, into vm->core; the image into RAM as firmware/abi/image.h says. */
+MUST_CHECK int core_check(struct vm *vm, struct err *e);
+MUST_CHECK int place_core(struct vm *vm, struct err *e);
 
 /* fdt.c: machine description into the window; sets vm->fdt_off and fdt_size. */
 MUST_CHECK int fdt_write(struct vm *vm, struct err *e);

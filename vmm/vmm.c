@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,10 @@ static uint64_t now_ns(void)
 
 static void stop_all(struct vm *vm)
 {
+    pthread_mutex_lock(&vm->lock);
     atomic_store(&vm->stop, true);
+    pthread_cond_broadcast(&vm->wake);
+    pthread_mutex_unlock(&vm->lock);
     for (unsigned i = 0; i < vm->cpus; i++) {
         if (vm->vcpu[i].run) { vcpu_kick(&vm->vcpu[i]); }
     }
@@ -132,10 +136,25 @@ static int machine_make(struct vm *vm, struct err *e)
     return 0;
 }
 
+/* Other vCPUs wait until their entry state is set: at launch, or when the ward says that it is up (vm_cpus_ready). */
 static void *vcpu_thread(void *arg)
 {
-    vcpu_run(arg);
+    struct vcpu *v = arg;
+    struct vm *vm = v->vm;
+
+    pthread_mutex_lock(&vm->lock);
+    while (!vm->cpus_ready && !atomic_load(&vm->stop)) { pthread_cond_wait(&vm->wake, &vm->lock); }
+    pthread_mutex_unlock(&vm->lock);
+    vcpu_run(v);
     return NULL;
+}
+
+void vm_cpus_ready(struct vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    vm->cpus_ready = true;
+    pthread_cond_broadcast(&vm->wake);
+    pthread_mutex_unlock(&vm->lock);
 }
 
 /* vCPU 0 runs here, the others in threads of their own. */
@@ -168,7 +187,8 @@ static void machine_free(struct vm *vm)
     if (vm->fd >= 0) { (void)close(vm->fd); }
     if (vm->kvm >= 0) { (void)close(vm->kvm); }
     mem_fini(&vm->mem);
-    free(vm->firmware);
+    if (vm->firmware) { (void)munmap(vm->firmware, FW_SIZE); }
+    pthread_cond_destroy(&vm->wake);
     pthread_mutex_destroy(&vm->lock);
 }
 
@@ -176,6 +196,7 @@ static int tee_select(const struct vmm_launch *l, const struct tee_ops **out, st
 {
     switch (l->tee) {
     case VMM_TEE_NONE: *out = &tee_none; return 0;
+    case VMM_TEE_SIM: *out = &tee_sim; return 0;
     case VMM_TEE_SNP: return err_set(e, EOPNOTSUPP, "--tee snp: not supported by this version");
     case VMM_TEE_TDX: return err_set(e, EOPNOTSUPP, "--tee tdx: not supported by this version");
     default: return err_set(e, EINVAL, "unknown TEE %d", (int)l->tee);
@@ -193,6 +214,7 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
     if (tee_select(l, &vm.tee, e) < 0) { return -e->code; }
     for (unsigned i = 0; i < CPU_MAX; i++) { vm.vcpu[i].fd = -1; }
     pthread_mutex_init(&vm.lock, NULL);
+    pthread_cond_init(&vm.wake, NULL);
 
     int r = machine_make(&vm, e);
     if (r == 0) { out->phase_ns[VMM_PHASE_MACHINE] = now_ns(); }

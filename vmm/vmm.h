@@ -8,6 +8,7 @@
 #ifndef CASEMATE_VMM_VMM_H
 #define CASEMATE_VMM_VMM_H
 
+#include "firmware/plan.h"
 #include "guest/base/err.h"
 #include "vmm/streams.h"
 
@@ -33,10 +34,17 @@ enum vmm_phase {
 };
 
 /*
- * The software TEE's signer, handed in by the loader so that the monitor needs no cryptographic library. Fills in and
- * signs `report` (1184 bytes) whose REPORT_DATA, MEASUREMENT and HOST_DATA are set. 0 or a negative errno.
+ * What the software TEE needs of cryptography, handed in by the loader so that the monitor needs no library for it.
+ *
+ * measure  the launch digest of a plan, by SNP's algorithm
+ * report   a signed report over these three (attest/sim_signer.h); both return 0 or a negative errno
  */
-typedef int (*vmm_sim_sign)(void *arg, uint8_t *report, size_t len);
+struct vmm_sim {
+    void *arg;
+    int (*measure)(void *arg, const struct plan *p, uint8_t out_digest[48]);
+    int (*report)(void *arg, const uint8_t report_data[64], const uint8_t measurement[48],
+                  const uint8_t host_data[32], uint8_t out_report[1184]);
+};
 
 struct vmm_launch {
     enum vmm_tee tee;
@@ -46,14 +54,14 @@ struct vmm_launch {
 
     struct vmm_bytes core; /* core image (mkimage)                                        */
     struct vmm_bytes agent; /* agent part, may be empty                                   */
-    struct vmm_bytes stub;  /* sim: first firmware stage                                  */
+    struct vmm_bytes stub;  /* sim and TEEs: first firmware stage, measured               */
+    struct vmm_bytes launch_page; /* the page that names core and agent by hash           */
     uint8_t host_data[32]; /* digest of initdata for HOST_DATA, zero without              */
 
     struct streams_config streams; /* items, blobs, stdio, terminal; window and callbacks are the monitor's */
     struct streams **out_streams;  /* optional: set while the guest runs, for signals and resizes          */
 
-    vmm_sim_sign sim_sign;
-    void *sim_arg;
+    struct vmm_sim sim;
     void (*log)(void *arg, const char *line); /* lines of the guest's log; may be NULL */
     void *log_arg;
 };

@@ -54,9 +54,4 @@ struct ward_state {
 };
 ABI_SIZE(struct ward_state, 64);
 
-/* Ports of plain KVM and sim, 32-bit out from ring 0 only. */
-#define PORT_POWER 0xca50 /* guest ends, exit code 0..255                        */
-#define PORT_PANIC 0xca54 /* enum panic_code, firmware/abi/panic.h; guest ends   */
-#define PORT_SIM   0xca58 /* sim TEE request, firmware/abi/sim.h                 */
-
 #endif

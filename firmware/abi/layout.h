@@ -120,4 +120,10 @@
 #define VEC_FLUSH    0x43
 #define VEC_SPURIOUS 0xff
 
+/* Ports of plain KVM and sim, 32-bit out from ring 0 only. */
+#define PORT_POWER 0xca50 /* guest ends, exit code 0..255                        */
+#define PORT_PANIC 0xca54 /* enum panic_code, firmware/abi/panic.h; guest ends   */
+#define PORT_SIM   0xca58 /* sim TEE request, firmware/abi/sim.h */
+#define PORT_CPUS  0xca5c /* sim: the ward is up, the other vCPUs may be made to park */
+
 #endif

@@ -230,7 +230,9 @@ ward_park_entry:                        /* ring 0, rsp = private stack top */
 
     .globl  ward_entry
     .balign 16
-ward_entry:                             /* ring 0, CR3 = T_ROOT, interrupts off */
+ward_entry:                             /* ring 0, interrupts off, tables that map the ward */
+    mov     $TABLES_GPA + T_ROOT * PAGE_SIZE, %eax
+    mov     %rax, %cr3
     movabs  $WARD_CPU + CPU_PRIVATE_TOP, %rsp
     call    ward_start
     movabs  $WARD_CPU + PRIVATE_START, %rsp

@@ -38,4 +38,5 @@ void ward_start(void)
     wrmsr(MSR_KERNEL_GS_BASE, WARD_CPU + CPU_PRIVATE);
     apic_write(APIC_SVR, 0x100 | VEC_SPURIOUS);
     apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
+    if (ward_state.cpus > 1) { out32(PORT_CPUS, ward_state.cpus); }
 }

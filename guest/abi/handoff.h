@@ -35,12 +35,12 @@ struct handoff {
     uint64_t init_size;               /* bytes of the init program at LOS_INIT                        */
     uint64_t fdt_off, fdt_size;       /* machine description inside the window: host input            */
     uint64_t agent_size;              /* bytes of the agent part; 0 when there is none                */
-    uint8_t agent_hash[48];           /* SHA-384 of the agent part, from the measured launch page     */
-    uint64_t reserved[8];
+    uint8_t agent_sha256[32];         /* of the agent part, from the measured launch page             */
+    uint64_t reserved[10];
 };
 ABI_AT(struct handoff, ram, 24);
 ABI_AT(struct handoff, heap_gpa, 56);
-ABI_AT(struct handoff, agent_hash, 136);
+ABI_AT(struct handoff, agent_sha256, 136);
 ABI_SIZE(struct handoff, 248);
 
 #endif

@@ -21,6 +21,13 @@ void sha256_init(struct sha256_ctx *c);
 void sha256_update(struct sha256_ctx *c, const void *p, size_t len);
 void sha256_final(struct sha256_ctx *c, uint8_t out[SHA256_SIZE]);
 
+/* Round constants, shared by both block functions. */
+extern const uint32_t sha256_k[64];
+
+/* The same blocks by SHA instructions (sha256_ni.c); only where sha256_ni_here(). Clobbers vector registers. */
+bool sha256_ni_here(void);
+void sha256_ni_blocks(uint32_t h[8], const uint8_t *p, size_t blocks);
+
 struct sha384_ctx {
     uint64_t h[8];
     uint64_t total; /* bytes so far, below 2^61 */
