@@ -49,6 +49,25 @@ $(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz,$(f),$(call fuzz_says,libs,$(f)),$(
 fuzz-smoke: $(FUZZ_NAMES:%=fuzz-smoke-%)
 TEST_EXTRA += $(FUZZ_NAMES:%=$(B)/replay/%)
 
+# ---- programs that run inside the guest: ordinary static Linux programs, once per libc --------------------------------
+
+GUEST_TEST_NAMES  := $(basename $(notdir $(wildcard tests/guest/*.c)))
+GUEST_TEST_CFLAGS := $(WARN) -I. -g -O1 -D_GNU_SOURCE -fno-stack-protector -pthread -static
+GUEST_TESTS       := $(GUEST_TEST_NAMES:%=$(B)/guest-tests/glibc/%) $(GUEST_TEST_NAMES:%=$(B)/guest-tests/musl/%)
+
+$(B)/guest-tests/glibc/%: tests/guest/%.c tests/guest/promise.h
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC A    $* (glibc)")
+	$(Q)$(CC) $(GUEST_TEST_CFLAGS) -o $@ $<
+$(B)/guest-tests/musl/%: tests/guest/%.c tests/guest/promise.h
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC A    $* (musl)")
+	$(Q)musl-gcc $(GUEST_TEST_CFLAGS) -o $@ $<
+
+.PHONY: guest-tests
+guest-tests: $(GUEST_TESTS)
+TEST_EXTRA += $(GUEST_TESTS)
+
 # ---- end to end --------------------------------------------------------------------------------------------------------
 
 E2E_PROGRAMS := kvm_smoke
