@@ -27,3 +27,15 @@ PROGRAMS      += cc-kbs
 cc-kbs_MAIN   := attest/cc_kbs.c
 cc-kbs_LIBS   := $(KBS_LIBS)
 cc-kbs_LDLIBS := $(KBS_LDLIBS)
+
+# agent: the guest's half of key release. A static program of the guest image; the archive also runs on a host in tests.
+# --no-warnings: libcrypto's name lookups are linked in and never called; the linker would warn that they need libc.so.
+agent_SRCS := attest/agent/uri.c attest/agent/http.c attest/agent/tls.c attest/agent/config.c attest/agent/kbs.c \
+              attest/agent/serve.c
+HOST_ARCHIVES += agent
+agent_LIBS := agent evidence initdata jose crypto_full crypto_small base
+$(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      agent (static)")
+	$(Q)$(CC) -static -no-pie -Wl,--gc-sections,-s,--build-id=none,--no-warnings -o $@ $< -Wl,--start-group $(filter %.a,$^) \
+	    -lssl -lcrypto -ljansson -Wl,--end-group

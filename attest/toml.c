@@ -109,9 +109,14 @@ static bool is_bare(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-/* Control characters but tab and line ends, and a carriage return that ends no line, are refused for the whole text. */
+/*
+ * For the whole text: control characters but tab and line ends, a carriage return that ends no line, and what is not
+ * UTF-8 are refused.
+ */
 static int check_text(struct reader *r)
 {
+    auto_json utf8 = json_stringn(r->p, (size_t)(r->end - r->p));
+    if (!utf8) { return err_set(r->e, EBADMSG, "%s: not UTF-8", r->what); }
     for (const char *p = r->p; p < r->end; p++) {
         unsigned char c = (unsigned char)*p;
         bool crlf = c == '\r' && p + 1 < r->end && p[1] == '\n';
@@ -360,7 +365,7 @@ static int read_text(struct reader *r, json_t **out)
     int rc = read_string(r, true, &b);
     if (rc == 0) {
         *out = json_stringn(b.p, b.len);
-        if (!*out) { rc = FAIL(r, "string is not UTF-8"); }
+        if (!*out) { rc = out_of_memory(r); }
     }
     free(b.p);
     return rc;
@@ -392,7 +397,7 @@ static int set_dotted(struct reader *r, json_t *table, const struct key *k, json
         json_t *next = json_object_get(table, k->part[i]);
         if (!next) {
             next = json_object();
-            if (json_object_set_new(table, k->part[i], next) != 0) { return FAIL(r, "key is not UTF-8"); }
+            if (json_object_set_new(table, k->part[i], next) != 0) { return out_of_memory(r); }
             int rc = origin_set(r, next, ORIGIN_DOTTED);
             if (rc < 0) { return rc; }
         } else if (!json_is_object(next) || origin_of(r, next) != ORIGIN_DOTTED) {
@@ -402,7 +407,7 @@ static int set_dotted(struct reader *r, json_t *table, const struct key *k, json
     }
     const char *last = k->part[k->count - 1];
     if (json_object_get(table, last)) { return FAIL(r, "\"%.40s\" is defined already", last); }
-    if (json_object_set_new(table, last, steal_ptr(&v)) != 0) { return FAIL(r, "key is not UTF-8"); }
+    if (json_object_set_new(table, last, steal_ptr(&v)) != 0) { return out_of_memory(r); }
     return 0;
 }
 
@@ -414,7 +419,7 @@ static int walk_header(struct reader *r, json_t *root, const struct key *k, json
         json_t *next = json_object_get(t, k->part[i]);
         if (!next) {
             next = json_object();
-            if (json_object_set_new(t, k->part[i], next) != 0) { return FAIL(r, "key is not UTF-8"); }
+            if (json_object_set_new(t, k->part[i], next) != 0) { return out_of_memory(r); }
             int rc = origin_set(r, next, ORIGIN_IMPLIED);
             if (rc < 0) { return rc; }
         } else if (origin_of(r, next) == ORIGIN_TABLES) {
@@ -434,7 +439,7 @@ static int open_table(struct reader *r, json_t *parent, const char *name)
     if (t && origin_of(r, t) != ORIGIN_IMPLIED) { return FAIL(r, "\"%.40s\" is defined already", name); }
     if (!t) {
         t = json_object();
-        if (json_object_set_new(parent, name, t) != 0) { return FAIL(r, "key is not UTF-8"); }
+        if (json_object_set_new(parent, name, t) != 0) { return out_of_memory(r); }
     }
     r->current = t;
     return origin_set(r, t, ORIGIN_HEADER);
@@ -446,7 +451,7 @@ static int open_array_table(struct reader *r, json_t *parent, const char *name)
     if (a && origin_of(r, a) != ORIGIN_TABLES) { return FAIL(r, "\"%.40s\" is defined already", name); }
     if (!a) {
         a = json_array();
-        if (json_object_set_new(parent, name, a) != 0) { return FAIL(r, "key is not UTF-8"); }
+        if (json_object_set_new(parent, name, a) != 0) { return out_of_memory(r); }
         int rc = origin_set(r, a, ORIGIN_TABLES);
         if (rc < 0) { return rc; }
     }
