@@ -10,7 +10,10 @@ LOS_MM_SRCS   := guest/fmt.c guest/mm/frames.c guest/mm/pool.c guest/mm/mobj.c g
     guest/mm/tables.c guest/mm/tree.c guest/mm/region.c guest/mm/fault.c guest/mm/space.c guest/mm/calls.c guest/mm/mremap.c \
     guest/random.c
 LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S
-LOS_FS_SRCS   :=
+LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/walk.c guest/fs/names.c guest/fs/tmpfs.c \
+                 guest/fs/regular.c guest/fs/file.c guest/fs/fd.c guest/fs/locks.c guest/fs/rw.c guest/fs/open.c guest/fs/stat.c \
+                 guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/poll.c \
+                 guest/fs/epoll.c guest/fs/eventfd.c guest/fs/inotify.c guest/fs/ioctl.c
 LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c
 LOS_SYS_SRCS  := guest/sys/table.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)

@@ -143,6 +143,7 @@ uint32_t file_seals(const struct file *f);
 #define LF_SEAL_EXEC 32u
 
 int fs_init(void); /* mounts tmpfs root, /dev, /proc, /sys for init's world; 0 or -errno */
+struct fsctx *fsctx_first(void); /* the first process's: the root of init's view; NULL: no memory */
 /* start_container: a view whose root is the directory behind f; proc, dev, sys mounted in it. */
 struct fsctx *fsctx_container(struct file *rootdir, const char *cwd, uint32_t umask, bool readonly, int *out_err);
 struct fdtable *fdtable_new(void);

@@ -145,6 +145,7 @@ struct proc {
 
     struct sigaction_k action[64];
     struct sigqueue_head pending;
+    struct waitq signal_wait;     /* woken when a signal is queued to the process or one of its threads: signalfd */
     uint64_t start_ns, user_ns, system_ns, child_user_ns, child_system_ns;
     uint64_t child_minflt;
     void *timers;                 /* task/timers.c: itimers and POSIX timers */
