@@ -4,6 +4,7 @@
  * the monitor), and ends as the idle thread.
  */
 #include "guest/fs/fs.h"
+#include "guest/machine.h"
 #include "guest/mm/frames.h"
 #include "guest/mm/tables.h"
 #include "guest/streams.h"
@@ -36,6 +37,8 @@ void los_main(const void *handoff_page)
     handoff_check(handoff);
     frames_init();
     tables_init();
+    window_map();
+    machine_setup();
     xstate_setup();
     sched_cpu_init(0);
     big_lock();

@@ -15,12 +15,12 @@ LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/wa
                  guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/poll.c \
                  guest/fs/epoll.c guest/fs/eventfd.c guest/fs/inotify.c guest/fs/ioctl.c
 LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c
-LOS_SYS_SRCS  := guest/sys/table.c
+LOS_SYS_SRCS  := guest/machine.c guest/sys/table.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
 # only in the guest
-LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/panic.c \
-                 guest/lib.c
+LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c \
+                 guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
 LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c guest/standin/arch.c
 
@@ -35,4 +35,4 @@ LOS_ENTRY_SRCS := guest/main.c guest/task/entry.c
 $(B)/guest/los.elf: $(call objs,guest,$(LOS_SRCS) $(LOS_X86_SRCS) $(LOS_ENTRY_SRCS)) guest/los.ld
 	$(if $(Q),@echo "  LD G    $@")
 	$(Q)$(CC) -static -nostdlib -fPIE -no-pie -Wl,-T,guest/los.ld -Wl,--build-id=none -Wl,-z,noexecstack \
-	    -Wl,--gc-sections -o $@ $(filter %.o,$^)
+	    -Wl,--gc-sections -o $@ $(filter %.o,$^) -l:libfdt.a
