@@ -8,7 +8,7 @@ HOST_ARCHIVES += base
 # process.
 LOS_MM_SRCS   := guest/fmt.c guest/mm/frames.c guest/mm/pool.c guest/mm/mobj.c guest/mm/uio.c guest/mm/uaccess.c \
     guest/mm/tables.c guest/mm/tree.c guest/mm/region.c guest/mm/fault.c guest/mm/space.c guest/mm/calls.c guest/mm/mremap.c \
-    guest/random.c
+    guest/mm/elf.c guest/mm/image.c guest/mm/stack.c guest/mm/exec.c guest/random.c
 LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S
 LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/walk.c guest/fs/names.c guest/fs/tmpfs.c \
                  guest/fs/regular.c guest/fs/file.c guest/fs/fd.c guest/fs/locks.c guest/fs/rw.c guest/fs/open.c guest/fs/stat.c \
@@ -28,6 +28,9 @@ los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 # The driver of the streams device alone, for tests that play the rest.
 streams_guest_SRCS := guest/streams.c guest/stream_io.c guest/stream_rings.c guest/fmt.c guest/mm/uio.c
 NATIVE_ARCHIVES += streams_guest
+# A parser alone, for its fuzz target.
+elf_SRCS := guest/mm/elf.c
+NATIVE_ARCHIVES += elf
 NATIVE_ARCHIVES += los
 
 # The library OS as the guest runs it; firmware/ packs it into the core image.

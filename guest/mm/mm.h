@@ -130,6 +130,8 @@ struct space_stat {
     uint64_t start_brk, brk, start_stack, arg_lo, arg_hi, env_lo, env_hi;
 };
 void space_stat(const struct space *s, struct space_stat *out);
+/* Maps the vDSO for exec, by whoever has one (x86/vdso.c); its ELF header's address, 0: none. */
+uint64_t vdso_map(struct space *s);
 /* Another process's memory (proc files, exec); bytes moved before the first page that cannot be reached. */
 size_t space_read(struct space *s, uint64_t va, void *dst, size_t len);
 size_t space_write(struct space *s, uint64_t va, const void *src, size_t len);

@@ -69,6 +69,8 @@ WEAK void file_put(struct file *f)
 {
     if (f != NULL) { f->refs--; }
 }
+WEAK void exec_kill_others(void) {}
+WEAK void exec_reset(const char *comm) { (void)comm; }
 NORETURN void thread_first(void);
 WEAK NORETURN void thread_first(void) { panic("stand-in: no entry code"); }
 WEAK void signal_mask_temporary(uint64_t mask) { (void)mask; }

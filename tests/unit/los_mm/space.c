@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Address spaces over the stand-in: regions, faults, copy-on-write, fork, and the memory system calls. */
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 
 #include "guest/fs/fs.h"
 #include "guest/mm/frames.h"
