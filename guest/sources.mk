@@ -14,15 +14,15 @@ LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/wa
                  guest/fs/regular.c guest/fs/file.c guest/fs/fd.c guest/fs/locks.c guest/fs/rw.c guest/fs/open.c guest/fs/stat.c \
                  guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/poll.c \
                  guest/fs/epoll.c guest/fs/eventfd.c guest/fs/inotify.c guest/fs/ioctl.c
-LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c
-LOS_SYS_SRCS  := guest/machine.c guest/sys/table.c
+LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c guest/stdio.c guest/blob.c
+LOS_SYS_SRCS  := guest/machine.c guest/sys/table.c guest/sys/private.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
 # only in the guest
 LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
-LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c guest/standin/arch.c
+LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 # The driver of the streams device alone, for tests that play the rest.

@@ -101,12 +101,14 @@ int64_t stream_write_now(struct stream *s, struct uio *u)
     return -EAGAIN;
 }
 
+int stream_wait(struct stream *s, bool interruptible) { return wait_on(&s->wait, NO_DEADLINE, interruptible); }
+
 int64_t stream_read(struct stream *s, struct uio *u, bool nonblock)
 {
     for (;;) {
         int64_t n = stream_read_now(s, u);
         if (n != -EAGAIN || nonblock) { return n; }
-        int r = wait_on(&s->wait, NO_DEADLINE, true);
+        int r = stream_wait(s, true);
         if (r < 0) { return r; }
     }
 }
@@ -122,7 +124,7 @@ int64_t stream_write(struct stream *s, struct uio *u, bool nonblock)
             continue;
         }
         if (n != -EAGAIN || nonblock) { return total > 0 ? total : n; }
-        int r = wait_on(&s->wait, NO_DEADLINE, true);
+        int r = stream_wait(s, true);
         if (r < 0) { return total > 0 ? total : r; }
     }
 }
@@ -134,7 +136,7 @@ int stream_read_all(struct stream *s, void *dst, size_t len)
     while (u.left > 0) {
         int64_t n = stream_read_now(s, &u);
         if (n == 0) { return -ENODATA; }
-        if (n == -EAGAIN) { n = wait_on(&s->wait, NO_DEADLINE, false); }
+        if (n == -EAGAIN) { n = stream_wait(s, false); }
         if (n < 0) { return (int)n; }
     }
     return 0;
@@ -146,7 +148,7 @@ int stream_write_all(struct stream *s, const void *src, size_t len)
     uio_kernel(&u, (void *)(uintptr_t)src, len);
     while (u.left > 0) {
         int64_t n = stream_write_now(s, &u);
-        if (n == -EAGAIN) { n = wait_on(&s->wait, NO_DEADLINE, false); }
+        if (n == -EAGAIN) { n = stream_wait(s, false); }
         if (n < 0) { return (int)n; }
     }
     return 0;

@@ -67,6 +67,8 @@ const struct stream_msg *stream_answer(const struct stream *s);
 /* Bytes moved; 0 at the end of data; -EAGAIN when nothing can be moved now; the stream's error. Never sleep. */
 int64_t stream_read_now(struct stream *s, struct uio *u);
 int64_t stream_write_now(struct stream *s, struct uio *u); /* -EPIPE after stream_fin() or when the host stopped reading */
+/* After -EAGAIN: until there is news. 0 or -ERESTARTSYS; sleeps. */
+MUST_CHECK int stream_wait(struct stream *s, bool interruptible);
 /* The same, waiting until at least one byte moved (write: all of them, unless nonblock). Sleep. */
 int64_t stream_read(struct stream *s, struct uio *u, bool nonblock);
 int64_t stream_write(struct stream *s, struct uio *u, bool nonblock);

@@ -6,7 +6,7 @@ image_SRCS := loader/image/digest.c loader/image/ref.c loader/image/blob.c loade
               loader/image/members.c loader/image/index.c loader/image/manifest.c loader/image/layer.c \
               loader/image/ocicrypt.c loader/image/packet.c loader/image/tar.c loader/image/pax.c \
               loader/image/tree.c loader/image/untar.c loader/image/unpack.c loader/image/spec.c \
-              loader/image/layout.c loader/image/dirimage.c
+              loader/image/layout.c loader/image/dirimage.c loader/image/user.c
 HOST_ARCHIVES += image
 image_LDLIBS := -ljansson -lz -lzstd
 
@@ -19,3 +19,22 @@ PROGRAMS += cc-image
 cc-image_MAIN   := loader/cc_image.c
 cc-image_LIBS   := loader image jose crypto_full crypto_small base
 cc-image_LDLIBS := $(image_LDLIBS) -lcrypto
+
+# init: the guest's first program, static and small: no provider, no JOSE. initcore is the same without main and without
+# the guest's system calls, for tests on the host.
+initcore_SRCS := loader/init/init.c loader/init/policy.c loader/init/agent.c loader/init/start.c
+HOST_ARCHIVES += initcore
+INIT_SRCS := $(initcore_SRCS) loader/init/main.c loader/init/env_guest.c guest/base/err.c attest/initdata.c attest/toml.c \
+             attest/json.c attest/base64.c $(crypto_small_SRCS) \
+             $(filter-out loader/image/ref.c loader/image/index.c loader/image/layout.c loader/image/dirimage.c,$(image_SRCS))
+INIT_CFLAGS = $(COMMON) -Os -D_GNU_SOURCE -include guest/base/banned.h -ffunction-sections -fdata-sections \
+              -fstack-protector-strong -fno-asynchronous-unwind-tables
+$(B)/initobj/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC I    $<")
+	$(Q)$(CC) $(INIT_CFLAGS) -c -o $@ $<
+$(B)/image/init: $(call objs,initobj,$(INIT_SRCS))
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      init (static)")
+	$(Q)$(CC) -static -Wl,--gc-sections -Wl,--build-id=none -s -o $@ $^ -ljansson -lz -lzstd -lcrypto
+IMAGES += $(B)/image/init

@@ -77,13 +77,6 @@ $(B)/tests/%: $(B)/test/tests/e2e/%.o
 	$(Q)$(CC) $(SAN) -o $@ $<
 TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%)
 
-# A guest's half of key release as a host program: the agent's archive with the sim signer behind it.
-$(B)/tests/kbs_guest: $(B)/test/tests/e2e/kbs_guest.o $(agent_LIBS:%=$(B)/lib/lib%.a)
-	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LD T    kbs_guest")
-	$(Q)$(CC) $(SAN) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group -ljansson -lssl -lcrypto
-TEST_EXTRA += $(B)/tests/kbs_guest
-
 # The end-to-end tests that need KVM, in the emulated machine: genuine ring-0 semantics wherever this runs.
 .PHONY: check-svm
 check-svm: all $(TEST_EXTRA)

@@ -20,7 +20,8 @@
     X(WARD_RANDOM, 19, "the processor gave no random numbers")                                               \
     X(LOS_PANIC, 32, "the library OS stopped; its last log line says why")                                   \
     X(LOS_FAULT, 33, "the library OS faulted outside its user-copy routines")                                \
-    X(LOS_HANDOFF, 34, "the library OS refused its start page")
+    X(LOS_HANDOFF, 34, "the library OS refused its start page")                                              \
+    X(LOS_AGENT_HASH, 35, "the agent that the host gave differs from the measured hash")
 
 enum panic_code {
 #define X(name, nr, words) PANIC_##name = nr,

@@ -60,7 +60,8 @@ struct cc_container {
     uint32_t groups_count;
     uint32_t flags;    /* CC_CONTAINER_*                                                          */
     uint64_t hostname; /* string                                                                  */
-    uint64_t reserved[4];
+    uint64_t path;     /* the program, absolute inside the root; argv[0] is the application's own */
+    uint64_t reserved[3];
 };
 ABI_AT(struct cc_container, argv, 16);
 ABI_SIZE(struct cc_container, 96);

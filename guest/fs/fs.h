@@ -133,6 +133,8 @@ void **inode_socket(struct inode *i); /* a slot of net/'s own; NULL in it: nobod
 void inode_get(struct inode *i);
 void inode_put(struct inode *i);
 
+/* An unnamed regular file in memory, as memfd_create() makes: empty, executable, read and write. NULL: no memory. */
+struct file *file_memory(const char *name);
 /* memfd seals of the inode behind f, F_SEAL_* bits; mmap refuses shared writable mappings under F_SEAL_WRITE. */
 uint32_t file_seals(const struct file *f);
 #define LF_SEAL_SEAL 1u

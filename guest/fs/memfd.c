@@ -34,6 +34,8 @@ static struct file *memfd_new(const char *name, uint32_t flags)
     return f;
 }
 
+struct file *file_memory(const char *name) { return memfd_new(name, MFD_EXEC_); }
+
 int64_t sys_memfd_create(const uint64_t a[6])
 {
     char name[MFD_NAME_MAX + 1];

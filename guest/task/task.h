@@ -215,7 +215,7 @@ struct proc *proc_new(struct proc *parent, bool internal);
 struct thread *thread_new(struct proc *p);
 void thread_start(struct thread *t);               /* runnable at regs */
 NORETURN void proc_exit(int status_word);          /* current process, all threads */
-int container_start(int32_t rootfd, const struct exec_vec *v, const char *cwd, const struct cred *cred,
+int container_start(int32_t rootfd, const char *path, const struct exec_vec *v, const char *cwd, const struct cred *cred,
                     uint32_t umask, uint32_t flags, const char *hostname); /* task/container.c; returns only errors */
 const char *host_name(void);
 

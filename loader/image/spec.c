@@ -5,12 +5,24 @@
  */
 #include "loader/image/spec.h"
 
+#include "attest/crypto.h"
 #include "loader/image/members.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define HOSTNAME_LEN_MAX 63
+
+void spec_register_image(const struct digest *manifest, uint8_t out[SPEC_REGISTER_SIZE])
+{
+    memset(out, 0, SPEC_REGISTER_SIZE);
+    memcpy(out, manifest->sha256, sizeof manifest->sha256);
+}
+
+void spec_register_spec(const void *text, size_t len, uint8_t out[SPEC_REGISTER_SIZE])
+{
+    crypto_sha384(text, len, out);
+}
 
 size_t spec_env_name(const char *text)
 {

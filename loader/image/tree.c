@@ -279,6 +279,59 @@ int tree_resolve(struct tree *t, const char *path, bool make, struct place *out,
     return 0;
 }
 
+/* path := where the link at p points, seen from the directory path was in. */
+static int follow(const struct place *p, char path[TREE_PATH_MAX], struct err *e)
+{
+    char target[TREE_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t dir_len = slash ? (size_t)(slash - path) + 1 : 0;
+    ssize_t n = readlinkat(p->dir_fd, p->name, target, sizeof target);
+
+    if (n < 0) { return err_set(e, errno, "readlink: %s", strerror(errno)); }
+    if (n > 0 && target[0] == '/') { dir_len = 0; }
+    if (n == 0 || dir_len + (size_t)n >= TREE_PATH_MAX) { return err_set(e, ENAMETOOLONG, "link target is too long"); }
+    memcpy(path + dir_len, target, (size_t)n);
+    path[dir_len + (size_t)n] = '\0';
+    return 0;
+}
+
+int tree_open(struct tree *t, const char *name, int *out_fd, struct err *e)
+{
+    char path[TREE_PATH_MAX];
+    size_t len = strlen(name);
+
+    if (len >= sizeof path) { return err_set(e, ENAMETOOLONG, "path has %zu bytes", len); }
+    memcpy(path, name, len + 1);
+    for (int links = 0; links <= TREE_LINK_MAX; links++) {
+        struct place p;
+        struct stat st;
+        if (tree_resolve(t, path, false, &p, e) < 0) { return -e->code; }
+        const char *last = *p.name ? p.name : ".";
+        if (fstatat(p.dir_fd, last, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            return err_set(e, errno, "%.100s: %s", name, strerror(errno));
+        }
+        if (!S_ISLNK(st.st_mode)) {
+            int fd = openat(p.dir_fd, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+            if (fd < 0) { return err_set(e, errno, "%.100s: %s", name, strerror(errno)); }
+            *out_fd = fd;
+            return 0;
+        }
+        if (follow(&p, path, e) < 0) { return -e->code; }
+    }
+    return err_set(e, ELOOP, "%.100s: more than %d links", name, TREE_LINK_MAX);
+}
+
+int tree_make_dirs(struct tree *t, const char *path, struct err *e)
+{
+    char all[TREE_PATH_MAX];
+    struct place p;
+    /* With "/." behind it the whole path is a parent, and parents are made. */
+    if ((size_t)snprintf(all, sizeof all, "%s/.", path) >= sizeof all) {
+        return err_set(e, ENAMETOOLONG, "path has %zu bytes", strlen(path));
+    }
+    return tree_resolve(t, all, true, &p, e);
+}
+
 /* ---- claims and removal */
 
 bool tree_claimed(const struct tree *t, const struct place *p) { return is_made(t, p->dir_ino, p->name); }

@@ -41,6 +41,12 @@ struct place {
  */
 MUST_CHECK int tree_resolve(struct tree *t, const char *path, bool make, struct place *out, struct err *e);
 
+/* The file or directory at path, links followed as if chrooted; a descriptor for reading. -errno in e as always. */
+MUST_CHECK int tree_open(struct tree *t, const char *path, int *out_fd, struct err *e);
+
+/* Make path a directory with all its parents where they are missing. */
+MUST_CHECK int tree_make_dirs(struct tree *t, const char *path, struct err *e);
+
 /* Record that this layer made the place; -EEXIST when it had already. */
 MUST_CHECK int tree_claim(struct tree *t, const struct place *p, struct err *e);
 bool tree_claimed(const struct tree *t, const struct place *p);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The launch policy. Trusted text in the sense that its digest is in the evidence, but its author makes mistakes: an
+ * unknown key, a wrong type or a missing member refuses, so that a misspelt restriction cannot vanish.
+ */
+#include "loader/init/policy.h"
+
+#include "attest/toml.h"
+#include "loader/image/members.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- patterns */
+
+/* Greedy with one point of return: the last '*' seen. Linear in practice, |pattern| * |text| at worst. */
+bool policy_pattern_matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *resume = NULL;
+
+    for (;;) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = text;
+            continue;
+        }
+        const char *literal = *pattern == '\\' && pattern[1] ? pattern + 1 : pattern;
+        if (*text && *literal == *text) {
+            pattern = literal + 1;
+            text++;
+            continue;
+        }
+        if (!*text && !*pattern) { return true; }
+        if (!star || !*resume) { return false; }
+        pattern = star + 1;
+        text = ++resume;
+    }
+}
+
+static bool is_literal(const char *pattern)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern == '*') { return false; }
+        if (*pattern == '\\' && pattern[1]) { pattern++; }
+    }
+    return true;
+}
+
+/* Names with which a host could make another program out of the one that was allowed; a trailing * is a prefix. */
+static const char *const sensitive[] = {
+    "LD_*",        "GLIBC_TUNABLES", "GCONV_PATH",  "LOCPATH",         "NLSPATH",           "PATH",
+    "IFS",         "ENV",            "BASH_*",      "BASHOPTS",        "SHELLOPTS",         "PS4",
+    "PROMPT_COMMAND", "PYTHON*",     "PERL*",       "RUBY*",           "GEM_*",             "NODE_*",
+    "JAVA_*",      "_JAVA_OPTIONS",  "JDK_*",       "CLASSPATH",       "LUA_*",             "PHP*",
+    "OPENSSL_*",   "SSL_CERT_*",     "GIT_*",       "DOTNET_*",        "CORECLR_*",         "QT_PLUGIN_PATH",
+    "XDG_*",       "TERMINFO*",      "R_*",         "JULIA_*",         "ERL_*",             "GODEBUG",
+    "MALLOC_*",    "HOSTALIASES",    "RES_OPTIONS", "LOCALDOMAIN",     "TCLLIBPATH",        "GUILE_*",
+};
+
+bool policy_env_is_sensitive(const char *text)
+{
+    size_t n = spec_env_name(text);
+    for (size_t i = 0; i < ARRAY_COUNT(sensitive); i++) {
+        size_t len = strlen(sensitive[i]);
+        bool prefix = sensitive[i][len - 1] == '*';
+        if (prefix ? n >= len - 1 && memcmp(text, sensitive[i], len - 1) == 0
+                   : n == len && memcmp(text, sensitive[i], len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- one [[process]] */
+
+static int refuse_text(struct err *e, const char *what, const char *found)
+{
+    return err_set(e, EACCES, "policy does not allow %s '%.100s'", what, found);
+}
+
+static int judge_args(const json_t *p, const struct launch_spec *s, struct err *e)
+{
+    json_t *list;
+    size_t count = 0;
+
+    if (member_array(p, "args", &list, e) < 0) { return -e->code; }
+    while (s->args[count]) { count++; }
+    if (json_array_size(list) != count) {
+        return err_set(e, EACCES, "policy allows %zu arguments, the host asks for %zu", json_array_size(list), count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *pattern = json_string_value(json_array_get(list, i));
+        if (!pattern) { return err_set(e, EACCES, "args[%zu] is not a text", i); }
+        if (!policy_pattern_matches(pattern, s->args[i])) { return refuse_text(e, "argument", s->args[i]); }
+    }
+    return 0;
+}
+
+static bool env_allowed(const char *const *patterns, const char *text)
+{
+    bool sensitive_name = policy_env_is_sensitive(text);
+    for (; *patterns; patterns++) {
+        if ((!sensitive_name || is_literal(*patterns)) && policy_pattern_matches(*patterns, text)) { return true; }
+    }
+    return false;
+}
+
+static int judge_env(const json_t *p, const struct launch_spec *s, struct err *e)
+{
+    const char **list;
+    int r = 0;
+
+    if (member_texts_opt(p, "env", LAUNCH_SPEC_STRINGS_MAX, &list, e) < 0) { return -e->code; }
+    for (size_t i = 0; r == 0 && s->env[i]; i++) {
+        if (!env_allowed((const char *const *)list, s->env[i])) {
+            r = refuse_text(e, policy_env_is_sensitive(s->env[i]) ? "(without a literal value) the variable" : "the variable",
+                            s->env[i]);
+        }
+    }
+    free(list);
+    return r;
+}
+
+static int judge_text(const json_t *p, const char *key, const char *found, bool needed, struct err *e)
+{
+    const char *pattern;
+    int r = needed ? member_text(p, key, &pattern, e) : member_text_opt(p, key, &pattern, e);
+    if (r < 0) { return r; }
+    if (!policy_pattern_matches(pattern ? pattern : "", found)) { return refuse_text(e, key, found); }
+    return 0;
+}
+
+static int judge_flag(const json_t *p, const char *key, bool found, struct err *e)
+{
+    const json_t *m = json_object_get(p, key);
+    if (m && !json_is_boolean(m)) { return err_set(e, EACCES, "member '%s' is not true or false", key); }
+    if (json_is_true(m) != found) {
+        return err_set(e, EACCES, "policy wants %s = %s", key, json_is_true(m) ? "true" : "false");
+    }
+    return 0;
+}
+
+static int judge_mount(const json_t *list, const struct spec_mount *m, struct err *e)
+{
+    static const char *const known[] = {"target", "kind", "readonly", NULL};
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *target, *kind;
+        if (!json_is_object(one)) { return err_set(e, EACCES, "mount is not a table"); }
+        if (members_only(one, known, e) < 0 || member_text(one, "target", &target, e) < 0 ||
+            member_text(one, "kind", &kind, e) < 0) {
+            return -e->code;
+        }
+        if (strcmp(target, m->target) == 0 && strcmp(kind, m->kind) == 0) {
+            return judge_flag(one, "readonly", m->readonly, e);
+        }
+    }
+    return refuse_text(e, "a mount at", m->target);
+}
+
+static int judge_process(const json_t *p, const struct launch_spec *s, struct err *e)
+{
+    static const char *const known[] = {"args", "env",      "cwd",   "user", "hostname",
+                                        "tty",  "readonly", "mount", NULL};
+    json_t *mounts;
+
+    if (!json_is_object(p)) { return err_set(e, EACCES, "process is not a table"); }
+    if (members_only(p, known, e) < 0 || judge_args(p, s, e) < 0 || judge_env(p, s, e) < 0 ||
+        judge_text(p, "cwd", s->cwd, true, e) < 0 || judge_text(p, "user", s->user, true, e) < 0 ||
+        judge_text(p, "hostname", s->hostname, false, e) < 0 || judge_flag(p, "tty", s->tty, e) < 0 ||
+        judge_flag(p, "readonly", s->readonly, e) < 0 || member_array_opt(p, "mount", &mounts, e) < 0) {
+        return -e->code;
+    }
+    for (size_t i = 0; i < s->mount_count; i++) {
+        if (judge_mount(mounts, &s->mounts[i], e) < 0) { return -e->code; }
+    }
+    return 0;
+}
+
+/* ---- the whole */
+
+static int judge_manifest(const json_t *j, const struct launch_spec *s, struct err *e)
+{
+    json_t *list;
+    char found[DIGEST_TEXT_SIZE];
+
+    if (member_array(j, "manifests", &list, e) < 0) { return -e->code; }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        struct digest d;
+        if (!text) { return err_set(e, EACCES, "manifests[%zu] is not a text", i); }
+        if (digest_parse(text, &d, e) < 0) { return err_wrap(e, "manifests[%zu]", i); }
+        if (digest_equal(&d, &s->manifest)) { return 0; }
+    }
+    digest_text(&s->manifest, found);
+    return refuse_text(e, "the image", found);
+}
+
+static int judge(const json_t *j, const struct launch_spec *s, struct err *e)
+{
+    static const char *const known[] = {"version", "manifests", "process", NULL};
+    struct err first = {0};
+    uint64_t version;
+    json_t *list;
+
+    if (members_only(j, known, e) < 0 || member_size(j, "version", &version, e) < 0) { return -e->code; }
+    if (version != 1) { return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version); }
+    if (judge_manifest(j, s, e) < 0 || member_array(j, "process", &list, e) < 0) { return -e->code; }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct err why = {0};
+        if (judge_process(json_array_get(list, i), s, &why) == 0) { return 0; }
+        if (i == 0) { first = why; }
+    }
+    if (first.code == 0) { return err_set(e, EACCES, "no [[process]]: nothing may run"); }
+    return json_array_size(list) == 1
+               ? err_set(e, first.code, "%s", first.text)
+               : err_set(e, first.code, "none of %zu [[process]] fits; the first: %s", json_array_size(list), first.text);
+}
+
+int policy_judge(const char *policy, size_t len, const struct launch_spec *spec, struct err *e)
+{
+    json_t *raw;
+    if (toml_load("policy", policy, len, POLICY_MAX, &raw, e) < 0) { return -e->code; }
+    auto_json j = raw;
+    return judge(j, spec, e) < 0 ? err_wrap(e, "launch policy") : 0;
+}

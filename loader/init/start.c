@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The last step. Everything is looked up inside the root as if chrooted, because the image chose the links. What the
+ * image lacks of a root directory (/dev, /proc, /sys, /tmp, the working directory) is made.
+ */
+#include "loader/init/start.h"
+
+#include "guest/base/hosted.h"
+#include "loader/image/user.h"
+#include "loader/init/env.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DEFAULT_UMASK 022
+
+static const char *env_value(const char *const *env, const char *name)
+{
+    size_t n = strlen(name);
+    for (; *env; env++) {
+        if (spec_env_name(*env) == n && memcmp(*env, name, n) == 0) { return *env + n + 1; }
+    }
+    return NULL;
+}
+
+/* 0, or -EACCES for something that is there and cannot be run. */
+static int check_program(struct tree *t, const char *path, struct err *e)
+{
+    struct stat st;
+    int raw;
+    if (tree_open(t, path, &raw, e) < 0) { return -e->code; }
+    auto_fd fd = raw;
+    if (fstat(fd, &st) < 0) { return err_set(e, errno, "stat: %s", strerror(errno)); }
+    if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0) {
+        return err_set(e, EACCES, "%.100s: not an executable file", path);
+    }
+    return 0;
+}
+
+static int join(char out[TREE_PATH_MAX], const char *dir, size_t dir_len, const char *name, struct err *e)
+{
+    int n = snprintf(out, TREE_PATH_MAX, "%.*s/%s", (int)dir_len, dir, name);
+    return n >= 0 && n < TREE_PATH_MAX ? 0 : err_set(e, ENAMETOOLONG, "%.80s: path is too long", name);
+}
+
+int start_find_program(struct tree *t, const char *name, const char *const *env, const char *cwd,
+                       char out[TREE_PATH_MAX], struct err *e)
+{
+    struct err denied = {0};
+
+    if (strchr(name, '/')) {
+        if (join(out, name[0] == '/' ? "" : cwd, name[0] == '/' ? 0 : strlen(cwd), name + (name[0] == '/'), e) < 0) {
+            return -e->code;
+        }
+        return check_program(t, out, e);
+    }
+    for (const char *p = env_value(env, "PATH"); p && *p;) {
+        size_t n = strcspn(p, ":");
+        if (n > 0 && p[0] == '/') { /* entries that are relative to somewhere are passed over */
+            struct err why = {0};
+            if (join(out, p, n, name, e) < 0) { return -e->code; }
+            if (check_program(t, out, &why) == 0) { return 0; }
+            if (why.code == EACCES && denied.code == 0) { denied = why; }
+        }
+        p += n + (p[n] == ':');
+    }
+    if (denied.code) { return err_set(e, EACCES, "%s", denied.text); }
+    return err_set(e, ENOENT, "%.100s: not found along PATH", name);
+}
+
+static int make_place(struct tree *t, const struct launch_spec *spec, struct err *e)
+{
+    static const char *const needed[] = {"/dev", "/proc", "/sys", "/tmp"};
+    for (size_t i = 0; i < ARRAY_COUNT(needed); i++) {
+        if (tree_make_dirs(t, needed[i], e) < 0) { return err_wrap(e, "%s", needed[i]); }
+    }
+    if (tree_make_dirs(t, spec->cwd, e) < 0) { return err_wrap(e, "working directory %.100s", spec->cwd); }
+    for (size_t i = 0; i < spec->mount_count; i++) {
+        const struct spec_mount *m = &spec->mounts[i];
+        /* The root is a tmpfs already: a directory in it is what a tmpfs mount would be. */
+        if (strcmp(m->kind, "tmpfs") != 0 || m->readonly || spec->readonly) {
+            return err_set(e, ENOTSUP, "mount %.80s: this guest has only writable tmpfs mounts on a writable root",
+                           m->target);
+        }
+        if (tree_make_dirs(t, m->target, e) < 0) { return err_wrap(e, "mount %.100s", m->target); }
+    }
+    return 0;
+}
+
+/* env as it is, and HOME where it has none. The list is the caller's, what is in it borrowed. */
+static int make_env(const struct launch_spec *spec, const char *home, const char ***out, struct err *e)
+{
+    size_t count = 0;
+    while (spec->env[count]) { count++; }
+    const char **env = calloc(count + 2, sizeof *env);
+    if (!env) { return err_set(e, ENOMEM, "out of memory"); }
+    memcpy(env, spec->env, count * sizeof *env);
+    if (!env_value(spec->env, "HOME")) { env[count] = home; }
+    *out = env;
+    return 0;
+}
+
+static uint64_t address(const void *p) { return (uint64_t)(uintptr_t)p; }
+
+static int run(int root_fd, const struct launch_spec *spec, const struct user *u, const char *path, const char **env,
+               struct err *e)
+{
+    struct cc_container c = {
+        .rootfd = root_fd,
+        .uid = u->uid,
+        .gid = u->gid,
+        .umask = DEFAULT_UMASK,
+        .argv = address(spec->args),
+        .envp = address(env),
+        .cwd = address(spec->cwd),
+        .groups = address(u->groups),
+        .groups_count = u->group_count,
+        .flags = (spec->tty ? CC_CONTAINER_TTY : 0) | (spec->readonly ? CC_CONTAINER_READONLY : 0),
+        .hostname = address(spec->hostname),
+        .path = address(path),
+    };
+    int r = env_start(&c);
+    return err_set(e, -r, "%.100s: %s", path, strerror(-r));
+}
+
+int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct err *e)
+{
+    auto_free struct user *u = calloc(1, sizeof *u);
+    auto_free const char **env = NULL;
+    char path[TREE_PATH_MAX], home[sizeof "HOME=" + USER_HOME_MAX];
+
+    if (!u) { return (void)!err_set(e, ENOMEM, "out of memory"), START_FAILED; }
+    if (make_place(t, spec, e) < 0 || user_resolve(t, spec->user, u, e) < 0) { return START_FAILED; }
+    (void)snprintf(home, sizeof home, "HOME=%s", u->home);
+    if (make_env(spec, home, &env, e) < 0) { return START_FAILED; }
+    if (start_find_program(t, spec->args[0], spec->env, spec->cwd, path, e) < 0) {
+        return e->code == ENOENT || e->code == ENOTDIR ? START_NOT_FOUND : START_CANNOT_RUN;
+    }
+    (void)!run(root_fd, spec, u, path, env, e);
+    return e->code == ENOENT ? START_NOT_FOUND : START_CANNOT_RUN;
+}
