@@ -14,7 +14,8 @@ HOST_ARCHIVES += jose
 
 # What crosses between guest and broker: initdata, report data. evidence: sim reports and their verifier.
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c
-evidence_SRCS := attest/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify_sim.c attest/measure_snp.c
+evidence_SRCS := attest/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify_sim.c \
+                 attest/measure_snp.c attest/measure.c
 HOST_ARCHIVES += initdata evidence
 
 # The key broker: everything but its main.
@@ -34,8 +35,15 @@ agent_SRCS := attest/agent/uri.c attest/agent/http.c attest/agent/tls.c attest/a
               attest/agent/serve.c
 HOST_ARCHIVES += agent
 agent_LIBS := agent evidence initdata jose crypto_full crypto_small base
-$(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
+AGENT_ELF := $(B)/agent.elf
+$(B)/agent.elf: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
 	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LD      agent (static)")
-	$(Q)$(CC) -static -no-pie -Wl,--gc-sections,-s,--build-id=none,--no-warnings -o $@ $< -Wl,--start-group $(filter %.a,$^) \
-	    -lssl -lcrypto -ljansson -Wl,--end-group
+	$(if $(Q),@echo "  LD      $@")
+	$(Q)$(CC) -static -no-pie -Wl,--gc-sections,-s,--build-id=none,--no-warnings -o $@ $< -Wl,--start-group \
+	    $(filter %.a,$^) -lssl -lcrypto -ljansson -Wl,--end-group
+
+# cc-attest: launch digests and evidence on the command line.
+PROGRAMS         += cc-attest
+cc-attest_MAIN   := attest/cc_attest.c
+cc-attest_LIBS   := evidence initdata jose crypto_full crypto_small plan base
+cc-attest_LDLIBS := -ljansson -lcrypto
