@@ -11,7 +11,7 @@ HOST_ARCHIVES += image
 image_LDLIBS := -ljansson -lz -lzstd
 
 # loader: what host programs share
-loader_SRCS := loader/resolve.c loader/keys.c loader/keyprovider.c loader/layout_write.c loader/recrypt.c \
+loader_SRCS := loader/resolve.c loader/owner.c loader/keys.c loader/keyprovider.c loader/layout_write.c loader/recrypt.c \
                loader/inspect.c
 HOST_ARCHIVES += loader
 

@@ -21,5 +21,5 @@ UNIT_LIBS_streams := streams streams_guest base
 UNIT_LIBS_agent := agent $(UNIT_LIBS_attest)
 UNIT_LDLIBS_agent := -lssl $(UNIT_LDLIBS_attest)
 
-UNIT_LIBS_init := initcore image initdata jose crypto_full crypto_small base
+UNIT_LIBS_init := initcore loader image initdata jose crypto_full crypto_small base
 UNIT_LDLIBS_init := -ljansson -lz -lzstd -lcrypto
