@@ -4,6 +4,7 @@
  * ports and nothing else: doorbells are eventfds, interrupts and timers are KVM's local APIC.
  */
 #include "firmware/abi/panic.h"
+#include "firmware/abi/ward.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -201,6 +202,29 @@ static void where(struct vcpu *v, char *out, size_t size)
              s.cr2, s.cr3);
 }
 
+/*
+ * Where a guest that stopped itself was last interrupted: its vframe page says so, where the monitor can read guest
+ * memory (none, sim). Empty text otherwise.
+ */
+static void last_exception(struct vcpu *v, char *out, size_t size)
+{
+    struct kvm_translation t = {.linear_address = LOS_CPU + v->id * CPU_STRIDE + CPU_VFRAME};
+
+    out[0] = '\0';
+    const uint8_t *f = ioctl(v->fd, KVM_TRANSLATE, &t) == 0 && t.valid
+                           ? mem_ram(&v->vm->mem, t.physical_address, PAGE_SIZE)
+                           : NULL;
+    if (f == NULL) { return; }
+    uint64_t vector, error, rip, rsp, cr2;
+    memcpy(&vector, f + VFRAME_VECTOR, 8);
+    memcpy(&error, f + VFRAME_ERROR, 8);
+    memcpy(&rip, f + VFRAME_RIP, 8);
+    memcpy(&rsp, f + VFRAME_RSP, 8);
+    memcpy(&cr2, f + VFRAME_CR2, 8);
+    snprintf(out, size, "last exception %" PRIu64 " (error 0x%" PRIx64 ") at rip 0x%" PRIx64 ", rsp 0x%" PRIx64
+                        ", cr2 0x%" PRIx64, vector, error, rip, rsp, cr2);
+}
+
 /* Returns false when this vCPU is to stop. */
 static bool port_out(struct vcpu *v, struct err *e)
 {
@@ -216,10 +240,10 @@ static bool port_out(struct vcpu *v, struct err *e)
     switch (run->io.port) {
     case PORT_POWER: vm_end(v->vm, value & 0xff); return false;
     case PORT_PANIC: {
-        char at[160];
-        where(v, at, sizeof at);
-        err_note(e, EBADE, "guest stopped itself: %s (panic %u)", panic_words(value), value);
-        if (value >= PANIC_WARD_EXCEPTION) { err_prefix(e, "%s", at); }
+        char at[160] = "";
+        if (value >= PANIC_WARD_EXCEPTION) { last_exception(v, at, sizeof at); }
+        err_note(e, EBADE, "guest stopped itself: %s (panic %u)%s%s", panic_words(value), value,
+                 at[0] ? "; " : "", at);
         return false;
     }
     default:

@@ -20,6 +20,28 @@ extern const uint32_t ward_gdt_limit, ward_idt_limit;
 extern const uint8_t ward_syscall[];
 void ward_start(void);
 
+#define CR4_OSXSAVE        (1ull << 18)
+#define CPUID1_ECX_XSAVE   (1u << 26)
+#define XCR0_OFFERED       0xe7u /* x87 SSE AVX AVX-512; no AMX, PKRU or CET state */
+
+/*
+ * Extended state for ring 3. Ring 0 sees what KVM says; where that hides XSAVE (deprivileged hosts) ring 3 has the host's
+ * state anyway, and xsetbv may not exist.
+ */
+static void enable_xstate(void)
+{
+    uint32_t a = 1, b, c = 0, d;
+    uint64_t cr4;
+
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    if ((c & CPUID1_ECX_XSAVE) == 0) { return; }
+    a = 0xd;
+    c = 0;
+    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    __asm__ volatile("mov %%cr4, %0; or %1, %0; mov %0, %%cr4" : "=&r"(cr4) : "r"(CR4_OSXSAVE) : "memory");
+    __asm__ volatile("xsetbv" : : "c"(0), "a"(a & XCR0_OFFERED), "d"(0) : "memory");
+}
+
 struct table_register {
     uint16_t limit;
     uint64_t base;
@@ -36,6 +58,7 @@ void ward_start(void)
     wrmsr(MSR_FMASK, FMASK);
     wrmsr(MSR_GS_BASE, LOS_CPU);
     wrmsr(MSR_KERNEL_GS_BASE, WARD_CPU + CPU_PRIVATE);
+    enable_xstate();
     apic_write(APIC_SVR, 0x100 | VEC_SPURIOUS);
     apic_write(APIC_LVT_TIMER, LVT_TSC_DEADLINE | VEC_TIMER);
     if (ward_state.cpus > 1) { out32(PORT_CPUS, ward_state.cpus); }
