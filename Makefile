@@ -80,11 +80,11 @@ $(B)/test/%.o: %.c
 # define per folder in sources.mk:  NAME_SRCS; then $(eval $(call archive,NAME,WORLD))
 
 define archive
-$(B)/lib/lib$(1).a: $$(call objs,$(2),$$($(1)_SRCS))
+$(B)/lib/lib$(1).a: $$(call objs,$(2),$$($(1)_SRCS)) $(wildcard */sources.mk)
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  AR      lib$(1).a")
 	@rm -f $$@
-	$(Q)ar rcsD $$@ $$^
+	$(Q)ar rcsD $$@ $$(filter %.o,$$^)
 endef
 $(foreach a,$(HOST_ARCHIVES),$(eval $(call archive,$(a),host)))
 $(foreach a,$(NATIVE_ARCHIVES),$(eval $(call archive,$(a),native)))

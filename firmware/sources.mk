@@ -46,3 +46,7 @@ $(B)/tool/mklaunch: $(B)/host/firmware/mklaunch.o $(B)/lib/libplan.a $(B)/lib/li
 $(B)/launch.page: $(B)/tool/mklaunch $(B)/core.img $(filter-out -,$(AGENT_ELF))
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(B)/tool/mklaunch $(B)/core.img $(AGENT_ELF) $@
+
+# The guarded regime as a host program, for tests.
+wardtables_SRCS := firmware/ward/tables.c
+NATIVE_ARCHIVES += wardtables

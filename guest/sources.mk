@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # base: primitives for every folder (host build; guest and firmware list what they need themselves)
-base_SRCS := guest/base/err.c guest/base/sha2.c
+base_SRCS := guest/base/err.c guest/base/sha2.c guest/base/sha256_ni.c
 HOST_ARCHIVES += base
 
 # The library OS, by family. The same sources are built for the guest and, with standin/ instead of x86/, as a Linux
@@ -39,3 +39,7 @@ $(B)/guest/los.elf: $(call objs,guest,$(LOS_SRCS) $(LOS_X86_SRCS) $(LOS_ENTRY_SR
 	$(if $(Q),@echo "  LD G    $@")
 	$(Q)$(CC) -static -nostdlib -fPIE -no-pie -Wl,-T,guest/los.ld -Wl,--build-id=none -Wl,-z,noexecstack \
 	    -Wl,--gc-sections -o $@ $(filter %.o,$^) -l:libfdt.a
+
+# The machine description's reader alone, for tests.
+machine_SRCS := guest/machine.c
+NATIVE_ARCHIVES += machine

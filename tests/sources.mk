@@ -23,3 +23,10 @@ UNIT_LDLIBS_agent := -lssl $(UNIT_LDLIBS_attest)
 
 UNIT_LIBS_init := initcore loader image initdata jose crypto_full crypto_small base
 UNIT_LDLIBS_init := -ljansson -lz -lzstd -lcrypto
+
+UNIT_LIBS_firmware := plan base
+UNIT_LIBS_vmm := vmm streams plan base
+UNIT_LDLIBS_vmm := -lfdt
+UNIT_LIBS_machine := machine
+UNIT_LDLIBS_machine := -lfdt
+UNIT_LIBS_ward := wardtables
