@@ -19,6 +19,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #define BODIES_IN_MEMORY                                                                           \
@@ -142,6 +143,8 @@ static int server_make(struct running *r, bool insecure_http, struct err *e)
 static int serve(const char *config, bool insecure_http, struct err *e)
 {
     struct running r = {.audit = {.fd = -1}};
+    (void)prctl(PR_SET_DUMPABLE,
+                0); /* no core file and no debugger of this user: keys are in this memory */
     int rc = config_load(config, &r.config, e);
     if (rc == 0) { rc = broker_make(&r, e); }
     if (rc == 0) { rc = server_make(&r, insecure_http, e); }

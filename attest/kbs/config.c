@@ -148,6 +148,13 @@ static int keys_get(struct reader *r, const json_t *table, const char *name, uns
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
+/* The server reads its key itself; whether it is a secret is said here, with the others. */
+static int private_check(const char *path, struct err *e)
+{
+    auto_store_value ignored = {0};
+    return file_read(path, PEM_MAX, true, &ignored, e);
+}
+
 static int server_read(struct reader *r, struct config *c, struct err *e)
 {
     static const char *const known[] = {"listen",          "tls_cert", "tls_key",
@@ -158,6 +165,7 @@ static int server_read(struct reader *r, struct config *c, struct err *e)
     if (rc == 0) { rc = text_get(r, t, "listen", NULL, &c->listen, e); }
     if (rc == 0) { rc = path_get(r, t, "tls_cert", &c->tls_cert, e); }
     if (rc == 0) { rc = path_get(r, t, "tls_key", &c->tls_key, e); }
+    if (rc == 0) { rc = private_check(c->tls_key, e); }
     if (rc == 0) { rc = number_get(r, t, "max_connections", 1024, 1, 1000000, &conns, e); }
     if (rc == 0) { rc = number_get(r, t, "max_body", 2 << 20, 4096, STORE_VALUE_MAX, &body, e); }
     c->max_connections = (uint32_t)conns;

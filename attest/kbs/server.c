@@ -30,6 +30,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <event2/buffer.h>
@@ -48,6 +49,8 @@
 #define IDLE_SECONDS   30
 #define LINGER_SECONDS 2
 #define DRAIN_SECONDS  5
+
+#define SPARE_DESCRIPTORS 64u
 
 struct server {
     struct server_setup setup;
@@ -505,6 +508,26 @@ static int server_listen(struct server *s, struct err *e)
     return 0;
 }
 
+/*
+ * A descriptor for each connection and some for everything else: running out of them in accept() would leave a readable
+ * listener that nobody can serve.
+ */
+static int descriptors_ensure(uint32_t connections, struct err *e)
+{
+    struct rlimit lim;
+    rlim_t want = (rlim_t)connections + SPARE_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &lim) < 0) {
+        return err_set(e, errno, "getrlimit: %s", strerror(errno));
+    }
+    if (lim.rlim_cur >= want) { return 0; }
+    lim.rlim_cur = want;
+    if (want > lim.rlim_max || setrlimit(RLIMIT_NOFILE, &lim) < 0) {
+        return err_set(e, EMFILE, "%u connections need %llu descriptors, the limit is %llu",
+                       connections, (unsigned long long)want, (unsigned long long)lim.rlim_max);
+    }
+    return 0;
+}
+
 int server_new(const struct server_setup *setup, struct server **out, struct err *e)
 {
     struct server *s = calloc(1, sizeof *s);
@@ -512,7 +535,8 @@ int server_new(const struct server_setup *setup, struct server **out, struct err
     s->setup = *setup;
     s->stop_pipe[0] = s->stop_pipe[1] = -1;
     list_init(&s->conns);
-    int rc = setup->tls_cert_pem ? tls_new(setup, &s->tls, e) : 0;
+    int rc = descriptors_ensure(setup->max_connections, e);
+    if (rc == 0 && setup->tls_cert_pem) { rc = tls_new(setup, &s->tls, e); }
     if (rc == 0) { rc = server_events_new(s, e); }
     if (rc == 0) { rc = server_listen(s, e); }
     if (rc < 0) {

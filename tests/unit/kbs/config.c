@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration: what init makes loads; one wrong line does not, and the error names it. */
+#include "attest/kbs/config.h"
+#include "attest/kbs/setup.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/kbs-config-XXXXXX";
+static char path[96], other[96];
+static char text[4096];
+
+static void begin(void)
+{
+    cr_assert_not_null(mkdtemp(dir));
+    struct setup_options o = {.dir = dir, .listen = "127.0.0.1:0", .now = 1800000000};
+    struct err e = {0};
+    cr_assert_eq(setup_run(&o, &e), 0, "%s", e.text);
+    (void)snprintf(path, sizeof path, "%s/kbs.toml", dir);
+    (void)snprintf(other, sizeof other, "%s/other.toml", dir);
+    FILE *f = fopen(path, "r");
+    cr_assert_not_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    (void)fclose(f);
+}
+
+static void end(void)
+{
+    static const char *const names[] = {SETUP_CONFIG,      SETUP_TLS_CERT,    SETUP_TLS_KEY,
+                                        SETUP_STORAGE_KEY, SETUP_TOKEN_KEY,   SETUP_ADMIN_KEY,
+                                        SETUP_ADMIN_PUB,   SETUP_ADMIN_TOKEN, "other.toml"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        char p[128];
+        (void)snprintf(p, sizeof p, "%s/%s", dir, names[i]);
+        (void)unlink(p);
+    }
+    (void)rmdir(dir);
+}
+TestSuite(config, .init = begin, .fini = end);
+
+/* Loads what init made with one piece of text replaced. */
+static int load_with(const char *from, const char *to, struct config *c, struct err *e)
+{
+    const char *at = strstr(text, from);
+    cr_assert_not_null(at, "%s", from);
+    FILE *f = fopen(other, "w");
+    (void)fprintf(f, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    (void)fclose(f);
+    *e = (struct err){0};
+    return config_load(other, c, e);
+}
+
+Test(config, loads_what_init_made_with_the_stated_defaults)
+{
+    struct config c = {0};
+    struct err e = {0};
+    cr_assert_eq(config_load(path, &c, &e), 0, "%s", e.text);
+    cr_assert_str_eq(c.listen, "127.0.0.1:0");
+    cr_assert_str_eq(c.admin_issuer, "cc-kbs");
+    cr_assert_eq(c.max_connections, 1024);
+    cr_assert_eq(c.max_body, 2097152);
+    cr_assert_eq(c.max_sessions, 10000);
+    cr_assert_eq(c.session_seconds, 300);
+    cr_assert_eq(c.admin_keys.count, 1);
+    cr_assert_eq(c.insecure_sim_keys.count, 0, "sim is refused unless asked for");
+    config_fini(&c);
+}
+
+Test(config, refuses_one_wrong_line)
+{
+    static const struct {
+        const char *from, *to, *why;
+    } cases[] = {
+        {"listen =", "listne =", "listne"},
+        {"[token]", "[tokens]", "tokens"},
+        {"[audit]", "[audit]\nlevel = 1", "level"},
+        {"listen = \"127.0.0.1:0\"", "listen = 8080", "listen is not a text"},
+        {"listen = \"127.0.0.1:0\"\n", "", "listen is missing"},
+        {"[storage]", "max_body = 1\n[storage]", "max_body: found 1, wanted 4096 to 67108864"},
+        {"[storage]", "max_connections = 0\n[storage]",
+         "max_connections: found 0, wanted 1 to 1000000"},
+        {"[storage]", "max_connections = \"9\"\n[storage]", "max_connections is not a number"},
+        {"[audit]", "[sessions]\nseconds = 0\n[audit]", "seconds: found 0, wanted 1 to 86400"},
+        {"[\"admin.pub\"]", "[]", "public_keys is not a list of 1 to 16 files"},
+        {"[\"admin.pub\"]", "\"admin.pub\"", "public_keys is not a list"},
+        {"[\"admin.pub\"]", "[\"nothing.pub\"]", "nothing.pub: No such file"},
+        {"[\"admin.pub\"]", "[\"kbs.toml\"]", "not a PEM key"},
+        {"\"token.key\"", "\"admin.key\"", "not a private P-256 key"},
+        {"\"token.key\"", "\"admin.pub\"", "others may read or write it"},
+        {"\"storage.key\"", "\"server.key\"", "hexadecimal digits"},
+        {"\"server.key\"", "\"server.crt\"", "others may read or write it"},
+        {"[audit]", "[insecure_sim]\ntrusted_keys = [\"admin.pub\"]\n[audit]",
+         "wanted a P-384 key"},
+        {"[audit]", "[insecure_sim]\n[audit]", "trusted_keys is not a list"},
+        {"[audit]", "[audit", "line"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct config c = {0};
+        struct err e;
+        cr_expect_lt(load_with(cases[i].from, cases[i].to, &c, &e), 0, "%s", cases[i].to);
+        cr_expect(strstr(e.text, cases[i].why), "%s: %s", cases[i].to, e.text);
+    }
+}
+
+Test(config, init_replaces_no_file_and_makes_secrets_private)
+{
+    struct setup_options o = {.dir = dir, .listen = "127.0.0.1:0", .now = 1800000000};
+    struct err e = {0};
+    cr_assert_eq(setup_run(&o, &e), -EEXIST);
+    static const char *const secrets[] = {SETUP_TLS_KEY, SETUP_STORAGE_KEY, SETUP_TOKEN_KEY,
+                                          SETUP_ADMIN_KEY, SETUP_ADMIN_TOKEN};
+    for (size_t i = 0; i < ARRAY_COUNT(secrets); i++) {
+        char p[128];
+        struct stat sb;
+        (void)snprintf(p, sizeof p, "%s/%s", dir, secrets[i]);
+        cr_assert_eq(stat(p, &sb), 0);
+        cr_assert_eq(sb.st_mode & 0777, 0600, "%s", secrets[i]);
+    }
+}
+
+Test(config, certificates_refuse_names_with_a_syntax_of_their_own)
+{
+    static const char *const names[] = {"a,DNS:evil", "", "a b", "@file", "dirName:x=y,z"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        char *key, *cert;
+        struct err e = {0};
+        cr_assert_eq(setup_self_signed(&names[i], 1, 1800000000, &key, &cert, &e), -EINVAL, "%s",
+                     names[i]);
+    }
+}
