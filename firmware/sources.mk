@@ -16,7 +16,7 @@ $(B)/fw/stub.elf: $(call objs,fw,$(STUB_SRCS)) firmware/stub/stub.ld
 	$(if $(Q),@echo "  LD F    $@")
 	$(Q)$(LD) -static -nostdlib --gc-sections --build-id=none -z noexecstack -z max-page-size=4096 \
 	    -e stub_gate -T firmware/stub/stub.ld -o $@ $(filter %.o,$^)
-$(B)/stub.bin: $(B)/fw/stub.elf
+$(B)/image/stub.bin: $(B)/fw/stub.elf
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(OBJCOPY) -O binary $< $@
 
@@ -27,9 +27,7 @@ $(B)/tool/mkimage: $(B)/host/firmware/mkimage.o $(B)/lib/libbase.a
 	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $^ -lelf
 
 # The core part of the guest image. INIT_ELF is set by loader/sources.mk.
-INIT_ELF ?= -
-AGENT_ELF ?= -
-$(B)/core.img: $(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $(filter-out -,$(INIT_ELF))
+$(B)/image/core.img: $(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $$(INIT_ELF)
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $(INIT_ELF) $@
 
@@ -43,9 +41,9 @@ $(B)/tool/mklaunch: $(B)/host/firmware/mklaunch.o $(B)/lib/libplan.a $(B)/lib/li
 	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $^
 
 # AGENT_ELF is set by attest/sources.mk.
-$(B)/launch.page: $(B)/tool/mklaunch $(B)/core.img $(filter-out -,$(AGENT_ELF))
+$(B)/image/launch.page: $(B)/tool/mklaunch $(B)/image/core.img $$(AGENT_ELF)
 	$(if $(Q),@echo "  IMAGE   $@")
-	$(Q)$(B)/tool/mklaunch $(B)/core.img $(AGENT_ELF) $@
+	$(Q)$(B)/tool/mklaunch $(B)/image/core.img $(AGENT_ELF) $@
 
 # The guarded regime as a host program, for tests.
 wardtables_SRCS := firmware/ward/tables.c

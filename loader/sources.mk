@@ -38,3 +38,8 @@ $(B)/image/init: $(call objs,initobj,$(INIT_SRCS))
 	$(if $(Q),@echo "  LD      init (static)")
 	$(Q)$(CC) -static -Wl,--gc-sections -Wl,--build-id=none -s -o $@ $^ -ljansson -lz -lzstd -lcrypto
 IMAGES += $(B)/image/init
+INIT_ELF := $(B)/image/init
+
+# launch: what the programs that start guests share
+launch_SRCS := loader/guest_image.c
+HOST_ARCHIVES += launch
