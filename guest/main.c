@@ -3,6 +3,7 @@
  * The order of start. vCPU 0 arrives here on its boot stack, with `deferred` set, from the ward (or, under `none`, from
  * the monitor), and ends as the idle thread.
  */
+#include "guest/first.h"
 #include "guest/fs/fs.h"
 #include "guest/machine.h"
 #include "guest/mm/frames.h"

@@ -9,7 +9,10 @@ HOST_ARCHIVES += base
 LOS_MM_SRCS   := guest/fmt.c guest/mm/frames.c guest/mm/pool.c guest/mm/mobj.c guest/mm/uio.c guest/mm/uaccess.c \
     guest/mm/tables.c guest/mm/tree.c guest/mm/region.c guest/mm/fault.c guest/mm/space.c guest/mm/calls.c guest/mm/mremap.c \
     guest/mm/elf.c guest/mm/image.c guest/mm/stack.c guest/mm/exec.c guest/random.c
-LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S
+LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S \
+    guest/task/entry.c guest/task/pid.c guest/task/proc.c guest/task/reap.c guest/task/clone.c guest/task/cred.c \
+    guest/task/session.c guest/task/limits.c guest/task/misc.c guest/task/clock.c guest/task/signal.c \
+    guest/task/signal_calls.c guest/task/signal_frame.c guest/task/futex.c guest/task/timers.c guest/task/container.c
 LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/walk.c guest/fs/names.c guest/fs/tmpfs.c \
                  guest/fs/regular.c guest/fs/file.c guest/fs/fd.c guest/fs/locks.c guest/fs/rw.c guest/fs/open.c guest/fs/stat.c \
                  guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/poll.c \
@@ -34,7 +37,7 @@ NATIVE_ARCHIVES += elf
 NATIVE_ARCHIVES += los
 
 # The library OS as the guest runs it; firmware/ packs it into the core image.
-LOS_ENTRY_SRCS := guest/main.c guest/task/entry.c
+LOS_ENTRY_SRCS := guest/main.c guest/first.c
 $(B)/guest/los.elf: $(call objs,guest,$(LOS_SRCS) $(LOS_X86_SRCS) $(LOS_ENTRY_SRCS)) guest/los.ld
 	$(if $(Q),@echo "  LD G    $@")
 	$(Q)$(CC) -static -nostdlib -fPIE -no-pie -Wl,-T,guest/los.ld -Wl,--build-id=none -Wl,-z,noexecstack \

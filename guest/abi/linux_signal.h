@@ -62,6 +62,11 @@
 #define LFPE_FLTINV 7
 #define LTRAP_TRACE 2
 
+#define LSS_ONSTACK 1u
+#define LSS_DISABLE 2u
+#define LSS_AUTODISARM 0x80000000u
+#define LMINSIGSTKSZ 2048u
+
 #define LSA_NOCLDSTOP 0x1ull
 #define LSA_NOCLDWAIT 0x2ull
 #define LSA_SIGINFO   0x4ull

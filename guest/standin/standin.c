@@ -2,21 +2,46 @@
 /* Level 1: the boot list of guest/main.c, for a process whose caller plays the application. */
 #include "guest/standin/standin.h"
 
+#include "guest/fs/fs.h"
 #include "guest/mm/frames.h"
 #include "guest/mm/space.h"
 #include "guest/standin/ward_native.h"
-#include "guest/task/task.h"
-
-void standin_first_thread(void); /* stubs.c, until processes are real here */
+#include "guest/task/sched.h"
 
 void standin_boot(void) { standin_boot_with(256ull << 20, false); }
+
+/* The idle thread gets a stack of its own, because the caller's becomes the first application thread's. */
+static char idle_stack[1 << 18] ALIGNED(16);
+
+static void idle_main(void)
+{
+    sched_switched();
+    sched_idle(NULL);
+}
+
+static void first_thread(void)
+{
+    sched_cpu_init(0);
+    big_lock();
+    struct proc *p = proc_new(NULL, false);
+    struct thread *t = p != NULL ? thread_new(p) : NULL;
+    if (t == NULL || (p->space = space_new()) == NULL) { panic("stand-in: no first process"); }
+    p->files = fdtable_new();
+    if (p->files == NULL) { panic("stand-in: no descriptor table"); }
+    uint64_t *sp = (uint64_t *)(idle_stack + sizeof idle_stack);
+    *--sp = 0;
+    *--sp = (uint64_t)idle_main;
+    for (int i = 0; i < 6; i++) { *--sp = 0; }
+    this_cpu()->idle->sp = (uint64_t)sp;
+    sched_adopt(t);
+}
 
 void standin_boot_with(uint64_t ram_size, bool guarded)
 {
     native_ward_start(ram_size, guarded);
     frames_init();
     tables_init();
-    standin_first_thread();
+    first_thread();
 }
 
 uint64_t standin_user_alloc(size_t size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weak stand-ins for terminals and the start of the container, until they land; then this file goes. */
+/* Weak stand-ins for terminals, until they land; then this file goes. */
 #include "guest/fs/tty.h"
 #include "guest/task/task.h"
 
@@ -14,9 +14,10 @@ WEAK void tty_resize(struct tty *t, uint16_t rows, uint16_t cols) { (void)t, (vo
 WEAK void tty_hangup(struct tty *t) { (void)t; }
 WEAK void tty_set_console(struct tty *t) { (void)t; }
 WEAK struct file *tty_file(struct tty *t, uint32_t flags) { return (void)t, (void)flags, NULL; }
-WEAK struct proc *proc_find(int32_t pid) { return (void)pid, NULL; }
-WEAK int container_start(int32_t rootfd, const char *path, const struct exec_vec *v, const char *cwd, const struct cred *cred,
-                         uint32_t umask, uint32_t flags, const char *hostname)
+WEAK void tty_session_exit(struct proc *p) { (void)p; }
+WEAK struct tty *tty_console(void) { return NULL; }
+WEAK void tty_set_controlling(struct tty *t, struct proc *p) { (void)t, (void)p; }
+WEAK struct fsctx *fsctx_container(struct file *rootdir, const char *cwd, uint32_t umask, bool readonly, int *out_err)
 {
-    return (void)rootfd, (void)path, (void)v, (void)cwd, (void)cred, (void)umask, (void)flags, (void)hostname, -ENOSYS;
+    return (void)rootdir, (void)cwd, (void)umask, (void)readonly, *out_err = -ENOSYS, NULL;
 }

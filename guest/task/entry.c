@@ -42,8 +42,7 @@ void exit_again(struct regs *r)
     big_unlock();
 }
 
-/* A new thread's first step: it was switched to, so the lock is held. */
-void thread_first(void)
+void thread_leave(void)
 {
     struct regs *r = current()->regs;
     leave(r);

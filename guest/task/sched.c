@@ -32,12 +32,12 @@ struct cpu *this_cpu(void) { return (struct cpu *)cpu_vpage()->los[WORD_CPU]; }
 
 static uint64_t stack_top(const struct thread *t) { return (uint64_t)t->stack + STACK_SIZE - 8; }
 
-/* As if it had called thread_switch_stacks() from just before thread_first(). */
-static void stack_prepare(struct thread *t)
+/* As if it had called thread_switch_stacks() from just before fn(). */
+static void stack_prepare(struct thread *t, void (*fn)(void))
 {
     uint64_t *sp = (uint64_t *)t->regs;
-    *--sp = 0;                       /* thread_first() returns to nobody; keeps the call alignment */
-    *--sp = (uint64_t)thread_first;
+    *--sp = 0;                       /* fn() returns to nobody; keeps the call alignment */
+    *--sp = (uint64_t)fn;
     for (int i = 0; i < 6; i++) { *--sp = 0; }
     t->sp = (uint64_t)sp;
 }
@@ -59,6 +59,7 @@ struct thread *thread_alloc(void)
     arch_xstate_init(thread_xstate_area(t));
     list_init(&t->link);
     list_init(&t->run);
+    list_init(&t->by_tid);
     list_init(&t->pending.queue);
     timer_init(&t->sleep_timer, NULL);
     t->state_cpu = STATE_IN_MEMORY;
@@ -75,21 +76,6 @@ void thread_free(struct thread *t)
     mem_free(t);
 }
 
-void thread_start(struct thread *t)
-{
-    stack_prepare(t);
-    t->state = THREAD_RUNNABLE;
-    t->full_exit = true;
-    list_add_tail(&run_queue, &t->run);
-    for (unsigned i = 0; i < cpu_count; i++) {
-        if (cpus[i].parked) {
-            cpus[i].parked = false;
-            arch_kick(i);
-            return;
-        }
-    }
-}
-
 /* ---- switching ------------------------------------------------------------------------------------------------------ */
 
 static void make_runnable(struct thread *t)
@@ -104,6 +90,21 @@ static void make_runnable(struct thread *t)
         }
     }
 }
+
+void thread_start_at(struct thread *t, void (*fn)(void))
+{
+    stack_prepare(t, fn);
+    t->full_exit = true;
+    make_runnable(t);
+}
+
+static void thread_first(void)
+{
+    sched_switched();
+    thread_leave();
+}
+
+void thread_start(struct thread *t) { thread_start_at(t, thread_first); }
 
 static void state_leave(struct cpu *c, struct thread *t)
 {
@@ -129,8 +130,12 @@ static void state_enter(struct cpu *c, struct thread *t)
 
 static void space_enter(struct cpu *c, struct space *s)
 {
-    if (c->space == s) { return; }
+    if (s == NULL) { return; } /* a process that is ending: whatever is loaded does */
     struct space *old = c->space;
+    if (old == s) {
+        space_load(s);
+        return;
+    }
     space_get(s);
     c->space = s;
     space_load(s);
@@ -139,13 +144,13 @@ static void space_enter(struct cpu *c, struct space *s)
 
 void sched_space_changed(void) { space_enter(this_cpu(), current_proc()->space); }
 
-/* First thing on the stack that was switched to. */
-static void switched(void)
+void sched_switched(void)
 {
     struct cpu *c = this_cpu();
     struct thread *dead = c->dead;
     if (dead != NULL) {
         c->dead = NULL;
+        if (dead->proc_unowned) { proc_free(dead->proc); }
         thread_free(dead);
     }
 }
@@ -172,7 +177,7 @@ static void switch_to(struct thread *next)
         state_enter(c, next);
     }
     thread_switch_stacks(&prev->sp, next->sp);
-    switched();
+    sched_switched();
 }
 
 static struct thread *take_runnable(void)
@@ -282,6 +287,19 @@ void sched_cpu_init(unsigned id)
     cpu_vpage()->los[WORD_THREAD] = (uint64_t)idle;
     cpu_vpage()->los[WORD_CPU] = (uint64_t)c;
     if (id >= cpu_count) { cpu_count = id + 1; }
+}
+
+void sched_adopt(struct thread *t)
+{
+    struct cpu *c = this_cpu();
+    t->state = THREAD_RUNNABLE;
+    t->cpu = c->id;
+    c->current = t;
+    cpu_vpage()->los[WORD_THREAD] = (uint64_t)t;
+    c->switched_ns = arch_mono_ns();
+    c->slice_end_ns = c->switched_ns + SLICE_NS;
+    arch_set_entry_stack(stack_top(t));
+    space_enter(c, t->proc->space);
 }
 
 static void take_pending(struct cpu *c)

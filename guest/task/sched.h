@@ -41,6 +41,8 @@ struct cpu *this_cpu(void);
 
 /* The calling context becomes vCPU `id`'s idle thread; stack_top is for entries while it runs (none are legal). */
 void sched_cpu_init(unsigned id);
+/* The calling context becomes t, as if it had been switched to. */
+void sched_adopt(struct thread *t);
 /* Runs threads until stop() says so (NULL: never). The idle thread calls it, with the big lock held. */
 void sched_idle(bool (*stop)(void));
 /* Called for PENDING_DEVICE and before parking; set by main.c. */
@@ -68,7 +70,11 @@ bool signal_deliver(struct regs *r);
 /* A synchronous fault: cannot be blocked or ignored. */
 void signal_fault(int signo, int code, uint64_t addr, uint64_t trapno, uint64_t error);
 void thread_exit_if_killed(void);
-NORETURN void thread_first(void); /* where a new thread begins */
+void sched_switched(void);           /* first act on a stack that was switched to */
+void proc_free(struct proc *p);
+/* Runnable at fn(), which calls sched_switched() first and thread_leave() last. */
+void thread_start_at(struct thread *t, void (*fn)(void));
+NORETURN void thread_leave(void);    /* the current thread's regs become the application; entry.c */
 struct thread *thread_alloc(void); /* stack, extended state, empty queues; no process. NULL: no memory */
 
 #endif

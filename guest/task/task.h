@@ -80,6 +80,7 @@ struct ksiginfo { /* the part of siginfo that is used; laid out for the applicat
     uint64_t utime, stime;
     uint8_t raw[128];   /* rt_sigqueueinfo: as given */
     bool is_raw;
+    bool forced;        /* a fault: ends even the first process */
 };
 struct proc;
 struct thread;
@@ -105,12 +106,14 @@ struct cred {
     uint32_t groups_count;
     uint32_t groups[NGROUPS_MAX];
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+    bool keep_caps;
 };
 
 enum proc_state { PROC_LIVE, PROC_STOPPED, PROC_ZOMBIE };
 
 struct sigqueue_head {
     uint64_t set;      /* bit n-1 = signal n pending */
+    uint32_t count;    /* entries */
     struct list queue; /* of struct sigqueued, signal.c */
 };
 struct sigaction_k {
@@ -123,14 +126,20 @@ struct proc {
     struct proc *parent;
     struct list threads;          /* struct thread.link */
     unsigned thread_count;
-    int32_t pid, pgid, sid;       /* in the application's pid view; init's world has negative pids */
+    struct list by_pid;           /* pid.c */
+    int32_t pid, pgid, sid;       /* init's world has pids from PID_INTERNAL on */
     bool internal;                /* init's world: invisible, may make private calls */
     enum proc_state state;
-    int exit_status;              /* wait status word once zombie */
+    int exit_status;              /* wait status word once exiting */
+    int exit_signal;              /* to the parent; SIGCHLD, or what clone said; 0 = none */
+    int stop_signal;              /* what stopped it */
+    bool stop_report, cont_report; /* not yet waited for */
     bool exiting;                 /* exit_group has begun */
     bool execed;                  /* setpgid rule */
     struct waitq child_wait;      /* the parent sleeps here */
-    struct waitq exit_wait;       /* pidfd and vfork parents */
+    struct waitq exit_wait;       /* poll on a pidfd, when there are some */
+    struct thread *vfork_parent;  /* waits until exec or exit */
+    struct thread *exec_thread;   /* waits until it is the only one */
 
     struct space *space;
     struct fdtable *files;        /* fs/ owns */
@@ -151,12 +160,16 @@ struct proc {
     void *timers;                 /* task/timers.c: itimers and POSIX timers */
     uint64_t personality;
     int32_t pdeathsig;
+    int32_t nice;
+    uint32_t timer_slack_ns;
     bool subreaper, no_new_privs, dumpable;
 };
+#define PID_INTERNAL 0x10000000 /* above every pid of the container, below FUTEX_TID_MASK */
 
 struct thread {
     struct list link;             /* in proc->threads */
     struct list run;              /* run queue */
+    struct list by_tid;           /* pid.c */
     struct proc *proc;
     int32_t tid;
     struct regs *regs;            /* application registers, at the top of the library-OS stack */
@@ -168,6 +181,9 @@ struct thread {
     uint64_t mask;                /* blocked signals */
     uint64_t saved_mask;          /* signal_mask_temporary */
     bool mask_saved;
+    bool stopped;                 /* waits on its way out for SIGCONT */
+    uint64_t sigwait;             /* rt_sigtimedwait takes these although they are blocked */
+    uint64_t trapno, trap_error, trap_cr2; /* of its last fault, for frames */
     struct sigqueue_head pending;
     uint64_t altstack_sp, altstack_size;
     uint32_t altstack_flags;
@@ -176,6 +192,7 @@ struct thread {
     uint32_t state, sleep_how;    /* sched.c */
     bool woken, killed;
     bool full_exit;               /* regs hold more than the result of a call */
+    bool proc_unowned;            /* nobody will wait for proc: it goes with this thread */
     bool vfork_wait;              /* a vfork child still borrows this thread's memory */
     struct timer sleep_timer;
     uint64_t restart[6];          /* restart block */
@@ -216,7 +233,7 @@ struct thread *thread_new(struct proc *p);
 void thread_start(struct thread *t);               /* runnable at regs */
 NORETURN void proc_exit(int status_word);          /* current process, all threads */
 int container_start(int32_t rootfd, const char *path, const struct exec_vec *v, const char *cwd, const struct cred *cred,
-                    uint32_t umask, uint32_t flags, const char *hostname); /* task/container.c; returns only errors */
+                    uint32_t umask, uint32_t flags, const char *hostname); /* task/container.c; 0: the current thread is the container */
 const char *host_name(void);
 
 #endif
