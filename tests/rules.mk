@@ -70,11 +70,14 @@ TEST_EXTRA += $(GUEST_TESTS)
 
 # ---- end to end --------------------------------------------------------------------------------------------------------
 
-E2E_PROGRAMS := kvm_smoke
+# agent_host: the guest's agent as a host program.
+E2E_PROGRAMS := kvm_smoke agent_host
+E2E_LDLIBS_agent_host := -lssl -ljansson -lcrypto
+$(B)/tests/agent_host: $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
 $(B)/tests/%: $(B)/test/tests/e2e/%.o
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD T    $*")
-	$(Q)$(CC) $(SAN) -o $@ $<
+	$(Q)$(CC) $(SAN) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(E2E_LDLIBS_$*)
 TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%)
 
 # The end-to-end tests that need KVM, in the emulated machine: genuine ring-0 semantics wherever this runs.

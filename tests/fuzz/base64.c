@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libs: jose */
+/* libs: jose crypto_full crypto_small base */
+/* ldlibs: -ljansson -lcrypto */
 /* Base64 is strict when encoding what was decoded gives the same text again. */
 #include "attest/base64.h"
 
