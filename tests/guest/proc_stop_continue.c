@@ -14,9 +14,13 @@ static void on_child(int number, siginfo_t *info, void *context)
 PROMISE("stop and continue are reported")
 {
     on_signal(SIGCHLD, on_child, SA_RESTART);
+    int go[2];
+    char byte;
+    MUST(pipe(go));
     pid_t pid = MUST(fork());
     if (pid == 0) {
         raise(SIGSTOP);
+        WANT_EQ(read(go[0], &byte, 1), 1); /* "continued" is read before the next stop hides it */
         raise(SIGSTOP);
         _exit(6);
     }
@@ -29,6 +33,7 @@ PROMISE("stop and continue are reported")
     WANT_EQ(MUST(waitpid(pid, &status, WCONTINUED)), pid);
     WANT(WIFCONTINUED(status));
     WANT_EQ(status, 0xffff);
+    WANT_EQ(write(go[1], "x", 1), 1);
     siginfo_t info = {0};
     MUST(waitid(P_PID, (id_t)pid, &info, WSTOPPED));
     WANT_EQ(info.si_code, CLD_STOPPED);
