@@ -14,6 +14,7 @@
 #include "attest/initdata.h"
 #include "attest/transcript.h"
 #include "attest/verify_sim.h"
+#include "firmware/abi/launch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -83,12 +84,14 @@ static void sim_verify(void *ctx, const struct evidence *ev, struct claims *out,
     };
     verify_sim(report, sizeof report, &demand, &facts, v);
     if (v->result != VERDICT_ACCEPTED) { return; }
-    if (x.registers.launch_flags != 0) {
-        char found[16];
+    if (x.registers.launch_flags &
+        ~LAUNCH_FLAGS_ALL) { /* the launch page is measured; what it means must be known */
+        char found[16], wanted[32];
         v->result = VERDICT_REFUSED;
         (void)snprintf(found, sizeof found, "0x%x", x.registers.launch_flags);
-        verdict_refuse(v, "policy", "launch-flags", found, "0x0",
-                       "no launch flag is known to this broker");
+        (void)snprintf(wanted, sizeof wanted, "within 0x%x", LAUNCH_FLAGS_ALL);
+        verdict_refuse(v, "policy", "launch-flags", found, wanted,
+                       "a launch flag this broker does not know");
         return;
     }
     if (x.has_registers && memcmp(x.registers.value[0], x.register0, sizeof x.register0) != 0) {

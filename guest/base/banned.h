@@ -8,6 +8,10 @@
 #include <string.h>
 
 #undef alloca
+#undef sprintf
+#undef vsprintf
+#undef strcpy
+#undef strcat
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol gets alloca
 
 #endif

@@ -123,7 +123,8 @@ Test(admin, agrees_with_cocos_cases)
         }
         char method[8], path[256], line[4096];
         cr_assert_eq(sscanf(request, "%7s %255s", method, path), 2);
-        (void)snprintf(line, sizeof line, auth[0] ? "Authorization: %s\r\n" : "", auth);
+        (void)snprintf(line, sizeof line, "%s%s%s", auth[0] ? "Authorization: " : "", auth,
+                       auth[0] ? "\r\n" : "");
         auto_answer a = ask_at(&b, json_integer_value(json_object_get(c, "verify_at_unix")), method,
                                path, line, "x", 1);
         bool refused = strncmp(a.type, "AdminAuth", 9) == 0;

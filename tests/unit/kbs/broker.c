@@ -178,10 +178,17 @@ Test(broker, refuses_register_0_that_is_not_the_initdata)
     attest_refused("register 0 is not the digest of the initdata");
 }
 
+Test(broker, takes_the_launch_flags_it_knows)
+{
+    g.sends_registers = true;
+    g.registers.launch_flags = 1; /* guarded page tables */
+    guest_handshake(&b, &g);
+}
+
 Test(broker, refuses_launch_flags_it_does_not_know)
 {
     g.sends_registers = true;
-    g.registers.launch_flags = 1;
+    g.registers.launch_flags = 2;
     attest_refused("launch-flags");
 }
 
