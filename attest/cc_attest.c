@@ -32,7 +32,7 @@ static const char help[] =
     "measure     Computes what a guest's launch digest will be, from the images alone. Prints a JSON object that\n"
     "            `cc-kbs admin set-reference` takes.\n"
     "  --type sim             kind of TEE\n"
-    "  --images DIR           folder with stub.bin and launch.page; absent: CASEMATE_IMAGES, or beside this program\n"
+    "  --images DIR           folder with stub.bin and launch.page; absent: CASEMATE_IMAGE, or beside this program\n"
     "  --ward open|guarded    page-table regime, as given to cc-run; a measured flag (absent: open)\n"
     "  --digest               the digest alone, one line\n"
     "\n"
@@ -78,11 +78,11 @@ static int read_file(const char *path, char **out, size_t *out_len, struct err *
 
 /* ---- measure */
 
-/* $CASEMATE_IMAGES, else the build tree this program lies in, else the installed place. */
+/* $CASEMATE_IMAGE, else the build tree this program lies in, else the installed place. */
 static int images_dir(char *out, size_t cap, struct err *e)
 {
-    static const char *const places[] = {"..", "../lib/casemate"};
-    const char *named = getenv("CASEMATE_IMAGES");
+    static const char *const places[] = {"../image", "../lib/casemate"};
+    const char *named = getenv("CASEMATE_IMAGE");
     char exe[512], probe[600];
     if (named) {
         (void)snprintf(out, cap, "%s", named);

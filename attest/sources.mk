@@ -36,9 +36,10 @@ agent_SRCS := attest/agent/uri.c attest/agent/http.c attest/agent/tls.c attest/a
 HOST_ARCHIVES += agent
 agent_LIBS := agent evidence initdata jose crypto_full crypto_small base
 AGENT_ELF := $(B)/image/agent
+IMAGES += $(AGENT_ELF)
 $(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
 	@mkdir -p $(@D)
-	$(if $(Q),@echo "  LD      $@")
+	$(if $(Q),@echo "  LD      agent (static)")
 	$(Q)$(CC) -static -no-pie -Wl,--gc-sections,-s,--build-id=none,--no-warnings -o $@ $< -Wl,--start-group \
 	    $(filter %.a,$^) -lssl -lcrypto -ljansson -Wl,--end-group
 
