@@ -78,7 +78,23 @@ $(B)/tests/%: $(B)/test/tests/e2e/%.o
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD T    $*")
 	$(Q)$(CC) $(SAN) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(E2E_LDLIBS_$*)
-TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%)
+$(B)/tests/hello-static: tests/e2e/hello.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -static -s -o $@ $<
+$(B)/tests/hello-dynamic: tests/e2e/hello.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -s -o $@ $<
+TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%) $(B)/tests/hello-static $(B)/tests/hello-dynamic
+
+# OCI images for the end-to-end tests and the demo: $(B)/images is a layout, see scripts/make-image.
+TEST_IMAGES := debian hello-static hello-dynamic abi-glibc abi-musl
+$(B)/images/index.json: scripts/make-image tests/guest/run-all $(GUEST_TESTS) $(B)/tests/hello-static $(B)/tests/hello-dynamic
+	$(if $(Q),@echo "  IMAGES  $(TEST_IMAGES)")
+	$(Q)rm -rf $(B)/images
+	$(Q)scripts/make-image $(B) $(B)/images $(TEST_IMAGES)
+.PHONY: test-images
+test-images: $(B)/images/index.json
+TEST_EXTRA += $(B)/images/index.json
 
 # The end-to-end tests that need KVM, in the emulated machine: genuine ring-0 semantics wherever this runs.
 .PHONY: check-svm
