@@ -21,7 +21,7 @@ UNIT_LIBS_streams := streams streams_guest base
 UNIT_LIBS_agent := agent $(UNIT_LIBS_attest)
 UNIT_LDLIBS_agent := -lssl $(UNIT_LDLIBS_attest)
 
-UNIT_LIBS_init := initcore loader image initdata jose crypto_full crypto_small base
+UNIT_LIBS_init := initcore policy loader image initdata jose crypto_full crypto_small base
 UNIT_LDLIBS_init := -ljansson -lz -lzstd -lcrypto
 
 UNIT_LIBS_firmware := plan base

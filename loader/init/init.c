@@ -131,8 +131,7 @@ static int open_blob(struct blob_source *self, const struct digest *d, struct bl
 
 static int fetch_keys(struct init *in, struct err *e)
 {
-    char(*uris)[KEK_URI_MAX] = calloc(AGENT_RESOURCES_MAX, KEK_URI_MAX);
-    auto_free void *hold = uris;
+    auto_free char(*uris)[KEK_URI_MAX] = calloc(AGENT_RESOURCES_MAX, KEK_URI_MAX);
     size_t count = AGENT_RESOURCES_MAX;
 
     in->keys = calloc(AGENT_RESOURCES_MAX, sizeof *in->keys);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libs: policy image initdata jose crypto_full crypto_small base */
+/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* The launch policy against one spec, and the pattern matcher: PATTERN, NUL, TEXT. A literal pattern matches one text. */
+#include "loader/init/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const args[] = {"sh", "-c", "x", NULL}, *const env[] = {"PATH=/bin", NULL};
+    static const struct launch_spec spec = {.args = args, .env = env, .cwd = "/", .hostname = "", .user = ""};
+    struct err e = {0};
+    size_t n = strnlen((const char *)data, size);
+    char *pattern = strndup((const char *)data, size);
+    char *text = n < size ? strndup((const char *)data + n + 1, size - n - 1) : strdup("");
+
+    (void)!policy_judge((const char *)data, size, &spec, &e);
+    if (pattern && text) {
+        bool matches = policy_pattern_matches(pattern, text);
+        if (!strpbrk(pattern, "*\\") && matches != (strcmp(pattern, text) == 0)) { abort(); }
+    }
+    free(pattern);
+    free(text);
+    return 0;
+}
