@@ -46,3 +46,17 @@ $(B)/guest/los.elf: $(call objs,guest,$(LOS_SRCS) $(LOS_X86_SRCS) $(LOS_ENTRY_SR
 # The machine description's reader alone, for tests.
 machine_SRCS := guest/machine.c
 NATIVE_ARCHIVES += machine
+
+# los-native: real programs over the stand-in (guest/standin/native.c). The program itself lies inside the library OS's
+# range, because the application's is below; the usual start files cannot be linked there, those of a PIE can.
+LOS_NATIVE_SRCS := $(LOS_SRCS) guest/fs/view.c guest/standin/stubs_fs.c guest/standin/ward.c guest/standin/standin.c \
+    guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch_native.c guest/standin/native_entry.S \
+    guest/standin/native_files.c guest/standin/native.c
+crt_file = $(shell $(CC) -print-file-name=$(1))
+TEST_EXTRA += $(B)/bin/los-native
+$(B)/bin/los-native: $(call objs,native,$(LOS_NATIVE_SRCS))
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD      los-native")
+	$(Q)$(CC) $(SAN) -no-pie -nostartfiles -pthread -Wl,-Ttext-segment=0x650000000000,--no-relax -Wl,-z,noexecstack \
+	    -o $@ $(call crt_file,Scrt1.o) $(call crt_file,crti.o) $(call crt_file,crtbeginS.o) $^ -lfdt \
+	    $(call crt_file,crtendS.o) $(call crt_file,crtn.o)

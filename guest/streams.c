@@ -101,7 +101,7 @@ static uint64_t room(const uint64_t *shared_head, uint64_t *seen_head, uint64_t 
 
 static bool ctl_put(const struct stream_msg *m)
 {
-    if (dev.broken ||
+    if (dev.broken || dev.head == NULL || /* none: the stand-in */
         room(&dev.head->host.ctl_head, &dev.host_ctl_head, dev.ctl_tail, STREAM_CTL_COUNT) == 0) {
         return false;
     }

@@ -32,7 +32,7 @@ struct inode *inode_new(struct super *s, const struct inode_ops *ops, uint32_t m
     i->mode = mode;
     i->nlink = 1;
     i->ino = s->next_ino++;
-    if (current()) { /* none at boot: root's */
+    if (current() && current_proc()) { /* none at boot: root's */
         i->uid = current_proc()->cred.fsuid;
         i->gid = current_proc()->cred.fsgid;
     }

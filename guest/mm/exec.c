@@ -14,6 +14,7 @@
 #include "guest/fs/fs.h"
 #include "guest/random.h"
 #include "guest/sys/sys.h"
+#include "guest/task/sched.h"
 
 #define SCRIPT_LEVELS 5
 #define SCRIPT_LINE   256
@@ -182,7 +183,7 @@ static void commit(struct exec *x, const char *comm, uint64_t entry, uint64_t sp
     struct file *old_exe = p->exe;
 
     p->space = x->space;
-    space_load(x->space);
+    sched_space_changed();
     p->exe = x->file;
     x->space = old;
     x->file = old_exe;

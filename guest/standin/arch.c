@@ -7,6 +7,7 @@
 #include "guest/task/arch.h"
 
 #include "guest/standin/standin.h"
+#include "guest/standin/ward_native.h"
 #include "guest/task/task.h"
 #include "guest/ward.h"
 
@@ -72,3 +73,7 @@ uint32_t arch_take_pending(void)
     return bits;
 }
 void arch_start_secondaries(unsigned count) { (void)count; }
+
+/* Application memory is reached through the page tables only: nothing is cached. */
+void native_space_load(uint32_t root) { (void)root; }
+void native_flush(uint64_t va, uint64_t pages) { (void)va, (void)pages; }

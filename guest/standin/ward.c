@@ -66,7 +66,9 @@ int64_t ward_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
     case WARD_RAM_ACCEPT:
     case WARD_RAM_RELEASE:
     case WARD_SPACE_LOAD:
-    case WARD_FLUSH:
+        native_space_load((uint32_t)(ward_guarded() ? a0 : a0 - TABLES_GPA / PAGE_SIZE));
+        return 0;
+    case WARD_FLUSH: native_flush(a0, a1); return 0;
     case WARD_FLUSH_OTHERS:
     case WARD_TIMER:
     case WARD_KICK:
