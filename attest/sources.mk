@@ -18,11 +18,12 @@ evidence_SRCS := attest/verdict.c attest/sim_report.c attest/sim_signer.c attest
                  attest/measure_snp.c attest/measure.c
 HOST_ARCHIVES += initdata evidence
 
-# The key broker: everything but its main.
-kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c claims.c client.c command.c config.c evidence_sim.c \
-              http.c rcar.c release.c rules.c selfsigned.c server.c session.c setup.c store.c token.c)
-HOST_ARCHIVES += kbs
-KBS_LIBS   := kbs evidence initdata jose crypto_full crypto_small base
+# The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
+kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c rules.c)
+kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c evidence_sim.c rcar.c \
+              release.c selfsigned.c server.c session.c setup.c store.c token.c)
+HOST_ARCHIVES += kbs kbs_pure
+KBS_LIBS   := kbs kbs_pure evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -levent -levent_openssl -lcurl -lssl -lcrypto
 PROGRAMS      += cc-kbs
 cc-kbs_MAIN   := attest/cc_kbs.c

@@ -84,8 +84,8 @@ static void sim_verify(void *ctx, const struct evidence *ev, struct claims *out,
     };
     verify_sim(report, sizeof report, &demand, &facts, v);
     if (v->result != VERDICT_ACCEPTED) { return; }
-    if (x.registers.launch_flags &
-        ~LAUNCH_FLAGS_ALL) { /* the launch page is measured; what it means must be known */
+    /* The launch page is measured; what its flags mean must be known all the same. */
+    if (x.registers.launch_flags & ~LAUNCH_FLAGS_ALL) {
         char found[16], wanted[32];
         v->result = VERDICT_REFUSED;
         (void)snprintf(found, sizeof found, "0x%x", x.registers.launch_flags);

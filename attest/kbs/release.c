@@ -90,7 +90,7 @@ void handle_resource_get(struct exchange *x)
     if (!x->decision.allowed) {
         char all[DECISION_REASON_SIZE * 3];
         reasons_join(&x->decision, all, sizeof all);
-        reply_error(x, 401, "PolicyDeny", "Access denied by policy: %s: %s", x->subject, all);
+        reply_error(x, 401, "PolicyDeny", "%s", all);
         return;
     }
     release(x);

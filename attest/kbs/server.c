@@ -131,7 +131,9 @@ static void conn_free(struct conn *c)
 /* Enter a phase: invariant 2. */
 static void conn_enter(struct conn *c, enum phase phase, int seconds)
 {
+    uint32_t ms = c->srv->setup.phase_ms;
     struct timeval tv = {.tv_sec = seconds};
+    if (ms) { tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000}; }
     c->phase = phase;
     (void)event_add(c->deadline, &tv);
 }

@@ -25,6 +25,7 @@ struct server_setup {
     uint32_t max_connections;
     uint64_t max_body;     /* bytes, one request */
     uint64_t max_buffered; /* bytes, all bodies that are in memory at one time */
+    uint32_t phase_ms;     /* 0 = the time limits above; tests shorten all of them to one */
     server_handler *handle;
     void *ctx;
 };

@@ -130,7 +130,8 @@ static inline struct answer ask_at(struct bench *b, int64_t now, const char *met
     cr_assert_eq(http_head_read((const uint8_t *)head, (size_t)n, &rq, &e), 0, "%s", e.text);
     rq.body = (struct view){.p = body, .len = len};
     broker_handle(b->broker, &rq, "192.0.2.1", now, &rs);
-    struct answer a = {.status = rs.status, .body = strndup((const char *)rs.body, rs.body_len)};
+    struct answer a = {.status = rs.status};
+    a.body = rs.body ? strndup((const char *)rs.body, rs.body_len) : strdup("");
     memcpy(a.cookie, rs.cookie, sizeof a.cookie);
     json_t *doc = json_loads(a.body ? a.body : "", JSON_REJECT_DUPLICATES, NULL);
     const char *type = json_string_value(json_object_get(doc, "type"));

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libs: kbs_pure jose crypto_full crypto_small base */
+/* ldlibs: -ljansson -lcrypto */
+/* Policies: what loads can be judged, and never allows a guest whose initdata no rule can name. */
+#include <stdlib.h>
+
+#include "attest/kbs/rules.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct reference_answer all_known(void *ctx, const char *tee,
+                                         const uint8_t measurement[CLAIMS_MEASUREMENT])
+{
+    (void)ctx, (void)tee, (void)measurement;
+    return (struct reference_answer){.known = true, .count = 1};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct references refs = {.ask = all_known};
+    struct claims c = {.tee = "sim", .phase = CLAIMS_PHASE_INIT}; /* initdata_len 0 */
+    struct rules *rules = NULL;
+    struct decision d;
+    struct err e = {0};
+    if (rules_parse(data, size, &rules, &e) < 0) {
+        if (rules || e.text[0] == '\0') { abort(); }
+        return 0;
+    }
+    rules_judge(rules, &refs, &c, "default/key/img", &d);
+    if (d.allowed || d.reason_count == 0) { abort(); }
+    rules_free(rules);
+    return 0;
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server on a real socket, and clients that misbehave. Clients block with a generous time-out, so that a server that
+ * forgets one fails the test instead of hanging it; nothing here measures time.
+ */
+#include "attest/kbs/server.h"
+#include "attest/kbs/setup.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static struct server *srv;
+static pthread_t thread;
+static int run_rc = -1;
+static char cert_path[64], key_path[64];
+
+/* Answers with method, path and body, or as the path says. */
+static void echo(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                 struct http_response *out)
+{
+    (void)ctx, (void)peer, (void)now;
+    char *text;
+    int n = asprintf(&text, "%s %.*s %.*s", http_method_name(rq->method), (int)rq->path.len,
+                     (const char *)rq->path.p, (int)rq->body.len,
+                     rq->body.p ? (const char *)rq->body.p : "");
+    *out = (struct http_response){.status = 200, .body = (uint8_t *)text, .body_len = (size_t)n};
+}
+
+static void *run(void *arg)
+{
+    struct err e = {0};
+    (void)arg;
+    run_rc = server_run(srv, &e);
+    return NULL;
+}
+
+static void start(struct server_setup s)
+{
+    struct err e = {0};
+    s.listen = "127.0.0.1:0";
+    s.handle = echo;
+    if (!s.max_connections) { s.max_connections = 16; }
+    if (!s.max_body) { s.max_body = 1000; }
+    if (!s.max_buffered) { s.max_buffered = 1500; }
+    cr_assert_eq(server_new(&s, &srv, &e), 0, "%s", e.text);
+    cr_assert_neq(server_port(srv), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, run, NULL), 0);
+}
+
+static void stop(void)
+{
+    server_stop(srv);
+    (void)pthread_join(thread, NULL);
+    cr_assert_eq(run_rc, 0);
+    server_free(srv);
+}
+
+static int dial(void)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(server_port(srv))};
+    struct timeval tv = {.tv_sec = 20};
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    cr_assert_eq(send(fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
+}
+
+/* Everything until the server closes. */
+static const char *hear_all(int fd)
+{
+    static char text[200000];
+    size_t len = 0;
+    ssize_t n;
+    while (len < sizeof text - 1 && (n = recv(fd, text + len, sizeof text - 1 - len, 0)) > 0) {
+        len += (size_t)n;
+    }
+    cr_assert_lt(len, sizeof text - 1);
+    cr_assert(n == 0 || errno == ECONNRESET, "the server did not close in time");
+    text[len] = '\0';
+    (void)close(fd);
+    return text;
+}
+
+static const char *once(const char *request)
+{
+    int fd = dial();
+    say(fd, request);
+    return hear_all(fd);
+}
+
+static void assert_status(const char *answer, const char *status)
+{
+    cr_assert_eq(strncmp(answer, "HTTP/1.1 ", 9), 0, "%s", answer);
+    cr_assert_eq(strncmp(answer + 9, status, 3), 0, "wanted %s: %s", status, answer);
+}
+
+Test(server, answers_and_keeps_or_closes)
+{
+    start((struct server_setup){0});
+    const char *a = once("POST /x HTTP/1.1\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc");
+    assert_status(a, "200");
+    cr_assert(strstr(a, "POST /x abc"));
+    a = once("POST /one HTTP/1.1\r\nContent-Length: 1\r\n\r\n1GET /two HTTP/1.1\r\n\r\nGET /three "
+             "HTTP/1.0\r\n\r\n");
+    const char *one = strstr(a, "POST /one 1"), *two = strstr(a, "GET /two"),
+               *three = strstr(a, "GET /three");
+    cr_assert(one && two && three && one < two && two < three, "%s", a);
+    stop();
+}
+
+Test(server, takes_a_request_byte_by_byte)
+{
+    start((struct server_setup){0});
+    static const char text[] = "POST /x HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc";
+    int fd = dial();
+    for (size_t i = 0; i + 1 < sizeof text; i++) {
+        cr_assert_eq(send(fd, text + i, 1, MSG_NOSIGNAL), 1);
+    }
+    cr_assert(strstr(hear_all(fd), "POST /x abc"));
+    stop();
+}
+
+Test(server, refuses_what_it_cannot_read_and_closes)
+{
+    start((struct server_setup){0});
+    static const struct {
+        const char *request, *status;
+    } cases[] = {
+        {"GET / HTTP/1.1\n\r\n\r\n", "400"},
+        {"hello\r\n\r\n", "400"},
+        {"HEAD / HTTP/1.1\r\n\r\n", "405"},
+        {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "501"},
+        {"POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n", "413"},
+        {"POST / HTTP/1.1\r\nContent-Length: 999999999999999999\r\n\r\n", "413"},
+        {"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhelloGET / "
+         "HTTP/1.1\r\n\r\n",
+         "400"},
+        {"GET / HTTP/1.1\r\nbad header\r\n\r\nGET / HTTP/1.1\r\n\r\n", "400"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *a = once(cases[i].request);
+        assert_status(a, cases[i].status);
+        cr_assert_null(strstr(a + 9, "HTTP/1.1 "),
+                       "only one answer, for what follows is not a request: %s", a);
+    }
+    stop();
+}
+
+Test(server, answer_arrives_although_the_client_is_still_sending)
+{
+    start((struct server_setup){0});
+    int fd = dial();
+    say(fd, "POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n");
+    char junk[1001];
+    memset(junk, 'j', sizeof junk);
+    (void)send(fd, junk, sizeof junk, MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    assert_status(hear_all(fd), "413");
+    stop();
+}
+
+Test(server, head_ends_at_128_kib)
+{
+    start((struct server_setup){0});
+    int fd = dial();
+    say(fd, "GET / HTTP/1.1\r\nA: ");
+    static char junk[140 * 1024];
+    memset(junk, 'j', sizeof junk);
+    size_t sent = 0;
+    while (sent < sizeof junk) {
+        ssize_t n = send(fd, junk + sent, sizeof junk - sent, MSG_NOSIGNAL);
+        if (n <= 0) { break; }
+        sent += (size_t)n;
+    }
+    assert_status(hear_all(fd), "431");
+    stop();
+}
+
+Test(server, bodies_together_have_a_ceiling)
+{
+    start((struct server_setup){0});
+    int first = dial();
+    say(first, "POST /a HTTP/1.0\r\nContent-Length: 1000\r\n\r\n12345");
+    int ping = dial(); /* answered after the server has seen the first */
+    say(ping, "GET /ping HTTP/1.0\r\n\r\n");
+    assert_status(hear_all(ping), "200");
+    assert_status(once("POST /b HTTP/1.0\r\nContent-Length: 600\r\n\r\n"), "503");
+    (void)close(first);
+    stop();
+}
+
+Test(server, connections_have_a_ceiling)
+{
+    start((struct server_setup){.max_connections = 2});
+    int a = dial(), c = dial();
+    say(a, "GET /a HTTP/1.1\r\n\r\n");
+    say(c, "GET /b HTTP/1.1\r\n\r\n");
+    char buf[512];
+    cr_assert_gt(recv(a, buf, sizeof buf, 0), 0);
+    cr_assert_gt(recv(c, buf, sizeof buf, 0), 0);
+    cr_assert_str_eq(hear_all(dial()), "");
+    (void)close(a);
+    (void)close(c);
+    stop();
+}
+
+Test(server, slow_clients_run_out_of_time)
+{
+    start((struct server_setup){.phase_ms = 100});
+    int idle = dial(), head = dial(), body = dial();
+    say(head, "GET / HT");
+    say(body, "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc");
+    cr_assert_str_eq(hear_all(idle), "");
+    assert_status(hear_all(head), "408");
+    assert_status(hear_all(body), "408");
+    stop();
+}
+
+Test(server, a_byte_now_and_then_buys_no_time)
+{
+    start((struct server_setup){.phase_ms = 200});
+    int fd = dial();
+    while (send(fd, "A", 1, MSG_NOSIGNAL) == 1) {
+        struct timeval tv = {.tv_usec = 20000}; /* the client's pace, not a wait for the server */
+        fd_set set;
+        FD_ZERO(&set);
+        FD_SET(fd, &set);
+        if (select(fd + 1, &set, NULL, NULL, &tv) == 1) { break; } /* it has spoken, or closed */
+    }
+    assert_status(hear_all(fd), "408");
+    stop();
+}
+
+Test(server, stops_when_asked_but_finishes_what_it_has)
+{
+    start((struct server_setup){0});
+    int idle = dial(), busy = dial();
+    say(busy, "POST /x HTTP/1.1\r\nContent-Length: 6\r\n\r\nabc");
+    assert_status(once("GET / HTTP/1.0\r\n\r\n"),
+                  "200"); /* now the server has seen the half request */
+    cr_assert_eq(kill(getpid(), SIGTERM), 0);
+    cr_assert_str_eq(hear_all(idle), "");
+    say(busy, "def");
+    const char *a = hear_all(busy);
+    assert_status(a, "200");
+    cr_assert(strstr(a, "Connection: close"));
+    cr_assert(strstr(a, "POST /x abcdef"));
+    (void)pthread_join(thread, NULL);
+    cr_assert_eq(run_rc, 0);
+    server_free(srv);
+}
+
+/* ---- TLS ----------------------------------------------------------------------------------- */
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    cr_assert_geq(fputs(text, f), 0);
+    (void)fclose(f);
+}
+
+static void start_tls(struct server_setup s)
+{
+    char *key, *cert;
+    struct err e = {0};
+    (void)snprintf(cert_path, sizeof cert_path, "/tmp/kbs-tls-%d.crt", (int)getpid());
+    (void)snprintf(key_path, sizeof key_path, "/tmp/kbs-tls-%d.key", (int)getpid());
+    cr_assert_eq(setup_self_signed(NULL, 0, (int64_t)time(NULL), &key, &cert, &e), 0, "%s", e.text);
+    write_file(cert_path, cert);
+    write_file(key_path, key);
+    s.tls_cert_pem = cert_path;
+    s.tls_key_pem = key_path;
+    start(s);
+    (void)unlink(cert_path);
+    (void)unlink(key_path);
+    free(key);
+    free(cert);
+}
+
+/* A handshake by a client that speaks at most this version; NULL when it fails. */
+static SSL *tls_dial(SSL_CTX *ctx, int max_version)
+{
+    SSL *ssl = SSL_new(ctx);
+    cr_assert_eq(SSL_set_max_proto_version(ssl, max_version), 1);
+    cr_assert_eq(SSL_set_fd(ssl, dial()), 1);
+    if (SSL_connect(ssl) == 1) { return ssl; }
+    (void)close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+    return NULL;
+}
+
+Test(server, speaks_tls_1_3_and_nothing_older)
+{
+    start_tls((struct server_setup){0});
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = tls_dial(ctx, TLS1_3_VERSION);
+    cr_assert_not_null(ssl);
+    static const char request[] =
+        "POST /x HTTP/1.1\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+    cr_assert_eq(SSL_write(ssl, request, sizeof request - 1), (int)sizeof request - 1);
+    char text[1024];
+    int len = 0, n;
+    while (len < (int)sizeof text - 1 &&
+           (n = SSL_read(ssl, text + len, (int)sizeof text - 1 - len)) > 0) {
+        len += n;
+    }
+    text[len] = '\0';
+    assert_status(text, "200");
+    cr_assert(strstr(text, "POST /x abc"));
+    cr_assert_eq(SSL_get_error(ssl, n), SSL_ERROR_ZERO_RETURN,
+                 "the end is said inside TLS: nobody can cut an answer");
+    (void)close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+    cr_assert_null(tls_dial(ctx, TLS1_2_VERSION));
+    SSL_CTX_free(ctx);
+    stop();
+}
+
+Test(server, survives_garbage_and_silence_instead_of_tls)
+{
+    start_tls((struct server_setup){.phase_ms = 200});
+    int silent = dial(), half = dial(), plain = dial();
+    say(plain, "GET / HTTP/1.1\r\n\r\n");
+    cr_assert_eq(send(half, "\x16\x03\x01\x02\x00\x01\x00", 7, MSG_NOSIGNAL), 7);
+    cr_assert_null(strstr(hear_all(plain), "HTTP/1.1 200"));
+    cr_assert_str_eq(hear_all(silent), "");
+    (void)hear_all(half);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = tls_dial(ctx, TLS1_3_VERSION);
+    cr_assert_not_null(ssl, "others are still served");
+    (void)close(SSL_get_fd(ssl)); /* without goodbye */
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    stop();
+}
+
+Test(server, says_what_is_wrong_with_its_setup)
+{
+    struct err e = {0};
+    struct server *s = NULL;
+    static const char *const addresses[] = {
+        "",       "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000",
+        "host:1", "[::1]",     "::1:80x",    ":80"};
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        e = (struct err){0};
+        struct server_setup bad = {.listen = addresses[i], .handle = echo};
+        cr_assert_lt(server_new(&bad, &s, &e), 0, "%s", addresses[i]);
+        cr_assert(strstr(e.text, "not ADDRESS:PORT"), "%s", e.text);
+    }
+    e = (struct err){0};
+    struct server_setup no_cert = {.listen = "127.0.0.1:0",
+                                   .handle = echo,
+                                   .tls_cert_pem = "/nothing",
+                                   .tls_key_pem = "/nothing"};
+    cr_assert_lt(server_new(&no_cert, &s, &e), 0);
+    cr_assert(strstr(e.text, "tls certificate /nothing"), "%s", e.text);
+}
