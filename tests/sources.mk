@@ -9,6 +9,7 @@ UNIT_LDLIBS_attest := -ljansson -lcrypto
 # The library OS as a host process (guest/standin/standin.h). Any folder los_* links all of it. Level 1 needs no special
 # addresses: application memory is only reached through the page tables.
 UNIT_LIBS_los_mm := los
+UNIT_LIBS_los_task := los
 
 UNIT_LIBS_image := loader image jose crypto_full crypto_small base
 UNIT_LDLIBS_image := -ljansson -lz -lzstd -lcrypto

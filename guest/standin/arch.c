@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * task/arch.h as a Linux process. Time is virtual: it stands still while code runs and jumps to the deadline when
- * everybody sleeps, so tests of timeouts are exact and take no time. The application is a C function: its stack pointer
- * and instruction pointer in struct regs are real ones, its system calls are plain calls.
+ * everybody sleeps, so tests of timeouts are exact and take no time. A new application thread is a C function: the
+ * stack pointer and instruction pointer in its struct regs are real ones, rbx is the function's argument; its system
+ * calls are plain calls of syscall_from_app().
  */
 #include "guest/task/arch.h"
 
@@ -42,7 +43,7 @@ void arch_enter_app(struct regs *r)
 {
     __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1; ud2"
                      :
-                     : "r"(r->rsp), "r"(r->rip), "D"(r->rdi)
+                     : "r"(r->rsp), "r"(r->rip), "D"(r->rbx)
                      : "memory");
     __builtin_unreachable();
 }

@@ -61,6 +61,8 @@ void siginfo_pack(uint8_t out[128], const struct ksiginfo *info);
 int signal_frame_push(struct regs *r, const struct ksiginfo *info, const struct sigaction_k *sa);
 
 int signal_send(struct proc *p, struct thread *t, const struct ksiginfo *info); /* t NULL: the process; -EAGAIN: queue full */
+/* A timer's signal still stands in the queue: it counts `more` expiries; its total. False: it does not. */
+bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more, int32_t *out_overrun);
 void signal_forget(struct proc *p, int signo); /* it is ignored now */
 
 /* ---- clock.c -------------------------------------------------------------------------------------------------------------- */

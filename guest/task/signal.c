@@ -92,6 +92,20 @@ static void take(struct sigqueue_head *q, int signo, struct ksiginfo *out)
     }
 }
 
+bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more, int32_t *out_overrun)
+{
+    LIST_EACH(it, &q->queue)
+    {
+        struct ksiginfo *info = &LIST_ENTRY(it, struct sigqueued, link)->info;
+        if (info->signo == signo && info->code == LSI_TIMER && info->timerid == timerid) {
+            info->overrun = (int32_t)min_u64((uint64_t)info->overrun + more, INT32_MAX);
+            *out_overrun = info->overrun;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int lowest(uint64_t set) { return __builtin_ctzll(set) + 1; }
 
 /* Faults of the thread itself first, then by number, the thread's own queue before the process's. */

@@ -31,8 +31,7 @@ struct ptimer {
     uint64_t interval_ns;
     uint64_t due_ns; /* monotonic */
     uint64_t cpu_at; /* CPU clocks: fire when the clock reads this */
-    int32_t overrun; /* expiries that found the signal still pending */
-    int32_t last_overrun; /* as sent with the last signal */
+    int32_t overrun; /* of the last signal */
 };
 struct timer_set {
     struct ptimer itimer[3];
@@ -59,24 +58,21 @@ static bool cpu_time(const struct ptimer *t, uint64_t *out)
     return true;
 }
 
-static void send_expiry(struct ptimer *t)
+/* One signal of a timer is pending at a time; later expiries only count on it. */
+static void send_expiry(struct ptimer *t, uint64_t missed)
 {
     if (t->signo == 0) { return; }
     if (t->id < 0) {
         signal_simple(t->proc, t->signo);
         return;
     }
-    struct ksiginfo info = {.signo = t->signo, .code = LSI_TIMER, .timerid = t->id, .overrun = t->overrun,
-                            .value = t->value};
     struct thread *to = t->tid != 0 ? thread_of_proc(t->proc, t->tid) : NULL;
     if (t->tid != 0 && to == NULL) { return; }
-    uint64_t pending = to != NULL ? to->pending.set : t->proc->pending.set;
-    if (t->signo <= 31 && (pending & SIG_BIT(t->signo)) != 0) { /* still queued: it only counts */
-        if (t->overrun < OVERRUN_MAX) { t->overrun++; }
-        return;
-    }
-    t->last_overrun = t->overrun;
-    t->overrun = 0;
+    struct sigqueue_head *q = to != NULL ? &to->pending : &t->proc->pending;
+    if (signal_timer_again(q, t->signo, t->id, 1 + missed, &t->overrun)) { return; }
+    t->overrun = (int32_t)min_u64(missed, OVERRUN_MAX);
+    struct ksiginfo info = {.signo = t->signo, .code = LSI_TIMER, .timerid = t->id, .overrun = t->overrun,
+                            .value = t->value};
     if (to != NULL) {
         signal_thread(to, &info);
     } else {
@@ -87,7 +83,7 @@ static void send_expiry(struct ptimer *t)
 static void fire(struct timer *timer)
 {
     struct ptimer *t = CONTAINER_OF(timer, struct ptimer, timer);
-    uint64_t now;
+    uint64_t now, missed = 0;
 
     if (counts_cpu(t) && cpu_time(t, &now) && now < t->cpu_at) {
         timer_arm(timer, deadline_after(t->cpu_at - now));
@@ -98,17 +94,13 @@ static void fire(struct timer *timer)
             t->cpu_at += t->interval_ns;
             timer_arm(timer, deadline_after(t->interval_ns));
         } else {
-            uint64_t mono = clock_mono_ns(), next = t->due_ns + t->interval_ns;
-            if (next <= mono) { /* late by whole periods: they are overruns */
-                uint64_t missed = (mono - t->due_ns) / t->interval_ns;
-                t->overrun = (int32_t)min_u64((uint64_t)t->overrun + missed, OVERRUN_MAX);
-                next = t->due_ns + (missed + 1) * t->interval_ns;
-            }
-            t->due_ns = next;
-            timer_arm(timer, next);
+            uint64_t mono = clock_mono_ns();
+            if (mono > t->due_ns) { missed = (mono - t->due_ns) / t->interval_ns; } /* late by whole periods */
+            t->due_ns += (missed + 1) * t->interval_ns;
+            timer_arm(timer, t->due_ns);
         }
     }
-    send_expiry(t);
+    send_expiry(t, missed);
 }
 
 static struct timer_set *set_of(struct proc *p, bool create)
@@ -319,7 +311,7 @@ int64_t sys_timer_settime(const uint64_t a[6])
 int64_t sys_timer_getoverrun(const uint64_t a[6])
 {
     struct ptimer *t = find((int32_t)a[0]);
-    return t != NULL ? t->last_overrun : -EINVAL;
+    return t != NULL ? t->overrun : -EINVAL;
 }
 
 int64_t sys_timer_delete(const uint64_t a[6])
