@@ -236,3 +236,62 @@ Test(crypto, private_text_needs_a_private_key)
     crypto_key_free(pub);
     crypto_key_free(back);
 }
+
+Test(crypto, ed25519_gives_rfc_8032_answers)
+{
+    uint8_t d[32], x[32], want[64], sig[64];
+    struct crypto_key *k;
+    unhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", d, 32);
+    unhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", x, 32);
+    unhex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+          want, 64);
+    struct crypto_parts parts = {.x = {x, 32}, .d = {d, 32}};
+    cr_assert_eq(crypto_key_from_parts(CRYPTO_ED25519, &parts, &k), 0);
+    cr_assert_eq(crypto_ed25519_sign(k, "", 0, sig), 0);
+    cr_assert(ct_eq(sig, want, 64));
+    cr_assert_eq(crypto_ed25519_verify(k, "", 0, sig, 64), 0);
+    cr_assert_eq(crypto_ed25519_verify(k, "x", 1, sig, 64), -EKEYREJECTED);
+    cr_assert_eq(crypto_ed25519_verify(k, "", 0, sig, 63), -EKEYREJECTED);
+    crypto_key_free(k);
+    x[0] ^= 1; /* a private key with another public half */
+    cr_assert_eq(crypto_key_from_parts(CRYPTO_ED25519, &parts, &k), -EINVAL);
+}
+
+/* A file of tests/vectors; tests run from the root of the tree. */
+static size_t tree_bytes(const char *path, uint8_t *out, size_t cap)
+{
+    FILE *f = fopen(path, "rb");
+    cr_assert(f, "%s", path);
+    size_t n = fread(out, 1, cap, f);
+    fclose(f);
+    return n;
+}
+
+Test(crypto, rsa_signatures_verify_for_their_padding_hash_and_salt_alone)
+{
+    static const struct {
+        const char *file;
+        enum crypto_rsa_padding padding;
+        enum crypto_hash hash;
+        int want;
+    } cases[] = {
+        {"tests/vectors/rsa/pkcs1-sha256.sig", CRYPTO_RSA_PKCS1, CRYPTO_SHA256, 0},
+        {"tests/vectors/rsa/pss-sha384.sig", CRYPTO_RSA_PSS, CRYPTO_SHA384, 0},
+        {"tests/vectors/rsa/pss-sha384-salt20.sig", CRYPTO_RSA_PSS, CRYPTO_SHA384, -EKEYREJECTED},
+        {"tests/vectors/rsa/pkcs1-sha256.sig", CRYPTO_RSA_PSS, CRYPTO_SHA256, -EKEYREJECTED},
+        {"tests/vectors/rsa/pss-sha384.sig", CRYPTO_RSA_PKCS1, CRYPTO_SHA384, -EKEYREJECTED},
+        {"tests/vectors/rsa/pkcs1-sha256.sig", CRYPTO_RSA_PKCS1, CRYPTO_SHA512, -EKEYREJECTED},
+        {"tests/vectors/rsa/pkcs1-sha256.sig", CRYPTO_RSA_PKCS1, CRYPTO_SHA1, -EINVAL},
+    };
+    uint8_t pem[1024], sig[256], digest[CRYPTO_HASH_MAX];
+    struct crypto_key *k;
+    size_t len = tree_bytes("tests/vectors/rsa/key.pub.pem", pem, sizeof pem);
+    cr_assert_eq(crypto_key_from_pem(pem, len, &k), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cr_assert_eq(tree_bytes(cases[i].file, sig, sizeof sig), 256);
+        if (crypto_digest(cases[i].hash, "signed text", 11, digest) < 0) { memset(digest, 0, sizeof digest); }
+        cr_assert_eq(crypto_rsa_verify(k, cases[i].padding, cases[i].hash, digest, sig, 256), cases[i].want, "case %zu", i);
+    }
+    cr_assert_eq(crypto_rsa_verify(k, CRYPTO_RSA_PKCS1, CRYPTO_SHA256, digest, sig, 255), -EKEYREJECTED);
+    crypto_key_free(k);
+}
