@@ -114,7 +114,7 @@ include tests/rules.mk
 
 # ---- what people type -------------------------------------------------------------------------------------------------
 
-.PHONY: all unit test check-includes clean help
+.PHONY: all unit images test check-includes check-repro install clean help
 all: $(addprefix $(B)/bin/,$(PROGRAMS)) $(IMAGES)
 
 unit: $(UNIT_BINS)
@@ -126,8 +126,19 @@ test: all unit $(TEST_EXTRA)
 check-includes:
 	$(Q)scripts/check-includes
 
+# What is measured: the parts of the guest image. The same bytes wherever they are built.
+images: $(IMAGES)
+check-repro:
+	$(Q)scripts/repro-check
+
+# Programs, and beside them the parts of the guest image that they start (loader/guest_image.h).
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/casemate
+	install -m 755 $(addprefix $(B)/bin/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(addprefix $(B)/image/,core.img stub.bin launch.page agent) $(DESTDIR)$(PREFIX)/lib/casemate
+
 clean:
 	rm -rf $(B)
 
 help:
-	@echo 'targets: all demo test check-svm bench measure install clean check-includes; V=1 shows commands'
+	@echo 'targets: all demo test check-svm check-repro check-includes fuzz-smoke install clean; V=1 shows commands'

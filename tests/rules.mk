@@ -100,3 +100,4 @@ TEST_EXTRA += $(B)/images/index.json
 .PHONY: check-svm
 check-svm: all $(TEST_EXTRA)
 	$(Q)scripts/svm-run --timeout 1800 -- scripts/run-tests $(B)
+
