@@ -36,6 +36,7 @@ struct rule {
     struct texts resources, tees;
     struct digests initdata;
     struct digests measurement; /* count 0 = reference values */
+    struct digests image;       /* as register 1 has them: SHA-256 and 16 zero bytes */
     struct digests registers[CLAIMS_REGISTERS];
     enum claims_phase phase;
 };
@@ -60,6 +61,7 @@ void rules_free(struct rules *r)
         texts_free(&u->tees);
         free(u->initdata.v);
         free(u->measurement.v);
+        free(u->image.v);
         for (size_t k = 0; k < CLAIMS_REGISTERS; k++) { free(u->registers[k].v); }
     }
     free(r->v);
@@ -205,6 +207,29 @@ static bool tee_ok(const char *text)
     return false;
 }
 
+/* "sha256:<64 hex>" */
+static int images_read(struct rule *r, const json_t *list, struct err *e)
+{
+    static const char prefix[] = "sha256:";
+    size_t n = json_array_size(list), skip = sizeof prefix - 1;
+    r->image.v = calloc(n, sizeof *r->image.v);
+    if (!r->image.v) { return err_set(e, ENOMEM, "policy: out of memory"); }
+    for (size_t i = 0; i < n; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        struct digest *d = &r->image.v[i];
+        if (!text || strncmp(text, prefix, skip) != 0 ||
+            !hex_decode(text + skip, strlen(text + skip), d->bytes, 32)) {
+            return err_set(
+                e, EINVAL,
+                "rule %s: image: found %.80s, wanted sha256: and 64 digits of lower-case hex",
+                r->name, text ? text : "something that is no text");
+        }
+        d->len = CLAIMS_REGISTER; /* zeros behind it */
+        r->image.count++;
+    }
+    return 0;
+}
+
 static int registers_read(struct rule *r, const json_t *obj, struct err *e)
 {
     json_t *regs = json_object_get(obj, "registers"), *value;
@@ -275,8 +300,8 @@ static int phase_read(const json_t *obj, struct rule *r, struct err *e)
 
 static int rule_read(const json_t *obj, struct rule *r, struct err *e)
 {
-    static const char *const known[] = {"name",        "resources", "tee", "initdata",
-                                        "measurement", "registers", "for"};
+    static const char *const known[] = {"name",        "resources", "tee",       "initdata",
+                                        "measurement", "image",     "registers", "for"};
     if (!json_is_object(obj)) { return err_set(e, EINVAL, "policy: a rule is not an object"); }
     int rc = name_read(obj, r, e);
     if (rc == 0) { rc = members_known(r->name, obj, known, ARRAY_COUNT(known), e); }
@@ -304,6 +329,8 @@ static int rule_read(const json_t *obj, struct rule *r, struct err *e)
     if (rc == 0 && list) {
         rc = digests_read(r, list, "measurement", BYTES(48), "48 bytes", &r->measurement, e);
     }
+    if (rc == 0) { rc = list_get(r, obj, "image", false, &list, e); }
+    if (rc == 0 && list) { rc = images_read(r, list, e); }
     if (rc == 0) { rc = registers_read(r, obj, e); }
     if (rc == 0) { rc = phase_read(obj, r, e); }
     return rc;
@@ -427,20 +454,26 @@ static bool check_measurement(const struct rule *r, const struct references *ref
     return false;
 }
 
+/* Evidence that does not carry registers satisfies nothing about them. */
+static bool check_register(const struct rule *r, const char *check, const struct digests *ds,
+                           const struct claims *c, size_t index, struct decision *v)
+{
+    if (ds->count == 0) { return true; }
+    if (c->has_registers) {
+        return check_digest(r, check, ds, c->registers[index], CLAIMS_REGISTER, v);
+    }
+    reason_add(v, "rule %s: %s: found none: this evidence does not carry registers", r->name,
+               check);
+    return false;
+}
+
 static bool check_registers(const struct rule *r, const struct claims *c, struct decision *v)
 {
-    bool ok = true;
+    bool ok = check_register(r, "image", &r->image, c, 1, v);
     for (size_t i = 0; i < CLAIMS_REGISTERS; i++) {
-        if (r->registers[i].count == 0) { continue; }
         char check[] = "register 0";
         check[sizeof check - 2] = (char)('0' + i);
-        if (!c->has_registers) {
-            reason_add(v, "rule %s: %s: found none: this evidence does not carry registers",
-                       r->name, check);
-            ok = false;
-        } else {
-            ok &= check_digest(r, check, &r->registers[i], c->registers[i], CLAIMS_REGISTER, v);
-        }
+        ok &= check_register(r, check, &r->registers[i], c, i, v);
     }
     return ok;
 }

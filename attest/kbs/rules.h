@@ -10,7 +10,8 @@
  *          "tee": ["sim"],                         required; kinds of evidence
  *          "initdata": ["9f1c..."],                required; digests of the initdata text, or their first 32 bytes
  *          "measurement": ["ab12..."],             launch digests; absent = the reference values of that kind of TEE
- *          "registers": {"1": ["c0de..."]},        runtime registers 0 to 3; absent = not looked at
+ *          "image": ["sha256:77aa..."],            manifest digests, as register 1 tells them; absent = not looked at
+ *          "registers": {"2": ["c0de..."]},        runtime registers 0 to 3; absent = not looked at
  *          "for": "init"                           "init" (absent = that): before seal, with an empty register 3;
  *                                                  "application": after seal
  *      }]}

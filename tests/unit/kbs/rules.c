@@ -139,6 +139,25 @@ Test(rules, registers_must_be_there_and_equal)
                      "rule web: register 1: found none: this evidence does not carry registers");
 }
 
+Test(rules, image_is_the_manifest_digest_in_register_1)
+{
+    struct claims c = good_claims();
+    static const char policy[] = RULE(",\"image\":[\"sha256:" D32 "\"]");
+    struct decision v = judge(policy, &c, "default/key/img");
+    cr_assert_not(v.allowed);
+    cr_assert_str_eq(
+        v.reasons[0],
+        "rule web: image: found 33333333333333333333333333333333333333333333333333333333"
+        "3333333333333333333333333333333333333333, wanted " D32 "00000000000000000000000000000000");
+    memset(c.registers[1], 0, 48);
+    memset(c.registers[1], 0x11, 32);
+    cr_assert(judge(policy, &c, "default/key/img").allowed);
+    c.registers[1][47] = 1;
+    cr_assert_not(judge(policy, &c, "default/key/img").allowed, "all 48 bytes count");
+    c.has_registers = false;
+    cr_assert_not(judge(policy, &c, "default/key/img").allowed);
+}
+
 Test(rules, init_and_application_are_apart)
 {
     struct claims c = good_claims();
@@ -186,6 +205,9 @@ Test(rules, refuses_to_load)
         {RULE(",\"registers\":{\"4\":[\"" D48 "\"]}"), "wanted 0, 1, 2 or 3"},
         {RULE(",\"registers\":{\"1\":\"" D48 "\"}"), "1 is not a list"},
         {RULE(",\"registers\":{\"1\":\"\"}"), "1 is not a list"},
+        {RULE(",\"image\":[\"" D32 "\"]"), "wanted sha256: and 64 digits"},
+        {RULE(",\"image\":[\"sha256:" D48 "\"]"), "wanted sha256: and 64 digits"},
+        {RULE(",\"image\":[]"), "image is not a list"},
         {RULE(",\"for\":\"everybody\""), "neither init nor application"},
         {RULE(",\"for\":1"), "neither init nor application"},
         {"{\"version\":2,\"rules\":[]}", "version is not 1"},
