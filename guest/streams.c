@@ -560,6 +560,7 @@ int streams_init(void *window, uint64_t window_size)
         h.window_size != window_size) {
         return -EBADMSG;
     }
+    memset(&dev, 0, sizeof dev);
     dev.window = window;
     dev.head = head;
     list_init(&dev.unsent);
