@@ -50,6 +50,29 @@ static int64_t read_ready(struct stream *s, struct uio *u)
     return moved;
 }
 
+int64_t stream_peek_now(struct stream *s, struct uio *u)
+{
+    uint64_t head = s->in_head;
+    uint64_t shown = s->in_tail - s->in_head;
+    int64_t total = 0;
+
+    if (shown == 0) {
+        stream_look(s);
+        shown = in_avail(s);
+    }
+    if (shown == 0) { return stream_read_now(s, u); } /* an end, an error, or nothing yet */
+    while (u->left > 0 && shown > 0) {
+        uint64_t at = head & (s->in->size - 1);
+        size_t n = min_u64(min_u64(shown, s->in->size - at), u->left);
+        size_t done = uio_put(u, s->in_bytes + at, n);
+        head += done;
+        shown -= done;
+        total += (int64_t)done;
+        if (done < n) { return total > 0 ? total : -EFAULT; }
+    }
+    return total;
+}
+
 int64_t stream_read_now(struct stream *s, struct uio *u)
 {
     if (s->in == NULL) { return -EINVAL; }
@@ -182,6 +205,14 @@ uint32_t stream_poll(struct stream *s, struct poller *p)
         events = ready(s);
     }
     return events;
+}
+
+void stream_ask(struct stream *s) { stream_want(s, STREAM_WANT_DATA | STREAM_WANT_SPACE); }
+
+int stream_error(struct stream *s)
+{
+    stream_look(s);
+    return streams_broken() ? EIO : (int)s->error;
 }
 
 void stream_fin(struct stream *s)

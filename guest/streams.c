@@ -27,6 +27,7 @@ static struct {
     uint32_t bell;                                       /* our word */
     uint32_t bell_served;                                /* count of the host's bell that we have answered */
     struct stream **block[STREAMS_MAX / BLOCK];          /* by number */
+    uint32_t open;                                       /* streams with a number */
     uint32_t used;                                       /* numbers below it have been used before */
     struct list unsent;                                  /* streams with a control message that found no room */
     struct list closed;                                  /* CLOSED has come; freed when the ready ring has been read */
@@ -37,6 +38,7 @@ static struct {
 struct streams_events streams_events;
 
 bool streams_broken(void) { return dev.broken; }
+unsigned streams_open_count(void) { return dev.open; }
 
 struct stream_slot *stream_slot(const struct stream *s)
 {
@@ -339,7 +341,9 @@ static void stream_free(struct stream *s)
     list_del(&s->link);
     uint32_t number = s->number;
     *s = (struct stream){.number = number};
+    waitq_init(&s->wait); /* stream_news() may be on its way back to it */
     list_add_head(&dev.idle, &s->link);
+    dev.open--;
 }
 
 static uint64_t take(void)
@@ -446,6 +450,7 @@ struct stream *stream_new(const struct stream_open *o, int *out_err)
                  .arg = o->arg},
     };
     dev.block[s->number / BLOCK][s->number % BLOCK] = s;
+    dev.open++;
     send_or_queue(s);
     return s;
 

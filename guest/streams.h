@@ -28,6 +28,8 @@ void streams_poll(void);
  * spinning calls streams_poll(). */
 bool streams_spin(void);
 
+unsigned streams_open_count(void);
+
 /* What the host asks of the container. Each is called from streams_poll(), must not sleep, and may be NULL. */
 struct streams_events {
     void (*signal)(int signo);
@@ -69,6 +71,7 @@ int64_t stream_read_now(struct stream *s, struct uio *u);
 int64_t stream_write_now(struct stream *s, struct uio *u); /* -EPIPE after stream_fin() or when the host stopped reading */
 /* After -EAGAIN: until there is news. 0 or -ERESTARTSYS; sleeps. */
 MUST_CHECK int stream_wait(struct stream *s, bool interruptible);
+int64_t stream_peek_now(struct stream *s, struct uio *u); /* reads without taking */
 /* The same, waiting until at least one byte moved (write: all of them, unless nonblock). Sleep. */
 int64_t stream_read(struct stream *s, struct uio *u, bool nonblock);
 int64_t stream_write(struct stream *s, struct uio *u, bool nonblock);
@@ -80,6 +83,9 @@ size_t stream_writable(struct stream *s);
 
 /* LPOLL* that hold now; with a poller also asks the host for news. */
 uint32_t stream_poll(struct stream *s, struct poller *p);
+/* Asks for the next news whatever is ready now: for those who report each arrival (epoll). */
+void stream_ask(struct stream *s);
+int stream_error(struct stream *s); /* 0, or the positive errno with which the stream died */
 /* Called with every piece of news, before waiters are woken. NULL: nobody. Must not sleep. */
 void stream_on_news(struct stream *s, void (*fn)(void *arg), void *arg);
 

@@ -10,10 +10,12 @@
 #include "guest/abi/init.h"
 #include "guest/abi/stream_blob.h"
 #include "guest/abi/stream_control.h"
+#include "guest/abi/stream_socket.h"
 #include "guest/base/ct.h"
 #include "guest/base/sha2.h"
 #include "guest/fs/fs.h"
 #include "guest/mm/mm.h"
+#include "guest/net/net.h"
 #include "guest/stream_files.h"
 #include "guest/streams.h"
 #include "guest/task/task.h"
@@ -145,6 +147,17 @@ out:
         return err;
     }
     return fd_install(f, true);
+}
+
+static int64_t connect_by_name(uint64_t host_va, uint64_t port, uint64_t timeout_ms)
+{
+    char host[STREAM_HOST_NAME_MAX + 1];
+    int err = 0;
+    int64_t r = user_string(host, host_va, sizeof host);
+    if (r < 0) { return r == -ENAMETOOLONG ? -EINVAL : r; }
+    if (r == 0 || port < 1 || port > UINT16_MAX || timeout_ms > UINT32_MAX) { return -EINVAL; }
+    struct file *f = net_connect_by_name(host, (uint16_t)port, (uint32_t)timeout_ms, &err);
+    return f != NULL ? fd_install(f, true) : err;
 }
 
 static int64_t log_text(uint64_t va, uint64_t len)
@@ -295,6 +308,7 @@ int64_t private_call(uint32_t nr, const uint64_t a[6])
     case CC_DERIVE_KEY: return derive_key(a[0], a[1]);
     case CC_SEAL: return ward_call(WARD_SEAL, 0, 0, 0, 0, 0);
     case CC_TEE: return handoff->tee;
+    case CC_CONNECT: return connect_by_name(a[0], a[1], a[2]);
     case CC_START_CONTAINER: return start_container(a[0]);
     case CC_LOG: return log_text(a[0], a[1]);
     case CC_FAIL: fail(a[0]);
