@@ -27,7 +27,7 @@ LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LO
 LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
-LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/standin.c guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch.c
+LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 # The driver of the streams device alone, for tests that play the rest.
@@ -51,7 +51,7 @@ NATIVE_ARCHIVES += machine
 
 # los-native: real programs over the stand-in (guest/standin/native.c). The program itself lies inside the library OS's
 # range, because the application's is below; the usual start files cannot be linked there, those of a PIE can.
-LOS_NATIVE_SRCS := $(LOS_SRCS) guest/fs/view.c guest/standin/stubs_fs.c guest/standin/ward.c guest/standin/standin.c \
+LOS_NATIVE_SRCS := $(LOS_SRCS) guest/fs/view.c guest/standin/stubs_fs.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c \
     guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch_native.c guest/standin/native_entry.S \
     guest/standin/native_files.c guest/standin/native.c
 crt_file = $(shell $(CC) -print-file-name=$(1))

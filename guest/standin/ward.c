@@ -66,9 +66,25 @@ int64_t ward_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
     case WARD_RAM_ACCEPT:
     case WARD_RAM_RELEASE:
     case WARD_SPACE_LOAD:
+        native_tables_flushed();
         native_space_load((uint32_t)(ward_guarded() ? a0 : a0 - TABLES_GPA / PAGE_SIZE));
         return 0;
-    case WARD_FLUSH: native_flush(a0, a1); return 0;
+    case WARD_FLUSH:
+        if (a1 == 0) { native_tables_flushed(); }
+        native_flush(a0, a1);
+        return 0;
+    case WARD_TABLE_NEW:
+    case WARD_TABLE_FREE:
+    case WARD_TABLE_SET:
+    case WARD_TABLE_LINK:
+    case WARD_TABLE_MASK:
+    case WARD_TABLE_COPY: return native_table_call(nr, a0, a1, a2, a3);
+    case WARD_BATCH:
+        for (uint64_t i = 0; i < a0; i++) {
+            const struct ward_op *op = &cpu_vpage()->ops[i];
+            (void)native_table_call(op->call, op->table, op->arg[0], op->arg[1], op->arg[2]);
+        }
+        return (int64_t)a0;
     case WARD_FLUSH_OTHERS:
     case WARD_TIMER:
     case WARD_KICK:

@@ -13,4 +13,8 @@ void native_ward_start(uint64_t ram_size, bool guarded);
 void native_space_load(uint32_t root);          /* table index */
 void native_flush(uint64_t va, uint64_t pages); /* 0 pages: everything */
 
+/* ward_tables.c: the guarded regime. */
+int64_t native_table_call(uint64_t nr, uint64_t t, uint64_t a, uint64_t b, uint64_t c);
+void native_tables_flushed(void);
+
 #endif

@@ -65,7 +65,12 @@ static void check(struct space *s)
     cr_assert_eq(tree_count(s, 0, LOS_LO), tree_count(s, 0, last));
 }
 
+/* Everything here is run in both regimes: space_guarded.c includes this file. */
+#ifdef GUARDED
+static void boot(void) { standin_boot_with(256ull << 20, true); }
+#else
 static void boot(void) { standin_boot(); }
+#endif
 TestSuite(space, .init = boot);
 
 /* ---- mmap ------------------------------------------------------------------------------------------------------------------ */
