@@ -187,6 +187,86 @@ Test(untar, refuses_what_it_would_get_wrong)
     temp_dir_remove(dir);
 }
 
+Test(untar, an_absolute_link_inside_starts_at_the_root)
+{
+    static struct archive a;
+    char dir[64];
+    struct stat st;
+    struct err e = {0};
+    if (geteuid() != 0) { cr_skip_test("needs root"); }
+    add(&a, "d/x", '2', "/", NULL, 0);
+    add(&a, "d/x/here", '0', "", NULL, 0);
+    add(&a, "d/up", '2', "../../..", NULL, 0);
+    add(&a, "d/up/there", '0', "", NULL, 0);
+    int root = temp_dir(dir);
+    cr_assert_eq(apply(&a, 512, root, &e), 0, "%s", e.text);
+    cr_assert_eq(fstatat(root, "here", &st, AT_SYMLINK_NOFOLLOW), 0);
+    cr_assert_eq(fstatat(root, "there", &st, AT_SYMLINK_NOFOLLOW), 0);
+    (void)close(root);
+    temp_dir_remove(dir);
+}
+
+/* ---- blobs from a host that lies */
+
+struct liar {
+    struct blob_source source;
+    const void *bytes;
+    size_t len;
+};
+
+static int open_lie(struct blob_source *self, const struct digest *d, struct blob *out, struct err *e)
+{
+    const struct liar *l = CONTAINER_OF(self, struct liar, source);
+    int fd = memfd_create("blob", MFD_CLOEXEC);
+    (void)d, (void)e;
+    cr_assert_eq(write(fd, l->bytes, l->len), (ssize_t)l->len);
+    *out = (struct blob){.fd = fd, .size = l->len};
+    return 0;
+}
+
+Test(blob, is_what_its_digest_names_or_refused)
+{
+    struct liar honest = {{open_lie}, "abc", 3}, other = {{open_lie}, "abd", 3}, shorter = {{open_lie}, "ab", 2},
+                empty = {{open_lie}, "", 0};
+    struct digest d;
+    auto_map m = {0};
+    struct err ok = {0}, e1 = {0}, e2 = {0}, e3 = {0}, e4 = {0};
+
+    digest_of("abc", 3, &d);
+    cr_assert_eq(blob_load(&honest.source, &d, 3, 3, &m, &ok), 0, "%s", ok.text);
+    cr_assert(m.len == 3 && memcmp(m.p, "abc", 3) == 0);
+    auto_map none = {0};
+    cr_assert_eq(blob_load(&other.source, &d, 3, 3, &none, &e1), -EBADMSG);
+    cr_assert_eq(blob_load(&shorter.source, &d, 3, 3, &none, &e2), -EBADMSG);
+    cr_assert_eq(blob_load(&honest.source, &d, BLOB_SIZE_ANY, 2, &none, &e3), -EFBIG);
+    cr_assert_eq(blob_load(&empty.source, &d, BLOB_SIZE_ANY, 3, &none, &e4), -EBADMSG);
+    cr_assert_null(none.p);
+}
+
+Test(unpack, a_layer_that_is_not_its_diff_id_is_refused)
+{
+    static struct archive a;
+    char dir[64];
+    struct image_layer l = {.coding = LAYER_TAR};
+    struct image img = {.layers = &l, .layer_count = 1};
+    struct err ok = {0}, e = {0};
+    uint64_t budget = 1u << 20;
+
+    if (geteuid() != 0) { cr_skip_test("needs root"); }
+    add(&a, "f", '0', "", "x", 1);
+    struct liar blobs = {{open_lie}, a.b, a.len};
+    digest_of(a.b, a.len, &l.digest);
+    l.diff_id = l.digest;
+    l.size = a.len;
+    int root = temp_dir(dir);
+    cr_assert_eq(image_unpack(&blobs.source, &img, NULL, root, &budget, NULL, &ok), 0, "%s", ok.text);
+    l.diff_id.sha256[0] ^= 1;
+    cr_assert_eq(image_unpack(&blobs.source, &img, NULL, root, &budget, NULL, &e), -EBADMSG);
+    cr_assert(strstr(e.text, "diff id"), "%s", e.text);
+    (void)close(root);
+    temp_dir_remove(dir);
+}
+
 Test(tree, opens_links_as_if_chrooted)
 {
     char dir[64], buf[8] = {0};
