@@ -46,7 +46,9 @@ void los_main(const void *handoff_page)
     if (streams_init((void *)LOS_WINDOW, handoff->window_size) != 0) { panic("streams device"); }
     device_poll = streams_poll;
     if (fs_init() != 0) { panic("file systems"); }
+    vdso_setup();
     first_process();
+    arch_start_secondaries(machine.cpus);
     sched_idle(NULL);
     panic("idle ended");
 }

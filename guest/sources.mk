@@ -24,7 +24,8 @@ LOS_SYS_SRCS  := guest/machine.c guest/sys/table.c guest/sys/private.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
 # only in the guest
-LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c \
+LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c guest/x86/vdso.c \
+                 guest/vdso/image.S \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
 LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch.c
@@ -62,3 +63,12 @@ $(B)/bin/los-native: $(call objs,native,$(LOS_NATIVE_SRCS))
 	$(Q)$(CC) $(SAN) -no-pie -nostartfiles -pthread -Wl,-Ttext-segment=0x650000000000,--no-relax -Wl,-z,noexecstack \
 	    -o $@ $(call crt_file,Scrt1.o) $(call crt_file,crti.o) $(call crt_file,crtbeginS.o) $^ -lfdt \
 	    $(call crt_file,crtendS.o) $(call crt_file,crtn.o)
+
+# The vDSO: linked apart, embedded by guest/vdso/image.S.
+$(B)/gen/vdso.so: guest/vdso/vdso.c guest/vdso/vdso.h guest/vdso/vdso.ld guest/base/cc.h
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD V    $@")
+	$(Q)$(CC) $(filter-out -MMD -MP -fPIE -g,$(GUEST_CFLAGS)) -fPIC -shared -nostdlib -Wl,-T,guest/vdso/vdso.ld \
+	    -Wl,-soname=linux-vdso.so.1 -Wl,--hash-style=both -Wl,--build-id=none -Wl,-Bsymbolic -Wl,-z,noexecstack \
+	    -Wl,-z,max-page-size=4096 -Wl,--no-dynamic-linker -Wl,-s -o $@ $<
+$(B)/guest/guest/vdso/image.o: $(B)/gen/vdso.so

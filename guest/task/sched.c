@@ -314,7 +314,11 @@ static void take_pending(struct cpu *c)
 static void timer_program(struct cpu *c)
 {
     uint64_t want = timers_next();
-    if (!list_empty(&run_queue) && c->slice_end_ns < want) { want = c->slice_end_ns; }
+    if (!list_empty(&run_queue)) {
+        uint64_t now = arch_mono_ns();
+        if (c->slice_end_ns <= now) { c->slice_end_ns = now + SLICE_NS; } /* alone until now: a wake does not preempt */
+        want = min_u64(want, c->slice_end_ns);
+    }
     if (want == NO_DEADLINE || (c->timer_ns != 0 && c->timer_ns <= want)) { return; }
     c->timer_ns = want;
     arch_timer(want);

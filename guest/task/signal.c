@@ -354,10 +354,15 @@ static void repeat_call(struct regs *r, uint64_t nr)
 
 #define NR_RESTART_SYSCALL 219
 
+static bool wants_restart(const struct regs *r)
+{
+    return r->orig_rax != ~0ull && (int64_t)r->rax <= -ERESTARTSYS && (int64_t)r->rax >= -ERESTART_RESTARTBLOCK;
+}
+
 /* What becomes of an interrupted call; `sa` NULL: no handler runs. */
 static void settle_restart(struct regs *r, const struct sigaction_k *sa)
 {
-    if (r->orig_rax == ~0ull) { return; }
+    if (!wants_restart(r)) { return; }
     switch ((int64_t)r->rax) {
     case -ERESTARTSYS:
         if (sa == NULL || (sa->flags & LSA_RESTART) != 0) {
@@ -430,11 +435,10 @@ bool signal_deliver(struct regs *r)
         stay_stopped(t);
         return true;
     }
-    if (likely((signal_pending_set(t, ~t->mask) == 0 || arch_entering(r)) && !t->mask_saved &&
-               r->orig_rax == ~0ull)) {
-        return false;
-    }
-    while (!arch_entering(r) && signal_dequeue(t, ~t->mask, &info)) {
+    bool quiet = signal_pending_set(t, ~t->mask) == 0;
+    if (likely(quiet && !t->mask_saved && !wants_restart(r))) { return false; }
+    if (arch_entering(r)) { return false; }
+    while (signal_dequeue(t, ~t->mask, &info)) {
         uint64_t handler = p->action[info.signo - 1].handler;
         if (handler == LSIG_IGN) { continue; }
         if (handler == LSIG_DFL) {

@@ -22,6 +22,7 @@ struct clock {
     uint64_t wall_offset_ns;
 };
 extern struct clock clock;
+void vdso_setup(void); /* after the clock and the file systems */
 /* tsc_hz: rate of the time-stamp counter. wall_ns: time of day now, 0 = unknown. */
 void clock_setup(uint64_t tsc_hz, uint64_t wall_ns);
 
