@@ -26,7 +26,8 @@ $(B)/tool/mkimage: $(B)/host/firmware/mkimage.o $(B)/lib/libbase.a
 	$(if $(Q),@echo "  LD      $@")
 	$(Q)$(CC) $(HOST_LDFLAGS) -o $@ $^ -lelf
 
-# The core part of the guest image. INIT_ELF is set by loader/sources.mk.
+# The core part of the guest image. INIT_ELF is set by loader/sources.mk, which make reads after this file.
+.SECONDEXPANSION:
 $(B)/image/core.img: $(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $$(INIT_ELF)
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $(INIT_ELF) $@

@@ -44,7 +44,7 @@ LOS_ENTRY_SRCS := guest/main.c guest/first.c
 $(B)/guest/los.elf: $(call objs,guest,$(LOS_SRCS) $(LOS_X86_SRCS) $(LOS_ENTRY_SRCS)) guest/los.ld
 	$(if $(Q),@echo "  LD G    $@")
 	$(Q)$(CC) -static -nostdlib -fPIE -no-pie -Wl,-T,guest/los.ld -Wl,--build-id=none -Wl,-z,noexecstack \
-	    -Wl,--gc-sections -o $@ $(filter %.o,$^) -l:libfdt.a
+	    -Wl,--gc-sections,--no-relax -o $@ $(filter %.o,$^) -l:libfdt.a
 
 # The machine description's reader alone, for tests.
 machine_SRCS := guest/machine.c
