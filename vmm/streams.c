@@ -627,10 +627,18 @@ static void work(struct streams *s)
     flush_unsent(s);
 }
 
+static bool guest_spoke(struct streams *s)
+{
+    return shm_load_u64(&s->head->guest.ctl_tail) != shm_load_u64(&s->ctl_head) ||
+           shm_load_u64(&s->head->guest.ready_tail) != shm_load_u64(&s->ready_head);
+}
+
 void streams_service(struct streams *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     work(s);
+    arm_bell(s); /* the guest has served the count it rang for; the I/O thread may be asleep with that one */
+    if (guest_spoke(s)) { work(s); }
     bool more = !list_empty(&s->due);
     (void)pthread_mutex_unlock(&s->lock);
     if (more) { (void)eventfd_write(s->kick_fd, 1); }
@@ -650,12 +658,6 @@ static void expire(struct streams *s)
             s->next_deadline_ns = st->deadline_ns;
         }
     }
-}
-
-static bool guest_spoke(struct streams *s)
-{
-    return shm_load_u64(&s->head->guest.ctl_tail) != shm_load_u64(&s->ctl_head) ||
-           shm_load_u64(&s->head->guest.ready_tail) != shm_load_u64(&s->ready_head);
 }
 
 /* Without the lock: only looks. True: the guest spoke. */
