@@ -122,6 +122,15 @@ static void unlink_child(uint64_t e)
     g.meta[t].refs--;
 }
 
+/* May ring 3 change entries [i, i + n) of a table of this level? In a root only the application's slots. */
+static bool slots_ok(uint8_t level, uint64_t i, uint64_t n)
+{
+    uint64_t end = level == LEVEL_ROOT ? APP_SLOTS : ENTRIES;
+
+    if (n == 0 || i >= end || n > end - i) { return false; }
+    return level != LEVEL_ROOT || i + n <= PML4_LOS_LO || i >= PML4_LOS_HI;
+}
+
 static int64_t table_new(uint64_t level)
 {
     uint32_t t;
@@ -158,10 +167,9 @@ static int64_t table_free(uint64_t t)
     for (unsigned cpu = 0; cpu < ward_state.cpus; cpu++) {
         if (g.cpu_root[cpu] == t) { return -EBUSY; }
     }
-    unsigned end = m->level == LEVEL_ROOT ? PML4_LOS_LO : ENTRIES;
-    for (unsigned i = 0; i < end; i++) {
+    for (unsigned i = 0; i < ENTRIES; i++) {
         uint64_t e = entries((uint32_t)t)[i];
-        if ((e & PTE_P) == 0) { continue; }
+        if ((e & PTE_P) == 0 || !slots_ok(m->level, i, 1)) { continue; }
         if (is_leaf(m->level, e)) {
             live(e, -1);
         } else {
@@ -183,13 +191,9 @@ static int64_t table_free(uint64_t t)
 /* i | n << 32 inside a table of that level that ring 3 may change there. */
 static bool range_ok(const struct table_meta *m, uint64_t in, uint32_t *out_i, uint32_t *out_n)
 {
-    uint32_t i = (uint32_t)in, n = (uint32_t)(in >> 32);
-    uint32_t end = m->level == LEVEL_ROOT ? PML4_LOS_LO : ENTRIES;
-
-    if (n == 0 || n > ENTRIES || i >= end || n > end - i) { return false; }
-    *out_i = i;
-    *out_n = n;
-    return true;
+    *out_i = (uint32_t)in;
+    *out_n = (uint32_t)(in >> 32);
+    return slots_ok(m->level, *out_i, *out_n);
 }
 
 static int64_t table_set(uint64_t t, uint64_t in, uint64_t pte)
@@ -226,9 +230,7 @@ static int64_t table_link(uint64_t t, uint64_t i, uint64_t child, uint64_t flags
 {
     struct table_meta *m = named(t), *c = NULL;
 
-    if (m == NULL || m->level == LEVEL_LEAF || i >= (m->level == LEVEL_ROOT ? PML4_LOS_LO : ENTRIES)) {
-        return -EINVAL;
-    }
+    if (m == NULL || m->level == LEVEL_LEAF || !slots_ok(m->level, i, 1)) { return -EINVAL; }
     if (child != WARD_NONE) {
         c = named(child);
         if (c == NULL || c->level != m->level - 1 || (flags & ~(PTE_P | PTE_U | PTE_W | PTE_NX | PTE_A)) != 0) {

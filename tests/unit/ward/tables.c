@@ -166,7 +166,10 @@ Test(ward_tables, upper_slots_of_a_root_stay_those_of_the_first)
     cr_expect_eq(entry(root, PML4_LOS_LO), 0x1234067);
     cr_expect_eq(link_to(root, PML4_LOS_LO, l3, PTE_W), -EINVAL);
     cr_expect_eq(link_to(root, PML4_LOS_LO - 1, l3, PTE_W), 0);
+    cr_expect_eq(link_to(root, PML4_LOS_HI - 1, l3, PTE_W), -EINVAL);
+    cr_expect_eq(link_to(root, PML4_LOS_HI, l3, PTE_W), 0, "stacks and mappings of the application");
     cr_expect_eq(link_to(root, 256, l3, PTE_W), -EINVAL);
+    cr_expect_eq(tables_call(WARD_TABLE_MASK, root, (PML4_LOS_LO - 1) | 40ull << 32, PTE_W, 0), -EINVAL, "spans them");
     cr_expect_eq(tables_call(WARD_TABLE_MASK, root, PML4_LOS_LO | 1ull << 32, PTE_W, 0), -EINVAL);
     cr_expect_eq(entry(root, PML4_LOS_LO), 0x1234067);
 }
