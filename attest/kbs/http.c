@@ -211,7 +211,8 @@ static int framing_read(struct http_request *rq, struct err *e)
         return err_set(e, EBADMSG, "http: Content-Length is not a number");
     }
     struct view expect = http_header_get(rq, "expect");
-    rq->expect_continue = expect.p && name_is(expect, "100-continue");
+    rq->expect_continue =
+        rq->keep_alive && expect.p && name_is(expect, "100-continue"); /* HTTP/1.1 so far */
     if (name_is(http_header_get(rq, "connection"), "close")) { rq->keep_alive = false; }
     return 0;
 }

@@ -137,6 +137,28 @@ Test(server, takes_a_request_byte_by_byte)
     stop();
 }
 
+Test(server, says_continue_to_who_waits_for_it)
+{
+    start((struct server_setup){0});
+    int fd = dial();
+    char text[512];
+    say(fd, "POST /x HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\nConnection: "
+            "close\r\n\r\n");
+    ssize_t n = recv(fd, text, sizeof text - 1, 0);
+    cr_assert_gt(n, 0);
+    text[n] = '\0';
+    cr_assert_str_eq(text, "HTTP/1.1 100 Continue\r\n\r\n");
+    say(fd, "abc");
+    const char *a = hear_all(fd);
+    assert_status(a, "200");
+    cr_assert(strstr(a, "POST /x abc"));
+    a = once("POST /x HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc");
+    assert_status(a, "200"); /* HTTP/1.0 does not know it */
+    assert_status(once("POST /x HTTP/1.1\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n"),
+                  "413");
+    stop();
+}
+
 Test(server, refuses_what_it_cannot_read_and_closes)
 {
     start((struct server_setup){0});
