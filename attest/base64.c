@@ -4,8 +4,10 @@
 
 #include <errno.h>
 
-static const char std_alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char url_alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char std_alphabet[64] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url_alphabet[64] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static void encode(const char *alphabet, bool pad, const uint8_t *p, size_t len, char *out)
 {
@@ -40,7 +42,8 @@ static uint32_t digit(char c, char c62, char c63)
 }
 
 /* len characters without padding. */
-static int decode(char c62, char c63, const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len)
+static int decode(char c62, char c63, const char *text, size_t len, uint8_t *out, size_t cap,
+                  size_t *out_len)
 {
     static const uint8_t tail_bytes[4] = {0, 0, 1, 2};
     size_t tail = len % 4, want = len / 4 * 3 + tail_bytes[tail];

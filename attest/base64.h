@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Base64, both alphabets, strict: one text per value and one value per text. Refused are characters of the other
- * alphabet, white space, wrong padding and non-zero bits behind the last byte.
+ * Base64, both alphabets, strict: one text per value and one value per text. Refused are characters
+ * of the other alphabet, white space, wrong padding and non-zero bits behind the last byte.
  *
  *   b64u  URL alphabet, no padding  [RFC 4648 §5], what JOSE uses
  *   b64   standard alphabet, padded [RFC 4648 §4], nonces, certificates, ocicrypt
  *
- * Decoding is not constant time: keys that travel in JSON are wiped, not hidden from a cache observer.
+ * Decoding is not constant time: keys that travel in JSON are wiped, not hidden from a cache
+ * observer.
  */
 #ifndef CASEMATE_ATTEST_BASE64_H
 #define CASEMATE_ATTEST_BASE64_H

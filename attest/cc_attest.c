@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cc-attest: predict launch digests offline, judge evidence, show the key of this machine's software TEE. The program is
- * its command line; the work is in measure.h, verify_sim.h and sim_signer.h.
+ * cc-attest: predict launch digests offline, judge evidence, show the key of this machine's
+ * software TEE. The program is its command line; the work is in measure.h, verify_sim.h and
+ * sim_signer.h.
  */
 #include "attest/hex.h"
 #include "attest/json.h"
@@ -25,25 +26,33 @@ static const char help[] =
     "cc-attest - launch digests and evidence\n"
     "\n"
     "usage: cc-attest measure [--type sim] [--images DIR] [--ward open|guarded] [--digest]\n"
-    "       cc-attest verify --type sim --evidence FILE [--insecure-sim-key PEM]... [--policy JSON] [--json]\n"
+    "       cc-attest verify --type sim --evidence FILE [--insecure-sim-key PEM]...\n"
+    "                        [--policy JSON] [--json]\n"
     "       cc-attest sim-key [--key FILE]\n"
     "       cc-attest --help | --version\n"
     "\n"
-    "measure     Computes what a guest's launch digest will be, from the images alone. Prints a JSON object that\n"
-    "            `cc-kbs admin set-reference` takes.\n"
+    "measure     Computes what a guest's launch digest will be, from the images alone.\n"
+    "            Prints a JSON object that `cc-kbs admin set-reference` takes.\n"
     "  --type sim             kind of TEE\n"
-    "  --images DIR           folder with stub.bin and launch.page; absent: CASEMATE_IMAGE, or beside this program\n"
-    "  --ward open|guarded    page-table regime, as given to cc-run; a measured flag (absent: open)\n"
+    "  --images DIR           folder with stub.bin and launch.page; absent:\n"
+    "                         CASEMATE_IMAGE, or beside this program\n"
+    "  --ward open|guarded    page-table regime, as given to cc-run; a measured flag\n"
+    "                         (absent: open)\n"
     "  --digest               the digest alone, one line\n"
     "\n"
-    "verify      Judges a report: layout, key, signature, report data, launch digest, initdata. Says first what nobody\n"
-    "            demanded anything of, then every reason to refuse.\n"
-    "  --evidence FILE        the report's 1184 bytes, or the JSON a guest sends: {\"report\":\"<base64>\"}\n"
-    "  --insecure-sim-key PEM a machine whose software TEE is believed; without one everything is refused\n"
-    "  --policy JSON          {\"report_data\":H,\"host_data\":H,\"measurements\":[H,...]}, each optional, H in hex\n"
+    "verify      Judges a report: layout, key, signature, report data, launch digest,\n"
+    "            initdata. Says first what nobody demanded anything of, then every\n"
+    "            reason to refuse.\n"
+    "  --evidence FILE        the report's 1184 bytes, or the JSON a guest sends:\n"
+    "                         {\"report\":\"<base64>\"}\n"
+    "  --insecure-sim-key PEM a machine whose software TEE is believed; without one\n"
+    "                         everything is refused\n"
+    "  --policy JSON          {\"report_data\":H,\"host_data\":H,\"measurements\":[H,...]},\n"
+    "                         each optional, H in hex\n"
     "  --json                 {\"verdict\",\"reasons\",\"unbound\",\"claims\"}\n"
     "\n"
-    "sim-key     Prints the public key of this machine's software TEE; makes the key when there is none.\n"
+    "sim-key     Prints the public key of this machine's software TEE; makes the key when\n"
+    "            there is none.\n"
     "  --key FILE             another place than the usual one\n"
     "\n"
     "exit status: 0 done or accepted, 1 no file or wrong arguments, 3 refused\n";
@@ -121,8 +130,10 @@ static json_t *describe_plan(const struct plan *p)
     for (size_t i = 0; i < p->count; i++) {
         char gpa[24];
         bool vmsa = p->page[i].kind == PLAN_VMSA;
-        (void)snprintf(gpa, sizeof gpa, "0x%" PRIx64, vmsa ? (uint64_t)MEASURE_VMSA_GPA : p->page[i].gpa);
-        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "kind", vmsa ? "vmsa" : "normal", "gpa", gpa));
+        (void)snprintf(gpa, sizeof gpa, "0x%" PRIx64,
+                       vmsa ? (uint64_t)MEASURE_VMSA_GPA : p->page[i].gpa);
+        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "kind", vmsa ? "vmsa" : "normal",
+                                                    "gpa", gpa));
     }
     return list;
 }
@@ -138,7 +149,9 @@ static int measure(const char *dir, bool guarded, bool digest_only, struct err *
 
     int r = load_image(dir, "stub.bin", &stub, &stub_len, e);
     if (r == 0) { r = load_image(dir, "launch.page", &launch, &launch_len, e); }
-    if (r == 0) { r = plan_make(&p, stub, stub_len, launch, launch_len, guarded ? LAUNCH_GUARDED : 0, e); }
+    if (r == 0) {
+        r = plan_make(&p, stub, stub_len, launch, launch_len, guarded ? LAUNCH_GUARDED : 0, e);
+    }
     if (r < 0) { return r; }
     r = measure_sim(NULL, &p, digest);
     if (r < 0) { return err_set(e, -r, "the launch plan cannot be measured"); }
@@ -147,15 +160,28 @@ static int measure(const char *dir, bool guarded, bool digest_only, struct err *
         (void)printf("%s\n", hex);
         return 0;
     }
-    auto_json j = json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "tee", "sim", "measurement", hex, "launch_flags",
-                            (json_int_t)p.launch.flags, "core", describe_part(&p.launch.core), "agent",
-                            describe_part(&p.launch.agent), "plan", describe_plan(&p));
-    if (!j || json_dumpf(j, stdout, JSON_INDENT(1)) != 0) { return err_set(e, EIO, "cannot write"); }
+    auto_json j =
+        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o}", "tee", "sim", "measurement", hex,
+                  "launch_flags", (json_int_t)p.launch.flags, "core", describe_part(&p.launch.core),
+                  "agent", describe_part(&p.launch.agent), "plan", describe_plan(&p));
+    if (!j || json_dumpf(j, stdout, JSON_INDENT(1)) != 0) {
+        return err_set(e, EIO, "cannot write");
+    }
     (void)putchar('\n');
     return 0;
 }
 
-enum { OPT_TYPE = 256, OPT_IMAGES, OPT_WARD, OPT_DIGEST, OPT_EVIDENCE, OPT_SIM_KEY, OPT_POLICY, OPT_JSON, OPT_KEY };
+enum {
+    OPT_TYPE = 256,
+    OPT_IMAGES,
+    OPT_WARD,
+    OPT_DIGEST,
+    OPT_EVIDENCE,
+    OPT_SIM_KEY,
+    OPT_POLICY,
+    OPT_JSON,
+    OPT_KEY
+};
 
 static int cmd_measure(int argc, char **argv)
 {
@@ -176,7 +202,9 @@ static int cmd_measure(int argc, char **argv)
         case OPT_IMAGES: images = optarg; break;
         case OPT_WARD:
             guarded = strcmp(optarg, "guarded") == 0;
-            if (!guarded && strcmp(optarg, "open") != 0) { return usage("measure: --ward: wanted open or guarded"); }
+            if (!guarded && strcmp(optarg, "open") != 0) {
+                return usage("measure: --ward: wanted open or guarded");
+            }
             break;
         case OPT_DIGEST: digest_only = true; break;
         default: return usage("measure: wrong option");
@@ -233,7 +261,8 @@ static int take_measurements(struct judge *j, const json_t *list, struct err *e)
         return err_set(e, EINVAL, "policy: measurements: wanted a list of 1 to %d", DIGESTS_MAX);
     }
     for (size_t i = 0; i < count; i++) {
-        int r = take_hex(json_array_get(list, i), "measurements", j->measurements[i], SNP_MEASUREMENT_SIZE, e);
+        int r = take_hex(json_array_get(list, i), "measurements", j->measurements[i],
+                         SNP_MEASUREMENT_SIZE, e);
         if (r < 0) { return r; }
     }
     j->demand.measurements = j->measurements;
@@ -252,7 +281,7 @@ static int take_policy(struct judge *j, const char *path, struct err *e)
     if (r == 0) { r = json_load_strict("policy", text, len, FILE_MAX, &doc, e); }
     if (r < 0) { return r; }
     if (!json_is_object(doc)) { return err_set(e, EINVAL, "policy: not an object"); }
-    json_object_foreach(doc, name, v) {
+    json_object_foreach (doc, name, v) {
         if (strcmp(name, "report_data") == 0) {
             r = take_hex(v, name, j->report_data, sizeof j->report_data, e);
             j->demand.report_data = j->report_data;
@@ -269,8 +298,12 @@ static int take_policy(struct judge *j, const char *path, struct err *e)
     return 0;
 }
 
-/* Raw bytes as they are; JSON as a guest sends it. What is neither is judged, too: as a report of the wrong size. */
-static void judge_file(const char *bytes, size_t len, const struct judge *j, struct sim_facts *facts, struct verdict *v)
+/*
+ * Raw bytes as they are; JSON as a guest sends it. What is neither is judged, too: as a report of
+ * the wrong size.
+ */
+static void judge_file(const char *bytes, size_t len, const struct judge *j,
+                       struct sim_facts *facts, struct verdict *v)
 {
     uint8_t report[SNP_REPORT_SIZE];
     struct err e = {0};
@@ -279,7 +312,8 @@ static void judge_file(const char *bytes, size_t len, const struct judge *j, str
         verify_sim((const uint8_t *)bytes, len, &j->demand, facts, v);
     } else if (json_load_strict("evidence", bytes, len, FILE_MAX, &doc, &e) < 0 ||
                sim_evidence_parse(doc, report, &e) < 0) {
-        verdict_refuse(v, "parse", "sim-evidence", "JSON that is no evidence", "{\"report\":\"<base64>\"}", "%s", e.text);
+        verdict_refuse(v, "parse", "sim-evidence", "JSON that is no evidence",
+                       "{\"report\":\"<base64>\"}", "%s", e.text);
     } else {
         verify_sim(report, sizeof report, &j->demand, facts, v);
     }
@@ -292,21 +326,24 @@ static json_t *claims_of(const struct sim_facts *f)
     hex_encode(f->host_data, 32, host);
     hex_encode(f->report_data, 64, data);
     hex_encode(f->key_sha384, 48, key);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "tee", "sim", "measurement", measurement, "host_data", host,
-                     "report_data", data, "sim_key", key);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "tee", "sim", "measurement", measurement,
+                     "host_data", host, "report_data", data, "sim_key", key);
 }
 
 static void print_text(const struct verdict *v, const json_t *claims)
 {
     const char *name;
     json_t *value;
-    for (size_t i = 0; i < v->unbound_count; i++) { (void)printf("nobody demanded: %s\n", v->unbound[i]); }
-    json_object_foreach((json_t *)(uintptr_t)claims, name, value) {
+    for (size_t i = 0; i < v->unbound_count; i++) {
+        (void)printf("nobody demanded: %s\n", v->unbound[i]);
+    }
+    json_object_foreach ((json_t *)(uintptr_t)claims, name, value) {
         (void)printf("%-12s %s\n", name, json_string_value(value));
     }
     for (size_t i = 0; i < v->reason_count && i < VERDICT_REASONS_MAX; i++) {
         const struct verdict_reason *r = &v->reasons[i];
-        (void)printf("%s (%s): %s\n  found  %s\n  wanted %s\n", r->check, r->code, r->text, r->found, r->wanted);
+        (void)printf("%s (%s): %s\n  found  %s\n  wanted %s\n", r->check, r->code, r->text,
+                     r->found, r->wanted);
     }
     (void)printf("%s\n", v->result == VERDICT_ACCEPTED ? "accepted" : "refused");
 }
@@ -330,7 +367,8 @@ static int verify(const char *path, struct judge *j, bool as_json, struct err *e
         print_text(&v, claims);
     } else {
         auto_json out = verdict_to_json(&v);
-        if (!out || json_object_set(out, "claims", claims) != 0 || json_dumpf(out, stdout, JSON_INDENT(1)) != 0) {
+        if (!out || json_object_set(out, "claims", claims) != 0 ||
+            json_dumpf(out, stdout, JSON_INDENT(1)) != 0) {
             return err_set(e, EIO, "cannot write");
         }
         (void)putchar('\n');
@@ -342,7 +380,8 @@ static int cmd_verify(int argc, char **argv)
 {
     static const struct option options[] = {{"type", required_argument, NULL, OPT_TYPE},
                                             {"evidence", required_argument, NULL, OPT_EVIDENCE},
-                                            {"insecure-sim-key", required_argument, NULL, OPT_SIM_KEY},
+                                            {"insecure-sim-key", required_argument, NULL,
+                                             OPT_SIM_KEY},
                                             {"policy", required_argument, NULL, OPT_POLICY},
                                             {"json", no_argument, NULL, OPT_JSON},
                                             {0}};
@@ -362,7 +401,9 @@ static int cmd_verify(int argc, char **argv)
         }
     }
     if (r < 0) { return fail("verify", &e); }
-    if (optind != argc || !type || !evidence) { return usage("verify: wanted --type sim --evidence FILE"); }
+    if (optind != argc || !type || !evidence) {
+        return usage("verify: wanted --type sim --evidence FILE");
+    }
     if (strcmp(type, "sim") != 0) { return usage("verify: --type: wanted sim"); }
     r = verify(evidence, &j, as_json, &e);
     return r < 0 ? fail("verify", &e) : r;
@@ -384,7 +425,9 @@ static int cmd_sim_key(int argc, char **argv)
     }
     if (optind != argc) { return usage("sim-key: takes no arguments"); }
     if (sim_signer_open(path, &s, &e) < 0) { return fail("sim-key", &e); }
-    if (crypto_key_to_pem(sim_signer_key(s), false, &pem, &len) < 0) { return usage("sim-key: cannot be written"); }
+    if (crypto_key_to_pem(sim_signer_key(s), false, &pem, &len) < 0) {
+        return usage("sim-key: cannot be written");
+    }
     (void)fputs(pem, stdout);
     return 0;
 }

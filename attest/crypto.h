@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The only door to OpenSSL's cryptography (TLS has its own, attest/agent/tls.h). Every function returns 0 or a negative
- * errno and nothing else: three-valued results stop here, and a signature is good only when the library said exactly 1.
- * Intermediate secrets are wiped before return; what the caller receives is the caller's to wipe.
+ * The only door to OpenSSL's cryptography (TLS has its own, attest/agent/tls.h). Every function
+ * returns 0 or a negative errno and nothing else: three-valued results stop here, and a signature
+ * is good only when the library said exactly 1. Intermediate secrets are wiped before return; what
+ * the caller receives is the caller's to wipe.
  *
  *   -EINVAL        an argument or a key that has the wrong kind, size or encoding
  *   -EBADMSG       ciphertext that does not authenticate
  *   -EKEYREJECTED  a signature or certificate chain that does not verify
  *   -ENOMEM, -EIO  the library failed
  *
- * Two parts, so that a small static program can take the first without the second (archives crypto_small and crypto_full):
- * part 1 uses no provider, no allocation and no global state; part 2 is EVP.
+ * Two parts, so that a small static program can take the first without the second (archives
+ * crypto_small and crypto_full): part 1 uses no provider, no allocation and no global state; part 2
+ * is EVP.
  */
 #ifndef CASEMATE_ATTEST_CRYPTO_H
 #define CASEMATE_ATTEST_CRYPTO_H
@@ -18,7 +20,7 @@
 #include "guest/base/cc.h"
 #include "guest/base/cur.h"
 
-/* ---- part 1: hashes, HMAC, counter mode, randomness (crypto_small) ---------------------------------------------- */
+/* ---- part 1: hashes, HMAC, counter mode, randomness (crypto_small) --------------------------- */
 
 enum crypto_hash {
     CRYPTO_SHA256 = 1,
@@ -60,8 +62,9 @@ void crypto_hmac_update(struct crypto_hmac *c, const void *p, size_t len);
 void crypto_hmac_final(struct crypto_hmac *c, uint8_t out[CRYPTO_SHA256_SIZE]);
 
 /*
- * AES-256 in counter mode, 128-bit big-endian counter that wraps [SP 800-38A §6.5]. Encrypting and decrypting are the
- * same operation. To start at block n of a stream, add n to the counter (crypto_ctr_at). wipe() the struct when done.
+ * AES-256 in counter mode, 128-bit big-endian counter that wraps [SP 800-38A §6.5]. Encrypting and
+ * decrypting are the same operation. To start at block n of a stream, add n to the counter
+ * (crypto_ctr_at). wipe() the struct when done.
  */
 #define CRYPTO_AES256_KEY_SIZE 32
 #define CRYPTO_AES_BLOCK_SIZE  16
@@ -80,38 +83,52 @@ void crypto_ctr_at(const uint8_t counter[CRYPTO_AES_BLOCK_SIZE], uint64_t blocks
                    uint8_t out[CRYPTO_AES_BLOCK_SIZE]);
 
 /*
- * AES-256-GCM, opening only, no associated data; for wrapped keys of a few hundred bytes (part 2 has the whole of it).
+ * AES-256-GCM, opening only, no associated data; for wrapped keys of a few hundred bytes (part 2
+ * has the whole of it).
  * -EBADMSG when the tag is wrong; nothing is written then. in and out may be the same buffer.
  */
 #define CRYPTO_GCM_IV_SIZE  12
 #define CRYPTO_GCM_TAG_SIZE 16
 #define CRYPTO_GCM256_MAX   65536
-MUST_CHECK int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE], const uint8_t iv[CRYPTO_GCM_IV_SIZE],
-                                  const void *in, size_t len, const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out);
+MUST_CHECK int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE],
+                                  const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *in, size_t len,
+                                  const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out);
 
 /* From the kernel's generator. Fails only where there is none. */
 MUST_CHECK int crypto_random(void *out, size_t len);
 
-/* ---- part 2: everything else (crypto_full) ---------------------------------------------------------------------- */
-
-/* AES-GCM with a 96-bit IV and a 128-bit tag. key_len 16, 24 or 32. in and out may be the same buffer. */
-MUST_CHECK int crypto_gcm_seal(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE],
-                               const void *aad, size_t aad_len, const void *in, size_t len, void *out,
-                               uint8_t out_tag[CRYPTO_GCM_TAG_SIZE]);
-/* -EBADMSG when the tag is wrong; out is wiped then. */
-MUST_CHECK int crypto_gcm_open(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE],
-                               const void *aad, size_t aad_len, const void *in, size_t len,
-                               const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out);
-
-/* AES key wrap, default IV [RFC 3394]. len is a multiple of 8, 16..512; out has len + 8 bytes (wrap) or len - 8. */
-MUST_CHECK int crypto_kw_wrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len, uint8_t *out);
-MUST_CHECK int crypto_kw_unwrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len, uint8_t *out);
+/* ---- part 2: everything else (crypto_full) --------------------------------------------------- */
 
 /*
- * The one-step KDF of JOSE [RFC 7518 §4.6.2]: SHA-256, empty party information, out_len <= 32 bytes.
+ * AES-GCM with a 96-bit IV and a 128-bit tag. key_len 16, 24 or 32. in and out may be the same
+ * buffer.
+ */
+MUST_CHECK int crypto_gcm_seal(const uint8_t *key, size_t key_len,
+                               const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *aad,
+                               size_t aad_len, const void *in, size_t len, void *out,
+                               uint8_t out_tag[CRYPTO_GCM_TAG_SIZE]);
+/* -EBADMSG when the tag is wrong; out is wiped then. */
+MUST_CHECK int crypto_gcm_open(const uint8_t *key, size_t key_len,
+                               const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *aad,
+                               size_t aad_len, const void *in, size_t len,
+                               const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out);
+
+/*
+ * AES key wrap, default IV [RFC 3394]. len is a multiple of 8, 16..512; out has len + 8 bytes
+ * (wrap) or len - 8.
+ */
+MUST_CHECK int crypto_kw_wrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len,
+                              uint8_t *out);
+MUST_CHECK int crypto_kw_unwrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len,
+                                uint8_t *out);
+
+/*
+ * The one-step KDF of JOSE [RFC 7518 §4.6.2]: SHA-256, empty party information, out_len <= 32
+ * bytes.
  * alg  the text that names the algorithm the key is for
  */
-MUST_CHECK int crypto_concat_kdf(const uint8_t *z, size_t z_len, const char *alg, uint8_t *out, size_t out_len);
+MUST_CHECK int crypto_concat_kdf(const uint8_t *z, size_t z_len, const char *alg, uint8_t *out,
+                                 size_t out_len);
 
 /* ---- keys */
 
@@ -125,23 +142,29 @@ enum crypto_key_type {
 #define CRYPTO_COORD_MAX 66   /* bytes of a P-521 coordinate */
 #define CRYPTO_RSA_MAX   1024 /* bytes of the largest modulus */
 
-struct crypto_key; /* public, or private with its public half */
+struct crypto_key;                          /* public, or private with its public half */
 void crypto_key_free(struct crypto_key *k); /* NULL is fine */
 static inline void crypto_key_cleanup(struct crypto_key **k) { crypto_key_free(*k); }
 #define auto_key __attribute__((cleanup(crypto_key_cleanup))) struct crypto_key *
 
 /* rsa_bits is used for CRYPTO_RSA alone. */
-MUST_CHECK int crypto_key_generate(enum crypto_key_type t, unsigned rsa_bits, struct crypto_key **out);
+MUST_CHECK int crypto_key_generate(enum crypto_key_type t, unsigned rsa_bits,
+                                   struct crypto_key **out);
 
 /*
- * One key from text or bytes: PKCS#8, PKCS#1, SEC1 (private), SubjectPublicKeyInfo, PKCS#1 (public), or the key of an
- * X.509 certificate. Encrypted keys are refused and nobody is asked for a password.
+ * One key from text or bytes: PKCS#8, PKCS#1, SEC1 (private), SubjectPublicKeyInfo, PKCS#1
+ * (public), or the key of an X.509 certificate. Encrypted keys are refused and nobody is asked for
+ * a password.
  */
 MUST_CHECK int crypto_key_from_pem(const void *pem, size_t len, struct crypto_key **out);
 MUST_CHECK int crypto_key_from_der(const void *der, size_t len, struct crypto_key **out);
 
-/* Heap text, freed by the caller with free() after wiping if it is private. PKCS#8 or SubjectPublicKeyInfo. */
-MUST_CHECK int crypto_key_to_pem(const struct crypto_key *k, bool with_private, char **out, size_t *out_len);
+/*
+ * Heap text, freed by the caller with free() after wiping if it is private. PKCS#8 or
+ * SubjectPublicKeyInfo.
+ */
+MUST_CHECK int crypto_key_to_pem(const struct crypto_key *k, bool with_private, char **out,
+                                 size_t *out_len);
 /* SubjectPublicKeyInfo, DER. */
 MUST_CHECK int crypto_key_to_spki(const struct crypto_key *k, uint8_t **out, size_t *out_len);
 
@@ -162,7 +185,8 @@ struct crypto_parts {
     struct view x, y, d;
     struct view n, e, p, q, dp, dq, qi;
 };
-MUST_CHECK int crypto_key_from_parts(enum crypto_key_type t, const struct crypto_parts *parts, struct crypto_key **out);
+MUST_CHECK int crypto_key_from_parts(enum crypto_key_type t, const struct crypto_parts *parts,
+                                     struct crypto_key **out);
 
 enum crypto_part {
     CRYPTO_PART_X = 1,
@@ -176,42 +200,52 @@ enum crypto_part {
     CRYPTO_PART_DQ,
     CRYPTO_PART_QI,
 };
-/* -ENOENT when this key has no such part, -ENOSPC when it does not fit in cap bytes. EC parts are padded to the width. */
-MUST_CHECK int crypto_key_part(const struct crypto_key *k, enum crypto_part part, uint8_t *out, size_t cap,
-                               size_t *out_len);
+/*
+ * -ENOENT when this key has no such part, -ENOSPC when it does not fit in cap bytes. EC parts are
+ * padded to the width.
+ */
+MUST_CHECK int crypto_key_part(const struct crypto_key *k, enum crypto_part part, uint8_t *out,
+                               size_t cap, size_t *out_len);
 
 /* ---- what keys do */
 
-/* RSA-OAEP, empty label, h for both digest and MGF1 (CRYPTO_SHA1 or CRYPTO_SHA256). *out_len: in capacity, out bytes. */
-MUST_CHECK int crypto_oaep_encrypt(const struct crypto_key *k, enum crypto_hash h, const void *in, size_t len,
-                                   uint8_t *out, size_t *out_len);
-MUST_CHECK int crypto_oaep_decrypt(const struct crypto_key *k, enum crypto_hash h, const void *in, size_t len,
-                                   uint8_t *out, size_t *out_len);
+/*
+ * RSA-OAEP, empty label, h for both digest and MGF1 (CRYPTO_SHA1 or CRYPTO_SHA256). *out_len: in
+ * capacity, out bytes.
+ */
+MUST_CHECK int crypto_oaep_encrypt(const struct crypto_key *k, enum crypto_hash h, const void *in,
+                                   size_t len, uint8_t *out, size_t *out_len);
+MUST_CHECK int crypto_oaep_decrypt(const struct crypto_key *k, enum crypto_hash h, const void *in,
+                                   size_t len, uint8_t *out, size_t *out_len);
 
-/* The shared x coordinate, crypto_key_size() bytes with leading zeros kept. Both keys on one curve. */
+/*
+ * The shared x coordinate, crypto_key_size() bytes with leading zeros kept. Both keys on one curve.
+ */
 MUST_CHECK int crypto_ecdh(const struct crypto_key *mine, const struct crypto_key *peer,
                            uint8_t out_z[CRYPTO_COORD_MAX], size_t *out_z_len);
 
 /* ECDSA over a digest. Raw form: r || s, each crypto_key_size() bytes, big endian. */
-MUST_CHECK int crypto_ecdsa_sign(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
-                                 uint8_t out_sig[2 * CRYPTO_COORD_MAX], size_t *out_sig_len);
-MUST_CHECK int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
-                                   const uint8_t *sig, size_t sig_len);
-MUST_CHECK int crypto_ecdsa_verify_der(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
-                                       const uint8_t *sig, size_t sig_len);
+MUST_CHECK int crypto_ecdsa_sign(const struct crypto_key *k, const uint8_t *digest,
+                                 size_t digest_len, uint8_t out_sig[2 * CRYPTO_COORD_MAX],
+                                 size_t *out_sig_len);
+MUST_CHECK int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest,
+                                   size_t digest_len, const uint8_t *sig, size_t sig_len);
+MUST_CHECK int crypto_ecdsa_verify_der(const struct crypto_key *k, const uint8_t *digest,
+                                       size_t digest_len, const uint8_t *sig, size_t sig_len);
 
 #define CRYPTO_ED25519_SIG_SIZE 64
 MUST_CHECK int crypto_ed25519_sign(const struct crypto_key *k, const void *msg, size_t len,
                                    uint8_t out_sig[CRYPTO_ED25519_SIG_SIZE]);
-MUST_CHECK int crypto_ed25519_verify(const struct crypto_key *k, const void *msg, size_t len, const uint8_t *sig,
-                                     size_t sig_len);
+MUST_CHECK int crypto_ed25519_verify(const struct crypto_key *k, const void *msg, size_t len,
+                                     const uint8_t *sig, size_t sig_len);
 
 enum crypto_rsa_padding {
     CRYPTO_RSA_PKCS1 = 1,
     CRYPTO_RSA_PSS, /* MGF1 with the same hash, salt as long as the digest */
 };
-MUST_CHECK int crypto_rsa_verify(const struct crypto_key *k, enum crypto_rsa_padding padding, enum crypto_hash h,
-                                 const uint8_t *digest, const uint8_t *sig, size_t sig_len);
+MUST_CHECK int crypto_rsa_verify(const struct crypto_key *k, enum crypto_rsa_padding padding,
+                                 enum crypto_hash h, const uint8_t *digest, const uint8_t *sig,
+                                 size_t sig_len);
 
 /* ---- certificates */
 
@@ -222,16 +256,18 @@ static inline void crypto_cert_cleanup(struct crypto_cert **c) { crypto_cert_fre
 
 MUST_CHECK int crypto_cert_from_der(const void *der, size_t len, struct crypto_cert **out);
 /* The certificates of a PEM text in order, at most cap. Text without one is -EINVAL. */
-MUST_CHECK int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_cert **out, size_t cap,
-                                     size_t *out_count);
+MUST_CHECK int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_cert **out,
+                                     size_t cap, size_t *out_count);
 MUST_CHECK int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out);
 MUST_CHECK int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE]);
 
 /*
- * Does leaf chain to one of the roots at the given time? Roots are trusted as they are, self-signed or not.
+ * Does leaf chain to one of the roots at the given time? Roots are trusted as they are, self-signed
+ * or not.
  * now  seconds since 1970; the clock is the caller's
  */
-MUST_CHECK int crypto_cert_verify(const struct crypto_cert *leaf, struct crypto_cert *const *inter, size_t inter_count,
-                                  struct crypto_cert *const *roots, size_t root_count, int64_t now);
+MUST_CHECK int crypto_cert_verify(const struct crypto_cert *leaf, struct crypto_cert *const *inter,
+                                  size_t inter_count, struct crypto_cert *const *roots,
+                                  size_t root_count, int64_t now);
 
 #endif

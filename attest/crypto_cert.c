@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* X.509: read, take the key, follow a chain to given roots at a given time. No system trust store is ever consulted. */
+/*
+ * X.509: read, take the key, follow a chain to given roots at a given time. No system trust store
+ * is ever consulted.
+ */
 #include "attest/crypto_internal.h"
 
 #include "guest/base/hosted.h"
@@ -47,7 +50,8 @@ int crypto_cert_from_der(const void *der, size_t len, struct crypto_cert **out)
     return adopt(x, out);
 }
 
-int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_cert **out, size_t cap, size_t *out_count)
+int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_cert **out, size_t cap,
+                          size_t *out_count)
 {
     if (len == 0 || len > BUNDLE_MAX) { return -EINVAL; }
     auto_bio b = BIO_new_mem_buf(pem, (int)len);
@@ -90,15 +94,21 @@ int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out)
 int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE])
 {
     unsigned n = CRYPTO_SHA256_SIZE;
-    return X509_digest(c->x509, EVP_sha256(), out, &n) == 1 && n == CRYPTO_SHA256_SIZE ? 0 : crypto_fail(-EIO);
+    return X509_digest(c->x509, EVP_sha256(), out, &n) == 1 && n == CRYPTO_SHA256_SIZE
+               ? 0
+               : crypto_fail(-EIO);
 }
 
-static void free_x509s(STACK_OF(X509) **s) { sk_X509_free(*s); } /* the certificates are borrowed */
+static void free_x509s(STACK_OF(X509) * *s)
+{
+    sk_X509_free(*s);
+} /* the certificates are borrowed */
 static void free_store(X509_STORE **s) { X509_STORE_free(*s); }
 static void free_store_ctx(X509_STORE_CTX **c) { X509_STORE_CTX_free(*c); }
 
-int crypto_cert_verify(const struct crypto_cert *leaf, struct crypto_cert *const *inter, size_t inter_count,
-                       struct crypto_cert *const *roots, size_t root_count, int64_t now)
+int crypto_cert_verify(const struct crypto_cert *leaf, struct crypto_cert *const *inter,
+                       size_t inter_count, struct crypto_cert *const *roots, size_t root_count,
+                       int64_t now)
 {
     __attribute__((cleanup(free_x509s))) STACK_OF(X509) *untrusted = sk_X509_new_null();
     __attribute__((cleanup(free_store))) X509_STORE *store = X509_STORE_new();
@@ -111,7 +121,9 @@ int crypto_cert_verify(const struct crypto_cert *leaf, struct crypto_cert *const
     for (size_t i = 0; i < root_count; i++) {
         if (X509_STORE_add_cert(store, roots[i]->x509) != 1) { return crypto_fail(-ENOMEM); }
     }
-    if (X509_STORE_CTX_init(ctx, store, leaf->x509, untrusted) != 1) { return crypto_fail(-ENOMEM); }
+    if (X509_STORE_CTX_init(ctx, store, leaf->x509, untrusted) != 1) {
+        return crypto_fail(-ENOMEM);
+    }
     X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_PARTIAL_CHAIN);
     X509_STORE_CTX_set_time(ctx, 0, (time_t)now);
     X509_VERIFY_PARAM_set_depth(X509_STORE_CTX_get0_param(ctx), CHAIN_MAX);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AES-256 counter mode. With the processor's AES instructions eight blocks are in flight at once (layers of an image are
- * gigabytes); without them OpenSSL's portable block function does the work. Both write the same round-key layout only to
- * themselves: which one made the schedule is decided once per process and never changes.
+ * AES-256 counter mode. With the processor's AES instructions eight blocks are in flight at once
+ * (layers of an image are gigabytes); without them OpenSSL's portable block function does the work.
+ * Both write the same round-key layout only to themselves: which one made the schedule is decided
+ * once per process and never changes.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "attest/crypto.h"
@@ -15,10 +16,15 @@
 #define LANES  8
 #define AESNI  __attribute__((target("aes,ssse3,sse4.1")))
 
-_Static_assert(sizeof(AES_KEY) <= sizeof(((struct crypto_ctr *)0)->schedule), "room for the portable schedule");
-_Static_assert(16 * (ROUNDS + 1) <= sizeof(((struct crypto_ctr *)0)->schedule), "room for the round keys");
+_Static_assert(sizeof(AES_KEY) <= sizeof(((struct crypto_ctr *)0)->schedule),
+               "room for the portable schedule");
+_Static_assert(16 * (ROUNDS + 1) <= sizeof(((struct crypto_ctr *)0)->schedule),
+               "room for the round keys");
 
-static bool have_aesni(void) { return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1"); }
+static bool have_aesni(void)
+{
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1");
+}
 
 /* ---- with AES instructions [FIPS 197 §5.2, key expansion for Nk = 8] */
 
@@ -30,10 +36,12 @@ AESNI static inline __m128i expand(__m128i k, __m128i g)
     return _mm_xor_si128(k, g);
 }
 
-#define EXPAND_EVEN(rk, i, rcon) \
-    (rk)[i] = expand((rk)[(i) - 2], _mm_shuffle_epi32(_mm_aeskeygenassist_si128((rk)[(i) - 1], rcon), 0xff))
-#define EXPAND_ODD(rk, i) \
-    (rk)[i] = expand((rk)[(i) - 2], _mm_shuffle_epi32(_mm_aeskeygenassist_si128((rk)[(i) - 1], 0), 0xaa))
+#define EXPAND_EVEN(rk, i, rcon)                                                                   \
+    (rk)[i] =                                                                                      \
+        expand((rk)[(i)-2], _mm_shuffle_epi32(_mm_aeskeygenassist_si128((rk)[(i)-1], rcon), 0xff))
+#define EXPAND_ODD(rk, i)                                                                          \
+    (rk)[i] =                                                                                      \
+        expand((rk)[(i)-2], _mm_shuffle_epi32(_mm_aeskeygenassist_si128((rk)[(i)-1], 0), 0xaa))
 
 AESNI static void aesni_schedule(struct crypto_ctr *c, const uint8_t *key)
 {
@@ -78,7 +86,8 @@ AESNI static size_t aesni_xor(struct crypto_ctr *c, const uint8_t *in, uint8_t *
     while (len - done >= LANES * CRYPTO_AES_BLOCK_SIZE) {
         __m128i b[LANES];
         for (int i = 0; i < LANES; i++) {
-            b[i] = _mm_set_epi64x((long long)__builtin_bswap64(lo), (long long)__builtin_bswap64(hi));
+            b[i] =
+                _mm_set_epi64x((long long)__builtin_bswap64(lo), (long long)__builtin_bswap64(hi));
             b[i] = _mm_xor_si128(b[i], rk[0]);
             lo++;
             if (lo == 0) { hi++; }
@@ -87,7 +96,8 @@ AESNI static size_t aesni_xor(struct crypto_ctr *c, const uint8_t *in, uint8_t *
             for (int i = 0; i < LANES; i++) { b[i] = _mm_aesenc_si128(b[i], rk[r]); }
         }
         for (int i = 0; i < LANES; i++) {
-            __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(in + done + 16 * (size_t)i));
+            __m128i x =
+                _mm_loadu_si128((const __m128i *)(const void *)(in + done + 16 * (size_t)i));
             x = _mm_xor_si128(x, _mm_aesenclast_si128(b[i], rk[ROUNDS]));
             _mm_storeu_si128((__m128i *)(void *)(out + done + 16 * (size_t)i), x);
         }
@@ -108,7 +118,8 @@ AESNI static void aesni_block(const struct crypto_ctr *c, uint8_t out[16])
 
 /* ---- both */
 
-void crypto_ctr_at(const uint8_t counter[CRYPTO_AES_BLOCK_SIZE], uint64_t blocks, uint8_t out[CRYPTO_AES_BLOCK_SIZE])
+void crypto_ctr_at(const uint8_t counter[CRYPTO_AES_BLOCK_SIZE], uint64_t blocks,
+                   uint8_t out[CRYPTO_AES_BLOCK_SIZE])
 {
     uint64_t hi = load_be64(counter), lo = load_be64(counter + 8);
     lo += blocks;

@@ -22,7 +22,7 @@ struct crypto_key {
 MUST_CHECK int crypto_key_adopt(EVP_PKEY *take_pkey, struct crypto_key **out);
 
 /* One cleanup attribute per OpenSSL type, as hosted.h has one per libc type. */
-#define CRYPTO_AUTO(name, type, fini)                        \
+#define CRYPTO_AUTO(name, type, fini)                                                              \
     static inline void name##_cleanup(type **p) { fini(*p); }
 CRYPTO_AUTO(crypto_pkey, EVP_PKEY, EVP_PKEY_free)
 CRYPTO_AUTO(crypto_pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
@@ -41,7 +41,10 @@ CRYPTO_AUTO(crypto_params, OSSL_PARAM, OSSL_PARAM_free)
 #define auto_bld        __attribute__((cleanup(crypto_bld_cleanup))) OSSL_PARAM_BLD *
 #define auto_params     __attribute__((cleanup(crypto_params_cleanup))) OSSL_PARAM *
 
-/* Failing leaves nothing in OpenSSL's error queue: a stale entry would be blamed on the next TLS call. */
+/*
+ * Failing leaves nothing in OpenSSL's error queue: a stale entry would be blamed on the next TLS
+ * call.
+ */
 static inline int crypto_fail(int r)
 {
     ERR_clear_error();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys: made, read, written, taken apart. A key that gets past crypto_key_adopt() is of a kind and size that crypto.h
- * names, so nothing behind it checks again.
+ * Keys: made, read, written, taken apart. A key that gets past crypto_key_adopt() is of a kind and
+ * size that crypto.h names, so nothing behind it checks again.
  */
 #include "attest/crypto_internal.h"
 
@@ -15,7 +15,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-#define PEM_MAX 65536 /* text of one key or of a certificate bundle's first certificate */
+#define PEM_MAX      65536 /* text of one key or of a certificate bundle's first certificate */
 #define RSA_MIN_BITS 2048
 #define RSA_MAX_BITS (8 * CRYPTO_RSA_MAX)
 
@@ -147,7 +147,10 @@ int crypto_key_from_pem(const void *pem, size_t len, struct crypto_key **out)
     auto_bio b = BIO_new_mem_buf(pem, (int)len);
     if (!b) { return crypto_fail(-ENOMEM); }
 
-    /* Each reader skips blocks of the wrong name, so the order private, public, certificate finds the strongest. */
+    /*
+     * Each reader skips blocks of the wrong name, so the order private, public, certificate finds
+     * the strongest.
+     */
     EVP_PKEY *p = PEM_read_bio_PrivateKey(b, NULL, no_password, NULL);
     if (!p && BIO_reset(b) == 1) { p = PEM_read_bio_PUBKEY(b, NULL, no_password, NULL); }
     if (!p && BIO_reset(b) == 1) { p = cert_pubkey(PEM_read_bio_X509(b, NULL, no_password, NULL)); }
@@ -235,8 +238,8 @@ static int build(const char *algorithm, bool is_private, OSSL_PARAM_BLD *bld, EV
     auto_pkey_ctx ctx = EVP_PKEY_CTX_new_from_name(NULL, algorithm, NULL);
     if (!params || !ctx) { return crypto_fail(-ENOMEM); }
     EVP_PKEY *p = NULL;
-    if (EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &p, is_private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) != 1) {
+    int selection = is_private ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY;
+    if (EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &p, selection, params) != 1) {
         return crypto_fail(-EINVAL);
     }
     *out = p;
@@ -254,15 +257,18 @@ static int check_pair(EVP_PKEY *p)
 static int ec_from_parts(size_t curve, const struct crypto_parts *parts, EVP_PKEY **out)
 {
     size_t n = curves[curve].size;
+    const char *group = curves[curve].group;
     uint8_t point[1 + 2 * CRYPTO_COORD_MAX] = {4}; /* uncompressed [SEC1 §2.3.3] */
-    if (parts->x.len != n || parts->y.len != n || (parts->d.len != 0 && parts->d.len != n)) { return -EINVAL; }
+    if (parts->x.len != n || parts->y.len != n || (parts->d.len != 0 && parts->d.len != n)) {
+        return -EINVAL;
+    }
     memcpy(point + 1, parts->x.p, n);
     memcpy(point + 1 + n, parts->y.p, n);
 
     auto_bn d = NULL;
     auto_bld bld = OSSL_PARAM_BLD_new();
     if (!bld) { return crypto_fail(-ENOMEM); }
-    if (OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, curves[curve].group, 0) != 1 ||
+    if (OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1 ||
         OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * n) != 1 ||
         (parts->d.len != 0 && !push_bn(bld, OSSL_PKEY_PARAM_PRIV_KEY, parts->d, true, &d))) {
         return crypto_fail(-EINVAL);
@@ -282,17 +288,22 @@ static int rsa_from_parts(const struct crypto_parts *parts, EVP_PKEY **out)
         struct view v;
         bool secret;
     } all[] = {
-        {OSSL_PKEY_PARAM_RSA_N, parts->n, false},          {OSSL_PKEY_PARAM_RSA_E, parts->e, false},
-        {OSSL_PKEY_PARAM_RSA_D, parts->d, true},           {OSSL_PKEY_PARAM_RSA_FACTOR1, parts->p, true},
-        {OSSL_PKEY_PARAM_RSA_FACTOR2, parts->q, true},     {OSSL_PKEY_PARAM_RSA_EXPONENT1, parts->dp, true},
-        {OSSL_PKEY_PARAM_RSA_EXPONENT2, parts->dq, true},  {OSSL_PKEY_PARAM_RSA_COEFFICIENT1, parts->qi, true},
+        {OSSL_PKEY_PARAM_RSA_N, parts->n, false},
+        {OSSL_PKEY_PARAM_RSA_E, parts->e, false},
+        {OSSL_PKEY_PARAM_RSA_D, parts->d, true},
+        {OSSL_PKEY_PARAM_RSA_FACTOR1, parts->p, true},
+        {OSSL_PKEY_PARAM_RSA_FACTOR2, parts->q, true},
+        {OSSL_PKEY_PARAM_RSA_EXPONENT1, parts->dp, true},
+        {OSSL_PKEY_PARAM_RSA_EXPONENT2, parts->dq, true},
+        {OSSL_PKEY_PARAM_RSA_COEFFICIENT1, parts->qi, true},
     };
     bool is_private = parts->d.len != 0, crt = parts->p.len != 0;
     for (size_t i = 4; i < ARRAY_COUNT(all); i++) {
         if ((all[i].v.len != 0) != crt) { return -EINVAL; }
     }
     if (crt && !is_private) { return -EINVAL; }
-    if (parts->e.len > 8) { return -EINVAL; } /* public exponents are small; a huge one is a way to burn our time */
+    /* Public exponents are small; a huge one is a way to burn our time. */
+    if (parts->e.len > 8) { return -EINVAL; }
 
     BIGNUM *bn[ARRAY_COUNT(all)] = {NULL};
     auto_bld bld = OSSL_PARAM_BLD_new();
@@ -320,14 +331,16 @@ static int ed25519_from_parts(const struct crypto_parts *parts, EVP_PKEY **out)
     uint8_t pub[32];
     size_t len = sizeof pub;
     auto_pkey p = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, parts->d.p, 32);
-    if (!p || EVP_PKEY_get_raw_public_key(p, pub, &len) != 1 || memcmp(pub, parts->x.p, sizeof pub) != 0) {
+    if (!p || EVP_PKEY_get_raw_public_key(p, pub, &len) != 1 ||
+        memcmp(pub, parts->x.p, sizeof pub) != 0) {
         return crypto_fail(-EINVAL);
     }
     *out = steal_ptr(&p);
     return 0;
 }
 
-int crypto_key_from_parts(enum crypto_key_type t, const struct crypto_parts *parts, struct crypto_key **out)
+int crypto_key_from_parts(enum crypto_key_type t, const struct crypto_parts *parts,
+                          struct crypto_key **out)
 {
     EVP_PKEY *p = NULL;
     int r = -EINVAL;
@@ -368,14 +381,17 @@ static const char *part_name(enum crypto_key_type t, enum crypto_part part)
     }
 }
 
-int crypto_key_part(const struct crypto_key *k, enum crypto_part part, uint8_t *out, size_t cap, size_t *out_len)
+int crypto_key_part(const struct crypto_key *k, enum crypto_part part, uint8_t *out, size_t cap,
+                    size_t *out_len)
 {
     if (k->type == CRYPTO_ED25519) {
         size_t len = 32;
         int ok = 0;
         if (cap < len) { return -ENOSPC; }
         if (part == CRYPTO_PART_X) { ok = EVP_PKEY_get_raw_public_key(k->pkey, out, &len); }
-        if (part == CRYPTO_PART_D && k->is_private) { ok = EVP_PKEY_get_raw_private_key(k->pkey, out, &len); }
+        if (part == CRYPTO_PART_D && k->is_private) {
+            ok = EVP_PKEY_get_raw_private_key(k->pkey, out, &len);
+        }
         if (ok != 1) { return crypto_fail(-ENOENT); }
         *out_len = len;
         return 0;

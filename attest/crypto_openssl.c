@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What keys do: authenticated encryption, key wrap, RSA-OAEP, ECDH and its KDF, signatures. By EVP. See crypto.h, part 2.
- * Each OpenSSL result is compared with exactly 1.
+ * What keys do: authenticated encryption, key wrap, RSA-OAEP, ECDH and its KDF, signatures. By EVP.
+ * See crypto.h, part 2. Each OpenSSL result is compared with exactly 1.
  */
 #include "attest/crypto_internal.h"
 
@@ -25,8 +25,9 @@ static const EVP_CIPHER *gcm_cipher(size_t key_len)
     }
 }
 
-int crypto_gcm_seal(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *aad,
-                    size_t aad_len, const void *in, size_t len, void *out, uint8_t out_tag[CRYPTO_GCM_TAG_SIZE])
+int crypto_gcm_seal(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE],
+                    const void *aad, size_t aad_len, const void *in, size_t len, void *out,
+                    uint8_t out_tag[CRYPTO_GCM_TAG_SIZE])
 {
     const EVP_CIPHER *cipher = gcm_cipher(key_len);
     if (!cipher || aad_len > INT_MAX || len > INT_MAX) { return -EINVAL; }
@@ -36,15 +37,17 @@ int crypto_gcm_seal(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_
     uint8_t none[CRYPTO_AES_BLOCK_SIZE];
     if (EVP_EncryptInit_ex2(c, cipher, key, iv, NULL) != 1 ||
         (aad_len > 0 && EVP_EncryptUpdate(c, NULL, &n, aad, (int)aad_len) != 1) ||
-        (len > 0 && EVP_EncryptUpdate(c, out, &n, in, (int)len) != 1) || EVP_EncryptFinal_ex(c, none, &n) != 1 ||
+        (len > 0 && EVP_EncryptUpdate(c, out, &n, in, (int)len) != 1) ||
+        EVP_EncryptFinal_ex(c, none, &n) != 1 ||
         EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, CRYPTO_GCM_TAG_SIZE, out_tag) != 1) {
         return crypto_fail(-EIO);
     }
     return 0;
 }
 
-int crypto_gcm_open(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *aad,
-                    size_t aad_len, const void *in, size_t len, const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out)
+int crypto_gcm_open(const uint8_t *key, size_t key_len, const uint8_t iv[CRYPTO_GCM_IV_SIZE],
+                    const void *aad, size_t aad_len, const void *in, size_t len,
+                    const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out)
 {
     const EVP_CIPHER *cipher = gcm_cipher(key_len);
     if (!cipher || aad_len > INT_MAX || len > INT_MAX) { return -EINVAL; }
@@ -80,7 +83,8 @@ static const EVP_CIPHER *kw_cipher(size_t kek_len)
     }
 }
 
-static int kw(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len, uint8_t *out, int encrypt)
+static int kw(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len, uint8_t *out,
+              int encrypt)
 {
     const EVP_CIPHER *cipher = kw_cipher(kek_len);
     auto_cipher_ctx c = EVP_CIPHER_CTX_new();
@@ -103,7 +107,8 @@ int crypto_kw_wrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t
     return kw(kek, kek_len, in, len, out, 1);
 }
 
-int crypto_kw_unwrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len, uint8_t *out)
+int crypto_kw_unwrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size_t len,
+                     uint8_t *out)
 {
     if (len < 24 || len > KW_MAX + 8 || len % 8 != 0) { return -EINVAL; }
     return kw(kek, kek_len, in, len, out, 0);
@@ -111,23 +116,26 @@ int crypto_kw_unwrap(const uint8_t *kek, size_t kek_len, const uint8_t *in, size
 
 /* ---- RSA-OAEP */
 
-static int oaep(const struct crypto_key *k, enum crypto_hash h, bool encrypt, const void *in, size_t len, uint8_t *out,
-                size_t *out_len)
+static int oaep(const struct crypto_key *k, enum crypto_hash h, bool encrypt, const void *in,
+                size_t len, uint8_t *out, size_t *out_len)
 {
-    if (k->type != CRYPTO_RSA || (h != CRYPTO_SHA1 && h != CRYPTO_SHA256) || (!encrypt && !k->is_private)) {
+    if (k->type != CRYPTO_RSA || (h != CRYPTO_SHA1 && h != CRYPTO_SHA256) ||
+        (!encrypt && !k->is_private)) {
         return -EINVAL;
     }
     auto_pkey_ctx c = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
     if (!c) { return crypto_fail(-ENOMEM); }
     if ((encrypt ? EVP_PKEY_encrypt_init(c) : EVP_PKEY_decrypt_init(c)) != 1 ||
         EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_OAEP_PADDING) != 1 ||
-        EVP_PKEY_CTX_set_rsa_oaep_md(c, crypto_md(h)) != 1 || EVP_PKEY_CTX_set_rsa_mgf1_md(c, crypto_md(h)) != 1) {
+        EVP_PKEY_CTX_set_rsa_oaep_md(c, crypto_md(h)) != 1 ||
+        EVP_PKEY_CTX_set_rsa_mgf1_md(c, crypto_md(h)) != 1) {
         return crypto_fail(-EIO);
     }
     /* The library may use the whole modulus as scratch space, whatever the message is. */
     uint8_t scratch[CRYPTO_RSA_MAX];
     size_t n = sizeof scratch;
-    int ok = encrypt ? EVP_PKEY_encrypt(c, scratch, &n, in, len) : EVP_PKEY_decrypt(c, scratch, &n, in, len);
+    int ok = encrypt ? EVP_PKEY_encrypt(c, scratch, &n, in, len)
+                     : EVP_PKEY_decrypt(c, scratch, &n, in, len);
     int r = 0;
     if (ok != 1) {
         r = encrypt ? -EINVAL : -EBADMSG;
@@ -141,14 +149,14 @@ static int oaep(const struct crypto_key *k, enum crypto_hash h, bool encrypt, co
     return r < 0 ? crypto_fail(r) : 0;
 }
 
-int crypto_oaep_encrypt(const struct crypto_key *k, enum crypto_hash h, const void *in, size_t len, uint8_t *out,
-                        size_t *out_len)
+int crypto_oaep_encrypt(const struct crypto_key *k, enum crypto_hash h, const void *in, size_t len,
+                        uint8_t *out, size_t *out_len)
 {
     return oaep(k, h, true, in, len, out, out_len);
 }
 
-int crypto_oaep_decrypt(const struct crypto_key *k, enum crypto_hash h, const void *in, size_t len, uint8_t *out,
-                        size_t *out_len)
+int crypto_oaep_decrypt(const struct crypto_key *k, enum crypto_hash h, const void *in, size_t len,
+                        uint8_t *out, size_t *out_len)
 {
     return oaep(k, h, false, in, len, out, out_len);
 }
@@ -160,8 +168,8 @@ static bool is_ec(const struct crypto_key *k)
     return k->type == CRYPTO_P256 || k->type == CRYPTO_P384 || k->type == CRYPTO_P521;
 }
 
-int crypto_ecdh(const struct crypto_key *mine, const struct crypto_key *peer, uint8_t out_z[CRYPTO_COORD_MAX],
-                size_t *out_z_len)
+int crypto_ecdh(const struct crypto_key *mine, const struct crypto_key *peer,
+                uint8_t out_z[CRYPTO_COORD_MAX], size_t *out_z_len)
 {
     if (!is_ec(mine) || mine->type != peer->type || !mine->is_private) { return -EINVAL; }
     auto_pkey_ctx c = EVP_PKEY_CTX_new_from_pkey(NULL, mine->pkey, NULL);
@@ -218,7 +226,9 @@ int crypto_ecdsa_sign(const struct crypto_key *k, const uint8_t *digest, size_t 
     if (!c) { return crypto_fail(-ENOMEM); }
     uint8_t der[ECDSA_DER_MAX];
     size_t n = sizeof der;
-    if (EVP_PKEY_sign_init(c) != 1 || EVP_PKEY_sign(c, der, &n, digest, digest_len) != 1) { return crypto_fail(-EIO); }
+    if (EVP_PKEY_sign_init(c) != 1 || EVP_PKEY_sign(c, der, &n, digest, digest_len) != 1) {
+        return crypto_fail(-EIO);
+    }
     const unsigned char *at = der;
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)n);
     if (!sig) { return crypto_fail(-EIO); }
@@ -231,18 +241,19 @@ int crypto_ecdsa_sign(const struct crypto_key *k, const uint8_t *digest, size_t 
     return 0;
 }
 
-int crypto_ecdsa_verify_der(const struct crypto_key *k, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
-                            size_t sig_len)
+int crypto_ecdsa_verify_der(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
+                            const uint8_t *sig, size_t sig_len)
 {
     if (!is_ec(k) || digest_len > CRYPTO_HASH_MAX) { return -EINVAL; }
     if (sig_len == 0 || sig_len > ECDSA_DER_MAX) { return -EKEYREJECTED; }
     auto_pkey_ctx c = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
     if (!c || EVP_PKEY_verify_init(c) != 1) { return crypto_fail(-ENOMEM); }
-    return EVP_PKEY_verify(c, sig, sig_len, digest, digest_len) == 1 ? 0 : crypto_fail(-EKEYREJECTED);
+    return EVP_PKEY_verify(c, sig, sig_len, digest, digest_len) == 1 ? 0
+                                                                     : crypto_fail(-EKEYREJECTED);
 }
 
-int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
-                        size_t sig_len)
+int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
+                        const uint8_t *sig, size_t sig_len)
 {
     if (!is_ec(k)) { return -EINVAL; }
     if (sig_len != 2 * k->size) { return -EKEYREJECTED; }
@@ -271,26 +282,29 @@ int crypto_ed25519_sign(const struct crypto_key *k, const void *msg, size_t len,
     auto_md_ctx c = EVP_MD_CTX_new();
     size_t n = CRYPTO_ED25519_SIG_SIZE;
     if (!c) { return crypto_fail(-ENOMEM); }
-    if (EVP_DigestSignInit(c, NULL, NULL, NULL, k->pkey) != 1 || EVP_DigestSign(c, out_sig, &n, msg, len) != 1 ||
-        n != CRYPTO_ED25519_SIG_SIZE) {
+    if (EVP_DigestSignInit(c, NULL, NULL, NULL, k->pkey) != 1 ||
+        EVP_DigestSign(c, out_sig, &n, msg, len) != 1 || n != CRYPTO_ED25519_SIG_SIZE) {
         return crypto_fail(-EIO);
     }
     return 0;
 }
 
-int crypto_ed25519_verify(const struct crypto_key *k, const void *msg, size_t len, const uint8_t *sig, size_t sig_len)
+int crypto_ed25519_verify(const struct crypto_key *k, const void *msg, size_t len,
+                          const uint8_t *sig, size_t sig_len)
 {
     if (k->type != CRYPTO_ED25519) { return -EINVAL; }
     if (sig_len != CRYPTO_ED25519_SIG_SIZE) { return -EKEYREJECTED; }
     auto_md_ctx c = EVP_MD_CTX_new();
-    if (!c || EVP_DigestVerifyInit(c, NULL, NULL, NULL, k->pkey) != 1) { return crypto_fail(-ENOMEM); }
+    if (!c || EVP_DigestVerifyInit(c, NULL, NULL, NULL, k->pkey) != 1) {
+        return crypto_fail(-ENOMEM);
+    }
     return EVP_DigestVerify(c, sig, sig_len, msg, len) == 1 ? 0 : crypto_fail(-EKEYREJECTED);
 }
 
 /* ---- RSA signatures */
 
-int crypto_rsa_verify(const struct crypto_key *k, enum crypto_rsa_padding padding, enum crypto_hash h,
-                      const uint8_t *digest, const uint8_t *sig, size_t sig_len)
+int crypto_rsa_verify(const struct crypto_key *k, enum crypto_rsa_padding padding,
+                      enum crypto_hash h, const uint8_t *digest, const uint8_t *sig, size_t sig_len)
 {
     size_t digest_len = crypto_hash_size(h);
     if (k->type != CRYPTO_RSA || digest_len == 0 || h == CRYPTO_SHA1) { return -EINVAL; }
@@ -298,7 +312,8 @@ int crypto_rsa_verify(const struct crypto_key *k, enum crypto_rsa_padding paddin
     auto_pkey_ctx c = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
     if (!c || EVP_PKEY_verify_init(c) != 1) { return crypto_fail(-ENOMEM); }
     int pad = padding == CRYPTO_RSA_PSS ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
-    if (EVP_PKEY_CTX_set_rsa_padding(c, pad) != 1 || EVP_PKEY_CTX_set_signature_md(c, crypto_md(h)) != 1) {
+    if (EVP_PKEY_CTX_set_rsa_padding(c, pad) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(c, crypto_md(h)) != 1) {
         return crypto_fail(-EIO);
     }
     if (padding == CRYPTO_RSA_PSS &&
@@ -306,5 +321,6 @@ int crypto_rsa_verify(const struct crypto_key *k, enum crypto_rsa_padding paddin
          EVP_PKEY_CTX_set_rsa_pss_saltlen(c, RSA_PSS_SALTLEN_DIGEST) != 1)) {
         return crypto_fail(-EIO);
     }
-    return EVP_PKEY_verify(c, sig, sig_len, digest, digest_len) == 1 ? 0 : crypto_fail(-EKEYREJECTED);
+    return EVP_PKEY_verify(c, sig, sig_len, digest, digest_len) == 1 ? 0
+                                                                     : crypto_fail(-EKEYREJECTED);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hashes, HMAC and randomness by calls that reach no provider: OpenSSL's SHA-2 block functions are used directly, so a
- * static program that needs nothing else stays a few hundred kilobytes. See crypto.h, part 1.
+ * Hashes, HMAC and randomness by calls that reach no provider: OpenSSL's SHA-2 block functions are
+ * used directly, so a static program that needs nothing else stays a few hundred kilobytes. See
+ * crypto.h, part 1.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "attest/crypto.h"
@@ -13,8 +14,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-_Static_assert(sizeof(SHA512_CTX) <= sizeof(((struct crypto_sha *)0)->opaque), "room for the larger context");
-_Static_assert(sizeof(SHA256_CTX) <= sizeof(((struct crypto_sha *)0)->opaque), "room for the smaller context");
+_Static_assert(sizeof(SHA512_CTX) <= sizeof(((struct crypto_sha *)0)->opaque),
+               "room for the larger context");
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(((struct crypto_sha *)0)->opaque),
+               "room for the smaller context");
 
 #define SHA256_BLOCK 64
 
@@ -49,7 +52,8 @@ void crypto_sha_update(struct crypto_sha *c, const void *p, size_t len)
     if (c->hash == CRYPTO_SHA256) {
         (void)SHA256_Update(ctx, p, len);
     } else {
-        (void)SHA512_Update(ctx, p, len); /* SHA-384 differs in its start value and in how much is written out */
+        (void)SHA512_Update(
+            ctx, p, len); /* SHA-384 differs in its start value and in how much is written out */
     }
 }
 

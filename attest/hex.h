@@ -32,7 +32,8 @@ static inline bool hex_nibble(char c, uint8_t *out)
 }
 
 /* Exactly len bytes from exactly 2 * len lower-case digits; out may be half written on failure. */
-MUST_CHECK static inline bool hex_decode(const char *text, size_t text_len, uint8_t *out, size_t len)
+MUST_CHECK static inline bool hex_decode(const char *text, size_t text_len, uint8_t *out,
+                                         size_t len)
 {
     if (text_len != 2 * len) { return false; }
     for (size_t i = 0; i < len; i++) {

@@ -29,7 +29,8 @@ static int read_algorithm(const json_t *root, enum crypto_hash *out, struct err 
             return 0;
         }
     }
-    return err_set(e, EINVAL, "initdata: algorithm \"%.20s\", wanted sha256, sha384 or sha512", name);
+    return err_set(e, EINVAL, "initdata: algorithm \"%.20s\", wanted sha256, sha384 or sha512",
+                   name);
 }
 
 int initdata_parse(const void *text, size_t len, struct initdata *out, struct err *e)
@@ -50,8 +51,10 @@ int initdata_parse(const void *text, size_t len, struct initdata *out, struct er
     r = read_algorithm(root, &d.algorithm, e);
     if (r == 0) { r = json_get_object("initdata", root, "data", &data, e); }
     if (r < 0) { return r; }
-    json_object_foreach(data, name, value) {
-        if (!json_is_string(value)) { return err_set(e, EINVAL, "initdata: data.\"%.60s\" is not a string", name); }
+    json_object_foreach (data, name, value) {
+        if (!json_is_string(value)) {
+            return err_set(e, EINVAL, "initdata: data.\"%.60s\" is not a string", name);
+        }
     }
     r = crypto_digest(d.algorithm, text, len, d.digest);
     if (r < 0) { return err_set(e, -r, "initdata: no digest"); }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * initdata: what the owner of a workload decides, in CoCo's format. A TOML text with version, algorithm and a table of
- * named texts; the host carries it, its digest is in the evidence, so a changed byte is another identity.
+ * initdata: what the owner of a workload decides, in CoCo's format. A TOML text with version,
+ * algorithm and a table of named texts; the host carries it, its digest is in the evidence, so a
+ * changed byte is another identity.
  *
  * The digest is over the exact bytes. Source: [CoCo initdata 0.1.0].
  */
@@ -32,7 +33,10 @@ struct initdata {
 void initdata_fini(struct initdata *d);
 #define auto_initdata __attribute__((cleanup(initdata_fini))) struct initdata
 
-/* Refused: another version or algorithm, no [data], values that are not strings, further top-level keys. */
+/*
+ * Refused: another version or algorithm, no [data], values that are not strings, further top-level
+ * keys.
+ */
 MUST_CHECK int initdata_parse(const void *text, size_t len, struct initdata *out, struct err *e);
 
 /* The raw text under a name of [data], NUL-terminated, or NULL. Lives as long as d. */

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JOSE, the part that key release and image decryption need: keys as JWK, encryption as JWE, signatures as JWS and JWT.
+ * JOSE, the part that key release and image decryption need: keys as JWK, encryption as JWE,
+ * signatures as JWS and JWT.
  *
- *   J1  Everything that comes in is strict: base64url in one form, duplicate JSON names refused, sizes bounded.
- *   J2  The algorithm is never the message's choice alone: the caller names what is allowed, and the key's type must be
- *       the one that algorithm is for. `none` and HMAC do not exist here. A header with `crit`, `zip` or `b64` is refused.
+ *   J1  Everything that comes in is strict: base64url in one form, duplicate JSON names refused,
+ *       sizes bounded.
+ *   J2  The algorithm is never the message's choice alone: the caller names what is allowed, and
+ *       the key's type must be the one that algorithm is for. `none` and HMAC do not exist here. A
+ *       header with `crit`, `zip` or `b64` is refused.
  *   J3  What is authenticated is the text as received, never a re-serialised one.
  *   J4  Plaintext comes out only after its tag verified; secrets on the way are wiped.
  *
- * Sources: [RFC 7515] JWS, [RFC 7516] JWE, [RFC 7517] JWK, [RFC 7518] algorithms, [RFC 8037] Ed25519.
+ * Sources: [RFC 7515] JWS, [RFC 7516] JWE, [RFC 7517] JWK, [RFC 7518] algorithms, [RFC 8037]
+ * Ed25519.
  */
 #ifndef CASEMATE_ATTEST_JOSE_H
 #define CASEMATE_ATTEST_JOSE_H
@@ -30,15 +34,20 @@ struct jwk {
 void jwk_fini(struct jwk *k);
 #define auto_jwk __attribute__((cleanup(jwk_fini))) struct jwk
 
-/* RSA, EC (P-256, P-384, P-521), OKP (Ed25519); private when `d` is there. Members it does not know are ignored [§4]. */
+/*
+ * RSA, EC (P-256, P-384, P-521), OKP (Ed25519); private when `d` is there. Members it does not know
+ * are ignored [§4].
+ */
 MUST_CHECK int jwk_from_json(const json_t *j, struct jwk *out, struct err *e);
 MUST_CHECK int jwk_parse(const char *text, size_t len, struct jwk *out, struct err *e);
 
 /*
- * Exactly the members CoCo knows: kty, crv, alg, x, y or kty, alg, n, e, and the private ones on request.
+ * Exactly the members CoCo knows: kty, crv, alg, x, y or kty, alg, n, e, and the private ones on
+ * request.
  * alg  NULL = leave it out
  */
-MUST_CHECK int jwk_to_json(const struct crypto_key *k, const char *alg, bool with_private, json_t **out);
+MUST_CHECK int jwk_to_json(const struct crypto_key *k, const char *alg, bool with_private,
+                           json_t **out);
 
 /* ---- JWE */
 
@@ -54,11 +63,12 @@ enum jwe_alg {
     JWE_ECDH_ES_A192KW,
     JWE_ECDH_ES_A256KW,
 };
-#define JWE_ALLOW(a)       (1u << (a))
-#define JWE_ALLOW_KBS      (JWE_ALLOW(JWE_RSA_OAEP_256) | JWE_ALLOW(JWE_ECDH_ES_A256KW))
-#define JWE_ALLOW_OCICRYPT                                                                                   \
-    (JWE_ALLOW(JWE_RSA_OAEP) | JWE_ALLOW(JWE_RSA_OAEP_256) | JWE_ALLOW(JWE_ECDH_ES) |                        \
-     JWE_ALLOW(JWE_ECDH_ES_A128KW) | JWE_ALLOW(JWE_ECDH_ES_A192KW) | JWE_ALLOW(JWE_ECDH_ES_A256KW))
+#define JWE_ALLOW(a)  (1u << (a))
+#define JWE_ALLOW_KBS (JWE_ALLOW(JWE_RSA_OAEP_256) | JWE_ALLOW(JWE_ECDH_ES_A256KW))
+#define JWE_ALLOW_OCICRYPT                                                                         \
+    (JWE_ALLOW(JWE_RSA_OAEP) | JWE_ALLOW(JWE_RSA_OAEP_256) | JWE_ALLOW(JWE_ECDH_ES) |              \
+     JWE_ALLOW(JWE_ECDH_ES_A128KW) | JWE_ALLOW(JWE_ECDH_ES_A192KW) |                               \
+     JWE_ALLOW(JWE_ECDH_ES_A256KW))
 
 /* The enum for a name, 0 for a name we do not have. */
 enum jwe_alg jwe_alg_of(const char *name);
@@ -71,15 +81,15 @@ struct jwe_recipient {
 };
 
 /*
- * Encrypt with A256GCM. One recipient gives the flattened form with everything in `protected`, compact and in the order
- * alg, enc, epk {crv, kty, x, y}: CoCo's client serialises the header again and needs exactly that text. Several give
- * the general form. Heap JSON text, NUL-terminated.
+ * Encrypt with A256GCM. One recipient gives the flattened form with everything in `protected`,
+ * compact and in the order alg, enc, epk {crv, kty, x, y}: CoCo's client serialises the header
+ * again and needs exactly that text. Several give the general form. Heap JSON text, NUL-terminated.
  */
-MUST_CHECK int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *plain, size_t len, char **out,
-                           struct err *e);
+MUST_CHECK int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *plain,
+                           size_t len, char **out, struct err *e);
 /* One recipient, compact serialisation. */
-MUST_CHECK int jwe_encrypt_compact(const struct jwe_recipient *to, const void *plain, size_t len, char **out,
-                                   struct err *e);
+MUST_CHECK int jwe_encrypt_compact(const struct jwe_recipient *to, const void *plain, size_t len,
+                                   char **out, struct err *e);
 
 /*
  * Decrypt any of the three serialisations; content encryption A256GCM, A192GCM or A128GCM.
@@ -88,11 +98,12 @@ MUST_CHECK int jwe_encrypt_compact(const struct jwe_recipient *to, const void *p
  * key      private key, or NULL; dir_key 32 bytes, or NULL
  * out      heap, *out_len bytes and a NUL behind them; wiped and freed by the caller
  *
- * In the general form each recipient that fits the key is tried; any one is enough. A top-level `encrypted_key` beside
- * `recipients`, which ocicrypt writes against the RFC, is ignored.
+ * In the general form each recipient that fits the key is tried; any one is enough. A top-level
+ * `encrypted_key` beside `recipients`, which ocicrypt writes against the RFC, is ignored.
  */
-MUST_CHECK int jwe_decrypt(const char *text, size_t len, unsigned allowed, const struct crypto_key *key,
-                           const uint8_t *dir_key, uint8_t **out, size_t *out_len, struct err *e);
+MUST_CHECK int jwe_decrypt(const char *text, size_t len, unsigned allowed,
+                           const struct crypto_key *key, const uint8_t *dir_key, uint8_t **out,
+                           size_t *out_len, struct err *e);
 
 /* ---- JWS and JWT, compact serialisation */
 
@@ -116,7 +127,10 @@ enum jws_alg {
 enum jws_alg jws_alg_of(const char *name);
 const char *jws_alg_name(enum jws_alg a);
 
-/* Taken apart, nothing verified. The header may be read to find a key; the payload is `_raw` until jws_verify(). */
+/*
+ * Taken apart, nothing verified. The header may be read to find a key; the payload is `_raw` until
+ * jws_verify().
+ */
 struct jws {
     enum jws_alg alg;
     json_t *header;
@@ -131,22 +145,27 @@ void jws_fini(struct jws *s);
 
 MUST_CHECK int jws_parse(const char *text, size_t len, struct jws *out, struct err *e);
 /* -EKEYREJECTED when the signature is wrong or the algorithm is not allowed or not for this key. */
-MUST_CHECK int jws_verify(const struct jws *s, const struct crypto_key *key, unsigned allowed, struct err *e);
+MUST_CHECK int jws_verify(const struct jws *s, const struct crypto_key *key, unsigned allowed,
+                          struct err *e);
 
 /*
- * Sign bytes; the algorithm follows from the key (P-256 ES256, P-384 ES384, P-521 ES512, Ed25519 EdDSA).
+ * Sign bytes; the algorithm follows from the key (P-256 ES256, P-384 ES384, P-521 ES512, Ed25519
+ * EdDSA).
  * header  further header members, or NULL; borrowed; must not name alg
  */
-MUST_CHECK int jws_sign(const struct crypto_key *key, const json_t *header, const void *payload, size_t len, char **out,
-                        struct err *e);
+MUST_CHECK int jws_sign(const struct crypto_key *key, const json_t *header, const void *payload,
+                        size_t len, char **out, struct err *e);
 
 /* The same with claims as payload and "typ":"JWT". */
-MUST_CHECK int jwt_sign(const struct crypto_key *key, const json_t *header, const json_t *claims, char **out,
-                        struct err *e);
+MUST_CHECK int jwt_sign(const struct crypto_key *key, const json_t *header, const json_t *claims,
+                        char **out, struct err *e);
 /* jws_parse, jws_verify, payload as an object. Times are not looked at. */
-MUST_CHECK int jwt_verify(const char *text, size_t len, const struct crypto_key *key, unsigned allowed, json_t **out,
-                          struct err *e);
-/* exp must be there and not past, nbf if there not ahead, both with leeway seconds. now: seconds since 1970. */
+MUST_CHECK int jwt_verify(const char *text, size_t len, const struct crypto_key *key,
+                          unsigned allowed, json_t **out, struct err *e);
+/*
+ * exp must be there and not past, nbf if there not ahead, both with leeway seconds. now: seconds
+ * since 1970.
+ */
 MUST_CHECK int jwt_check_times(const json_t *claims, int64_t now, int64_t leeway, struct err *e);
 
 #endif

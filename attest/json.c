@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See json.h. Reads bytes of strangers; the depth is counted before jansson, which recurses, sees the text. */
+/*
+ * See json.h. Reads bytes of strangers; the depth is counted before jansson, which recurses, sees
+ * the text.
+ */
 #include "attest/json.h"
 
 #include "guest/base/hosted.h"
@@ -8,7 +11,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Deepest nesting of brackets outside strings. Text that is not JSON gets some number; jansson refuses it later. */
+/*
+ * Deepest nesting of brackets outside strings. Text that is not JSON gets some number; jansson
+ * refuses it later.
+ */
 static size_t depth_of(const char *text, size_t len)
 {
     size_t depth = 0, max = 0;
@@ -33,33 +39,45 @@ static size_t depth_of(const char *text, size_t len)
     return max;
 }
 
-int json_load_strict(const char *what, const void *text, size_t len, size_t max, json_t **out, struct err *e)
+int json_load_strict(const char *what, const void *text, size_t len, size_t max, json_t **out,
+                     struct err *e)
 {
-    if (len > max) { return err_set(e, E2BIG, "%s: %zu bytes of JSON, at most %zu are read", what, len, max); }
+    if (len > max) {
+        return err_set(e, E2BIG, "%s: %zu bytes of JSON, at most %zu are read", what, len, max);
+    }
     if (depth_of(text, len) > JSON_DEPTH_CEILING) {
         return err_set(e, EBADMSG, "%s: JSON nested deeper than %d", what, JSON_DEPTH_CEILING);
     }
     json_error_t je;
     json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
-    if (!j) { return err_set(e, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, je.text, je.line, je.column); }
+    if (!j) {
+        return err_set(e, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, je.text, je.line,
+                       je.column);
+    }
     *out = j;
     return 0;
 }
 
-int json_get_text(const char *what, const json_t *obj, const char *name, const char **out, struct err *e)
+int json_get_text(const char *what, const json_t *obj, const char *name, const char **out,
+                  struct err *e)
 {
     const json_t *j = json_object_get(obj, name);
     if (!j) { return err_set(e, EBADMSG, "%s: member \"%s\" is missing", what, name); }
-    if (!json_is_string(j)) { return err_set(e, EBADMSG, "%s: member \"%s\" is not a string", what, name); }
+    if (!json_is_string(j)) {
+        return err_set(e, EBADMSG, "%s: member \"%s\" is not a string", what, name);
+    }
     *out = json_string_value(j);
     return 0;
 }
 
-int json_get_object(const char *what, const json_t *obj, const char *name, json_t **out, struct err *e)
+int json_get_object(const char *what, const json_t *obj, const char *name, json_t **out,
+                    struct err *e)
 {
     json_t *j = json_object_get(obj, name);
     if (!j) { return err_set(e, EBADMSG, "%s: member \"%s\" is missing", what, name); }
-    if (!json_is_object(j)) { return err_set(e, EBADMSG, "%s: member \"%s\" is not an object", what, name); }
+    if (!json_is_object(j)) {
+        return err_set(e, EBADMSG, "%s: member \"%s\" is not an object", what, name);
+    }
     *out = j;
     return 0;
 }
@@ -105,10 +123,12 @@ static int put_object(FILE *f, const json_t *j, int depth)
     const char *name;
     json_t *unused;
     if (!names) { return -ENOMEM; }
-    json_object_foreach((json_t *)(uintptr_t)j, name, unused) {
+    json_object_foreach ((json_t *)(uintptr_t)j, name, unused) {
         (void)unused;
         for (const char *c = name; *c; c++) {
-            if ((unsigned char)*c >= 0x80) { return -EINVAL; } /* order by UTF-16 is not order by bytes there */
+            if ((unsigned char)*c >= 0x80) {
+                return -EINVAL;
+            } /* order by UTF-16 is not order by bytes there */
         }
         names[i++] = name;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON from strangers, by jansson, with what it leaves open closed: a ceiling on size and depth, duplicate names refused,
- * and members fetched together with their type so that a missing one and a wrong one both say so.
+ * JSON from strangers, by jansson, with what it leaves open closed: a ceiling on size and depth,
+ * duplicate names refused, and members fetched together with their type so that a missing one and a
+ * wrong one both say so.
  */
 #ifndef CASEMATE_ATTEST_JSON_H
 #define CASEMATE_ATTEST_JSON_H
@@ -20,17 +21,20 @@ static inline void json_cleanup(json_t **j) { json_decref(*j); }
  * max   bytes; longer text is refused before it is read
  * out   an object or an array, a new reference
  */
-MUST_CHECK int json_load_strict(const char *what, const void *text, size_t len, size_t max, json_t **out, struct err *e);
+MUST_CHECK int json_load_strict(const char *what, const void *text, size_t len, size_t max,
+                                json_t **out, struct err *e);
 
 /* A member that must be a string; a view into obj. */
-MUST_CHECK int json_get_text(const char *what, const json_t *obj, const char *name, const char **out, struct err *e);
+MUST_CHECK int json_get_text(const char *what, const json_t *obj, const char *name,
+                             const char **out, struct err *e);
 /* A member that must be an object; borrowed. */
-MUST_CHECK int json_get_object(const char *what, const json_t *obj, const char *name, json_t **out, struct err *e);
+MUST_CHECK int json_get_object(const char *what, const json_t *obj, const char *name, json_t **out,
+                               struct err *e);
 
 /*
- * The canonical text of a value [RFC 8785]: names sorted, no white space, minimal escapes. Strings, integers, booleans,
- * null, arrays and objects with ASCII names; a real number is refused with -EINVAL, nothing we hash has one.
- * Heap text, freed by the caller.
+ * The canonical text of a value [RFC 8785]: names sorted, no white space, minimal escapes. Strings,
+ * integers, booleans, null, arrays and objects with ASCII names; a real number is refused with
+ * -EINVAL, nothing we hash has one. Heap text, freed by the caller.
  */
 MUST_CHECK int json_canonical(const json_t *j, char **out, size_t *out_len);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Encrypted text [RFC 7516]. Three serialisations are reduced to one struct of views, then each recipient that could fit
- * the key is tried: content key out of the recipient, content out of the tag. Reads bytes of strangers. See jose.h.
+ * Encrypted text [RFC 7516]. Three serialisations are reduced to one struct of views, then each
+ * recipient that could fit the key is tried: content key out of the recipient, content out of the
+ * tag. Reads bytes of strangers. See jose.h.
  */
 #include "attest/jose.h"
 
@@ -16,8 +17,8 @@
 static const struct {
     enum jwe_alg alg;
     const char *name;
-    size_t kek_len;         /* ECDH with key wrap alone */
-    enum crypto_hash hash;  /* RSA alone */
+    size_t kek_len;        /* ECDH with key wrap alone */
+    enum crypto_hash hash; /* RSA alone */
 } algs[] = {
     {JWE_DIR, "dir", 0, 0},
     {JWE_RSA_OAEP, "RSA-OAEP", 0, CRYPTO_SHA1},
@@ -64,19 +65,22 @@ static bool alg_fits(enum jwe_alg a, const struct crypto_key *key, const uint8_t
 }
 
 /* Heap copy of decoded base64url; an absent text decodes to nothing. */
-static int decode(const char *name, const char *text, size_t len, uint8_t **out, size_t *out_len, struct err *e)
+static int decode(const char *name, const char *text, size_t len, uint8_t **out, size_t *out_len,
+                  struct err *e)
 {
     size_t cap = b64_decoded_max(len);
     auto_free uint8_t *p = malloc(cap);
     if (!p) { return err_set(e, ENOMEM, "JWE: out of memory"); }
-    if (b64u_decode(text, len, p, cap, out_len) < 0) { return err_set(e, EBADMSG, "JWE: %s is not base64url", name); }
+    if (b64u_decode(text, len, p, cap, out_len) < 0) {
+        return err_set(e, EBADMSG, "JWE: %s is not base64url", name);
+    }
     *out = steal_ptr(&p);
     return 0;
 }
 
 /* Bytes of exactly or at most a known size, onto the stack. */
-static int decode_small(const char *name, const char *text, size_t len, uint8_t *out, size_t cap, size_t *out_len,
-                        struct err *e)
+static int decode_small(const char *name, const char *text, size_t len, uint8_t *out, size_t cap,
+                        size_t *out_len, struct err *e)
 {
     int r = b64u_decode(text, len, out, cap, out_len);
     if (r == -ENOSPC) { return err_set(e, E2BIG, "JWE: %s is longer than %zu bytes", name, cap); }
@@ -92,11 +96,11 @@ struct text {
 };
 
 struct parsed {
-    json_t *outer;     /* the JSON forms' text; views below point into it, or into the compact text */
-    json_t *header;    /* decoded `protected`, never NULL after parsing */
-    json_t *shared;    /* `unprotected`, borrowed from outer, or NULL */
+    json_t *outer;  /* the JSON forms' text; views below point into it, or into the compact text */
+    json_t *header; /* decoded `protected`, never NULL after parsing */
+    json_t *shared; /* `unprotected`, borrowed from outer, or NULL */
     json_t *recipients; /* array, borrowed from outer, or NULL: then there is one, in `one` */
-    struct text one;   /* its encrypted key */
+    struct text one;    /* its encrypted key */
     json_t *one_header;
     struct text aad, iv, ciphertext, tag;
 };
@@ -108,7 +112,8 @@ static void parsed_fini(struct parsed *p)
 }
 #define auto_parsed __attribute__((cleanup(parsed_fini))) struct parsed
 
-static int take_text(const json_t *obj, const char *name, bool required, struct text *out, struct err *e)
+static int take_text(const json_t *obj, const char *name, bool required, struct text *out,
+                     struct err *e)
 {
     const char *s;
     if (!required && !json_object_get(obj, name)) {
@@ -146,7 +151,8 @@ static int parse_json(const char *text, size_t len, struct parsed *p, struct err
     if (p->recipients) {
         size_t count = json_array_size(p->recipients); /* 0 when it is no array */
         if (count == 0 || count > JWE_RECIPIENTS_MAX) {
-            return err_set(e, EBADMSG, "JWE: %zu recipients, 1 to %d are read", count, JWE_RECIPIENTS_MAX);
+            return err_set(e, EBADMSG, "JWE: %zu recipients, 1 to %d are read", count,
+                           JWE_RECIPIENTS_MAX);
         }
     }
     r = take_text(o, "protected", true, &p->aad, e);
@@ -164,7 +170,9 @@ static int parse_compact(const char *text, size_t len, struct parsed *p, struct 
     for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
         const char *dot = memchr(at, '.', (size_t)(end - at));
         bool last = i == ARRAY_COUNT(parts) - 1;
-        if (!dot != last) { return err_set(e, EBADMSG, "JWE: not five parts with dots between them"); }
+        if (!dot != last) {
+            return err_set(e, EBADMSG, "JWE: not five parts with dots between them");
+        }
         const char *stop = last ? end : dot;
         *parts[i] = (struct text){.p = at, .len = (size_t)(stop - at)};
         at = last ? end : stop + 1;
@@ -174,10 +182,15 @@ static int parse_compact(const char *text, size_t len, struct parsed *p, struct 
 
 static int parse(const char *text, size_t len, struct parsed *p, struct err *e)
 {
-    if (len > JWE_TEXT_MAX) { return err_set(e, E2BIG, "JWE: %zu bytes, at most %u are read", len, JWE_TEXT_MAX); }
+    if (len > JWE_TEXT_MAX) {
+        return err_set(e, E2BIG, "JWE: %zu bytes, at most %u are read", len, JWE_TEXT_MAX);
+    }
     size_t i = 0;
-    while (i < len && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r')) { i++; }
-    int r = i < len && text[i] == '{' ? parse_json(text, len, p, e) : parse_compact(text, len, p, e);
+    while (i < len && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r')) {
+        i++;
+    }
+    int r =
+        i < len && text[i] == '{' ? parse_json(text, len, p, e) : parse_compact(text, len, p, e);
     return r < 0 ? r : parse_protected(p, e);
 }
 
@@ -187,7 +200,7 @@ struct joined {
     const json_t *parts[3]; /* protected, unprotected, the recipient's own; NULL = none */
 };
 
-/* A name must occur in one of the three only [RFC 7516 §4]. NULL in *out when it occurs in none. */
+/* A name occurs in one of the three only [RFC 7516 §4]; in none: NULL in *out. */
 static int joined_get(const struct joined *h, const char *name, json_t **out, struct err *e)
 {
     *out = NULL;
@@ -204,7 +217,9 @@ static int joined_text(const struct joined *h, const char *name, const char **ou
     json_t *j;
     int r = joined_get(h, name, &j, e);
     if (r < 0) { return r; }
-    if (!json_is_string(j)) { return err_set(e, EBADMSG, "JWE header: \"%s\" is missing or not a string", name); }
+    if (!json_is_string(j)) {
+        return err_set(e, EBADMSG, "JWE header: \"%s\" is missing or not a string", name);
+    }
     *out = json_string_value(j);
     return 0;
 }
@@ -221,8 +236,8 @@ static int refuse_unsupported(const struct joined *h, struct err *e)
     return 0;
 }
 
-static int kek_by_ecdh(const struct joined *h, const struct crypto_key *key, const char *kdf_name, uint8_t *out,
-                       size_t out_len, struct err *e)
+static int kek_by_ecdh(const struct joined *h, const struct crypto_key *key, const char *kdf_name,
+                       uint8_t *out, size_t out_len, struct err *e)
 {
     json_t *epk_json;
     auto_jwk epk = {0};
@@ -242,13 +257,14 @@ static int kek_by_ecdh(const struct joined *h, const struct crypto_key *key, con
     return r < 0 ? err_set(e, -r, "JWE: key agreement failed") : 0;
 }
 
-static int open_cek(const struct joined *h, enum jwe_alg alg, const char *enc_name, const struct text *wrapped_text,
-                    const struct crypto_key *key, const uint8_t *dir_key, uint8_t cek[CEK_MAX], size_t cek_len,
-                    struct err *e)
+static int open_cek(const struct joined *h, enum jwe_alg alg, const char *enc_name,
+                    const struct text *wrapped_text, const struct crypto_key *key,
+                    const uint8_t *dir_key, uint8_t cek[CEK_MAX], size_t cek_len, struct err *e)
 {
     size_t i = alg_index(alg), wrapped_len, got = cek_len;
     uint8_t wrapped[CRYPTO_RSA_MAX], kek[32];
-    int r = decode_small("encrypted_key", wrapped_text->p, wrapped_text->len, wrapped, sizeof wrapped, &wrapped_len, e);
+    int r = decode_small("encrypted_key", wrapped_text->p, wrapped_text->len, wrapped,
+                         sizeof wrapped, &wrapped_len, e);
     if (r < 0) { return r; }
     if ((alg == JWE_DIR || alg == JWE_ECDH_ES) && wrapped_len != 0) {
         return err_set(e, EBADMSG, "JWE: \"encrypted_key\" with %s", algs[i].name);
@@ -256,17 +272,22 @@ static int open_cek(const struct joined *h, enum jwe_alg alg, const char *enc_na
 
     switch (alg) {
     case JWE_DIR:
-        if (cek_len != CEK_MAX) { return err_set(e, EBADMSG, "JWE: %s with a 32-byte key", enc_name); }
+        if (cek_len != CEK_MAX) {
+            return err_set(e, EBADMSG, "JWE: %s with a 32-byte key", enc_name);
+        }
         memcpy(cek, dir_key, cek_len);
         return 0;
     case JWE_ECDH_ES: return kek_by_ecdh(h, key, enc_name, cek, cek_len, e);
     case JWE_RSA_OAEP:
-    case JWE_RSA_OAEP_256: r = crypto_oaep_decrypt(key, algs[i].hash, wrapped, wrapped_len, cek, &got); break;
+    case JWE_RSA_OAEP_256:
+        r = crypto_oaep_decrypt(key, algs[i].hash, wrapped, wrapped_len, cek, &got);
+        break;
     case JWE_ECDH_ES_A128KW:
     case JWE_ECDH_ES_A192KW:
     case JWE_ECDH_ES_A256KW:
         if (wrapped_len != cek_len + 8) {
-            return err_set(e, EBADMSG, "JWE: \"encrypted_key\" of %zu bytes, %zu wanted", wrapped_len, cek_len + 8);
+            return err_set(e, EBADMSG, "JWE: \"encrypted_key\" of %zu bytes, %zu wanted",
+                           wrapped_len, cek_len + 8);
         }
         r = kek_by_ecdh(h, key, algs[i].name, kek, algs[i].kek_len, e);
         if (r < 0) { return r; }
@@ -274,12 +295,14 @@ static int open_cek(const struct joined *h, enum jwe_alg alg, const char *enc_na
         wipe(kek, sizeof kek);
         break;
     }
-    if (r < 0 || got != cek_len) { return err_set(e, EBADMSG, "JWE: the content key does not open with this key"); }
+    if (r < 0 || got != cek_len) {
+        return err_set(e, EBADMSG, "JWE: the content key does not open with this key");
+    }
     return 0;
 }
 
-static int open_content(const struct parsed *p, const uint8_t *cek, size_t cek_len, uint8_t **out, size_t *out_len,
-                        struct err *e)
+static int open_content(const struct parsed *p, const uint8_t *cek, size_t cek_len, uint8_t **out,
+                        size_t *out_len, struct err *e)
 {
     uint8_t iv[CRYPTO_GCM_IV_SIZE], tag[CRYPTO_GCM_TAG_SIZE];
     size_t iv_len, tag_len, len;
@@ -287,7 +310,8 @@ static int open_content(const struct parsed *p, const uint8_t *cek, size_t cek_l
     int r = decode_small("iv", p->iv.p, p->iv.len, iv, sizeof iv, &iv_len, e);
     if (r == 0) { r = decode_small("tag", p->tag.p, p->tag.len, tag, sizeof tag, &tag_len, e); }
     if (r == 0 && (iv_len != sizeof iv || tag_len != sizeof tag)) {
-        r = err_set(e, EBADMSG, "JWE: iv of %zu and tag of %zu bytes, 12 and 16 wanted", iv_len, tag_len);
+        r = err_set(e, EBADMSG, "JWE: iv of %zu and tag of %zu bytes, 12 and 16 wanted", iv_len,
+                    tag_len);
     }
     if (r == 0) { r = decode("ciphertext", p->ciphertext.p, p->ciphertext.len, &sealed, &len, e); }
     if (r < 0) { return r; }
@@ -301,9 +325,10 @@ static int open_content(const struct parsed *p, const uint8_t *cek, size_t cek_l
     return 0;
 }
 
-static int open_recipient(const struct parsed *p, const json_t *own_header, const struct text *wrapped, unsigned allowed,
-                          const struct crypto_key *key, const uint8_t *dir_key, uint8_t **out, size_t *out_len,
-                          struct err *e)
+static int open_recipient(const struct parsed *p, const json_t *own_header,
+                          const struct text *wrapped, unsigned allowed,
+                          const struct crypto_key *key, const uint8_t *dir_key, uint8_t **out,
+                          size_t *out_len, struct err *e)
 {
     struct joined h = {.parts = {p->header, p->shared, own_header}};
     const char *alg_name, *enc_name;
@@ -317,12 +342,14 @@ static int open_recipient(const struct parsed *p, const json_t *own_header, cons
         return err_set(e, ENOTSUP, "JWE header: algorithm \"%.20s\" is not allowed here", alg_name);
     }
     if (!alg_fits(alg, key, dir_key)) {
-        return err_set(e, EBADMSG, "JWE header: algorithm %s does not fit our key", algs[alg_index(alg)].name);
+        return err_set(e, EBADMSG, "JWE header: algorithm %s does not fit our key",
+                       algs[alg_index(alg)].name);
     }
     size_t enc = 0;
     while (enc < ARRAY_COUNT(encs) && strcmp(encs[enc].name, enc_name) != 0) { enc++; }
     if (enc == ARRAY_COUNT(encs)) {
-        return err_set(e, ENOTSUP, "JWE header: content encryption \"%.20s\" is not supported", enc_name);
+        return err_set(e, ENOTSUP, "JWE header: content encryption \"%.20s\" is not supported",
+                       enc_name);
     }
 
     uint8_t cek[CEK_MAX];
@@ -332,14 +359,18 @@ static int open_recipient(const struct parsed *p, const json_t *own_header, cons
     return r;
 }
 
-int jwe_decrypt(const char *text, size_t len, unsigned allowed, const struct crypto_key *key, const uint8_t *dir_key,
-                uint8_t **out, size_t *out_len, struct err *e)
+int jwe_decrypt(const char *text, size_t len, unsigned allowed, const struct crypto_key *key,
+                const uint8_t *dir_key, uint8_t **out, size_t *out_len, struct err *e)
 {
     auto_parsed p = {0};
-    if (key && !crypto_key_is_private(key)) { return err_set(e, EINVAL, "JWE: the key given is not a private key"); }
+    if (key && !crypto_key_is_private(key)) {
+        return err_set(e, EINVAL, "JWE: the key given is not a private key");
+    }
     int r = parse(text, len, &p, e);
     if (r < 0) { return r; }
-    if (!p.recipients) { return open_recipient(&p, p.one_header, &p.one, allowed, key, dir_key, out, out_len, e); }
+    if (!p.recipients) {
+        return open_recipient(&p, p.one_header, &p.one, allowed, key, dir_key, out, out_len, e);
+    }
 
     struct err last = {0};
     size_t count = json_array_size(p.recipients);
@@ -349,11 +380,13 @@ int jwe_decrypt(const char *text, size_t len, unsigned allowed, const struct cry
         last = (struct err){0};
         r = take_text(one, "encrypted_key", false, &wrapped, &last);
         if (r == 0) {
-            r = open_recipient(&p, json_object_get(one, "header"), &wrapped, allowed, key, dir_key, out, out_len, &last);
+            r = open_recipient(&p, json_object_get(one, "header"), &wrapped, allowed, key, dir_key,
+                               out, out_len, &last);
         }
         if (r == 0) { return 0; }
     }
-    return err_set(e, EBADMSG, "JWE: none of %zu recipients opens with this key; the last: %s", count, last.text);
+    return err_set(e, EBADMSG, "JWE: none of %zu recipients opens with this key; the last: %s",
+                   count, last.text);
 }
 
 /* ---- writing */
@@ -368,15 +401,20 @@ static int set_b64u(json_t *obj, const char *name, const void *p, size_t len)
     return json_object_set_new(obj, name, json_string_nocheck(text));
 }
 
-/* Wrap the content key for one recipient, or agree on one (dir, ECDH-ES); header gets alg and epk. */
-static int wrap_cek(const struct jwe_recipient *to, json_t *header, uint8_t cek[CEK_MAX], uint8_t *wrapped,
-                    size_t *wrapped_len, struct err *e)
+/*
+ * Wrap the content key for one recipient, or agree on one (dir, ECDH-ES); header gets alg and epk.
+ */
+static int wrap_cek(const struct jwe_recipient *to, json_t *header, uint8_t cek[CEK_MAX],
+                    uint8_t *wrapped, size_t *wrapped_len, struct err *e)
 {
     size_t i = alg_index(to->alg);
     if (algs[i].alg != to->alg || !alg_fits(to->alg, to->key, to->dir_key)) {
-        return err_set(e, EINVAL, "JWE: algorithm %s does not fit the recipient's key", jwe_alg_name(to->alg));
+        return err_set(e, EINVAL, "JWE: algorithm %s does not fit the recipient's key",
+                       jwe_alg_name(to->alg));
     }
-    if (json_object_set_new(header, "alg", json_string(algs[i].name)) != 0) { return out_of_memory(e); }
+    if (json_object_set_new(header, "alg", json_string(algs[i].name)) != 0) {
+        return out_of_memory(e);
+    }
     if (to->alg == JWE_DIR) {
         memcpy(cek, to->dir_key, CEK_MAX);
         *wrapped_len = 0;
@@ -409,7 +447,10 @@ static int wrap_cek(const struct jwe_recipient *to, json_t *header, uint8_t cek[
     return r < 0 ? err_set(e, -r, "JWE: key agreement failed") : 0;
 }
 
-/* The header as it will be authenticated: compact, names sorted, which is also the order CoCo's client rebuilds. */
+/*
+ * The header as it will be authenticated: compact, names sorted, which is also the order CoCo's
+ * client rebuilds.
+ */
 static int encode_header(const json_t *header, char **out)
 {
     auto_free char *text = json_dumps(header, JSON_COMPACT | JSON_SORT_KEYS);
@@ -423,13 +464,16 @@ static int encode_header(const json_t *header, char **out)
 }
 
 /* iv, ciphertext, tag into obj. */
-static int seal_content(json_t *obj, const char *aad, const uint8_t *cek, const void *plain, size_t len, struct err *e)
+static int seal_content(json_t *obj, const char *aad, const uint8_t *cek, const void *plain,
+                        size_t len, struct err *e)
 {
     uint8_t iv[CRYPTO_GCM_IV_SIZE], tag[CRYPTO_GCM_TAG_SIZE];
     auto_free uint8_t *sealed = malloc(len + 1);
     if (!sealed) { return out_of_memory(e); }
     int r = crypto_random(iv, sizeof iv);
-    if (r == 0) { r = crypto_gcm_seal(cek, CEK_MAX, iv, aad, strlen(aad), plain, len, sealed, tag); }
+    if (r == 0) {
+        r = crypto_gcm_seal(cek, CEK_MAX, iv, aad, strlen(aad), plain, len, sealed, tag);
+    }
     if (r < 0) { return err_set(e, -r, "JWE: encryption failed"); }
     if (set_b64u(obj, "iv", iv, sizeof iv) != 0 || set_b64u(obj, "ciphertext", sealed, len) != 0 ||
         set_b64u(obj, "tag", tag, sizeof tag) != 0) {
@@ -438,8 +482,8 @@ static int seal_content(json_t *obj, const char *aad, const uint8_t *cek, const 
     return 0;
 }
 
-static int build_flattened(const struct jwe_recipient *to, const uint8_t *cek_in, json_t **out, const void *plain,
-                           size_t len, struct err *e)
+static int build_flattened(const struct jwe_recipient *to, const uint8_t *cek_in, json_t **out,
+                           const void *plain, size_t len, struct err *e)
 {
     uint8_t cek[CEK_MAX], wrapped[CRYPTO_RSA_MAX];
     size_t wrapped_len = sizeof wrapped;
@@ -449,8 +493,10 @@ static int build_flattened(const struct jwe_recipient *to, const uint8_t *cek_in
     if (!header || !obj) { return out_of_memory(e); }
     memcpy(cek, cek_in, sizeof cek);
     int r = wrap_cek(to, header, cek, wrapped, &wrapped_len, e);
-    if (r == 0 && (encode_header(header, &aad) < 0 || json_object_set_new(obj, "protected", json_string(aad)) != 0 ||
-                   (wrapped_len > 0 && set_b64u(obj, "encrypted_key", wrapped, wrapped_len) != 0))) {
+    if (r == 0 &&
+        (encode_header(header, &aad) < 0 ||
+         json_object_set_new(obj, "protected", json_string(aad)) != 0 ||
+         (wrapped_len > 0 && set_b64u(obj, "encrypted_key", wrapped, wrapped_len) != 0))) {
         r = out_of_memory(e);
     }
     if (r == 0) { r = seal_content(obj, aad, cek, plain, len, e); }
@@ -460,15 +506,16 @@ static int build_flattened(const struct jwe_recipient *to, const uint8_t *cek_in
     return 0;
 }
 
-static int build_general(const struct jwe_recipient *to, size_t to_count, const uint8_t *cek_in, json_t **out,
-                         const void *plain, size_t len, struct err *e)
+static int build_general(const struct jwe_recipient *to, size_t to_count, const uint8_t *cek_in,
+                         json_t **out, const void *plain, size_t len, struct err *e)
 {
     uint8_t cek[CEK_MAX], wrapped[CRYPTO_RSA_MAX];
     auto_json header = json_pack("{s:s}", "enc", encs[0].name);
     auto_json obj = json_object();
     auto_free char *aad = NULL;
     json_t *recipients = json_array();
-    if (!header || !obj || encode_header(header, &aad) < 0 || json_object_set_new(obj, "protected", json_string(aad)) != 0 ||
+    if (!header || !obj || encode_header(header, &aad) < 0 ||
+        json_object_set_new(obj, "protected", json_string(aad)) != 0 ||
         json_object_set_new(obj, "recipients", recipients) != 0) {
         return out_of_memory(e);
     }
@@ -484,7 +531,9 @@ static int build_general(const struct jwe_recipient *to, size_t to_count, const 
         } else {
             r = wrap_cek(&to[i], own, cek, wrapped, &wrapped_len, e);
         }
-        if (r == 0 && set_b64u(one, "encrypted_key", wrapped, wrapped_len) != 0) { r = out_of_memory(e); }
+        if (r == 0 && set_b64u(one, "encrypted_key", wrapped, wrapped_len) != 0) {
+            r = out_of_memory(e);
+        }
     }
     if (r == 0) { r = seal_content(obj, aad, cek, plain, len, e); }
     wipe(cek, sizeof cek);
@@ -493,14 +542,17 @@ static int build_general(const struct jwe_recipient *to, size_t to_count, const 
     return 0;
 }
 
-static int build(const struct jwe_recipient *to, size_t to_count, const void *plain, size_t len, json_t **out,
-                 struct err *e)
+static int build(const struct jwe_recipient *to, size_t to_count, const void *plain, size_t len,
+                 json_t **out, struct err *e)
 {
     uint8_t cek[CEK_MAX];
     if (to_count == 0 || to_count > JWE_RECIPIENTS_MAX) {
-        return err_set(e, EINVAL, "JWE: %zu recipients, 1 to %d can be written", to_count, JWE_RECIPIENTS_MAX);
+        return err_set(e, EINVAL, "JWE: %zu recipients, 1 to %d can be written", to_count,
+                       JWE_RECIPIENTS_MAX);
     }
-    if (b64u_len(len) > JWE_TEXT_MAX - JWK_TEXT_MAX) { return err_set(e, E2BIG, "JWE: %zu bytes are too many", len); }
+    if (b64u_len(len) > JWE_TEXT_MAX - JWK_TEXT_MAX) {
+        return err_set(e, E2BIG, "JWE: %zu bytes are too many", len);
+    }
     int r = crypto_random(cek, sizeof cek);
     if (r < 0) { return err_set(e, -r, "JWE: no randomness"); }
     r = to_count == 1 ? build_flattened(to, cek, out, plain, len, e)
@@ -509,8 +561,8 @@ static int build(const struct jwe_recipient *to, size_t to_count, const void *pl
     return r;
 }
 
-int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *plain, size_t len, char **out,
-                struct err *e)
+int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *plain, size_t len,
+                char **out, struct err *e)
 {
     auto_json obj = NULL;
     int r = build(to, to_count, plain, len, &obj, e);
@@ -521,18 +573,22 @@ int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *pla
     return 0;
 }
 
-int jwe_encrypt_compact(const struct jwe_recipient *to, const void *plain, size_t len, char **out, struct err *e)
+int jwe_encrypt_compact(const struct jwe_recipient *to, const void *plain, size_t len, char **out,
+                        struct err *e)
 {
     static const char *const order[] = {"protected", "encrypted_key", "iv", "ciphertext", "tag"};
     auto_json obj = NULL;
     int r = build(to, 1, plain, len, &obj, e);
     if (r < 0) { return r; }
     size_t total = 0, at = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(order); i++) { total += json_string_length(json_object_get(obj, order[i])) + 1; }
+    for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
+        total += json_string_length(json_object_get(obj, order[i])) + 1;
+    }
     char *text = malloc(total);
     if (!text) { return out_of_memory(e); }
     for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
-        const json_t *part = json_object_get(obj, order[i]); /* encrypted_key may be absent: an empty part */
+        /* encrypted_key may be absent: an empty part */
+        const json_t *part = json_object_get(obj, order[i]);
         size_t n = json_string_length(part);
         if (n > 0) { memcpy(text + at, json_string_value(part), n); }
         at += n;

@@ -12,11 +12,8 @@ static const struct {
     enum crypto_key_type type;
     const char *kty, *crv;
 } kinds[] = {
-    {CRYPTO_RSA, "RSA", NULL},
-    {CRYPTO_P256, "EC", "P-256"},
-    {CRYPTO_P384, "EC", "P-384"},
-    {CRYPTO_P521, "EC", "P-521"},
-    {CRYPTO_ED25519, "OKP", "Ed25519"},
+    {CRYPTO_RSA, "RSA", NULL},    {CRYPTO_P256, "EC", "P-256"},       {CRYPTO_P384, "EC", "P-384"},
+    {CRYPTO_P521, "EC", "P-521"}, {CRYPTO_ED25519, "OKP", "Ed25519"},
 };
 
 void jwk_fini(struct jwk *k)
@@ -33,8 +30,8 @@ struct numbers {
     size_t used;
 };
 
-static int take_number(const json_t *j, const char *name, bool required, struct numbers *n, struct view *out,
-                       struct err *e)
+static int take_number(const json_t *j, const char *name, bool required, struct numbers *n,
+                       struct view *out, struct err *e)
 {
     const char *text;
     size_t len;
@@ -44,20 +41,24 @@ static int take_number(const json_t *j, const char *name, bool required, struct 
     uint8_t *at = n->bytes + n->used;
     r = b64u_decode(text, strlen(text), at, sizeof n->bytes - n->used, &len);
     if (r == -ENOSPC) { return err_set(e, E2BIG, "JWK: member \"%s\" is too long", name); }
-    if (r < 0 || len == 0) { return err_set(e, EBADMSG, "JWK: member \"%s\" is not base64url", name); }
+    if (r < 0 || len == 0) {
+        return err_set(e, EBADMSG, "JWK: member \"%s\" is not base64url", name);
+    }
     n->used += len;
     *out = (struct view){.p = at, .len = len};
     return 0;
 }
 
-static int take_parts(const json_t *j, enum crypto_key_type t, struct numbers *n, struct crypto_parts *p, struct err *e)
+static int take_parts(const json_t *j, enum crypto_key_type t, struct numbers *n,
+                      struct crypto_parts *p, struct err *e)
 {
     const struct {
         const char *name;
         bool required;
         struct view *to;
-    } rsa[] = {{"n", true, &p->n},   {"e", true, &p->e},   {"d", false, &p->d},   {"p", false, &p->p},
-               {"q", false, &p->q},  {"dp", false, &p->dp}, {"dq", false, &p->dq}, {"qi", false, &p->qi}},
+    } rsa[] = {{"n", true, &p->n},    {"e", true, &p->e},   {"d", false, &p->d},
+               {"p", false, &p->p},   {"q", false, &p->q},  {"dp", false, &p->dp},
+               {"dq", false, &p->dq}, {"qi", false, &p->qi}},
       ec[] = {{"x", true, &p->x}, {"y", true, &p->y}, {"d", false, &p->d}},
       okp[] = {{"x", true, &p->x}, {"d", false, &p->d}}, *members = ec;
     size_t count = ARRAY_COUNT(ec);
@@ -83,7 +84,9 @@ static int take_name(const json_t *j, const char *name, char *out, size_t cap, s
     int r = json_get_text("JWK", j, name, &text, e);
     if (r < 0) { return r; }
     size_t len = strlen(text);
-    if (len >= cap) { return err_set(e, E2BIG, "JWK: member \"%s\" is longer than %zu bytes", name, cap - 1); }
+    if (len >= cap) {
+        return err_set(e, E2BIG, "JWK: member \"%s\" is longer than %zu bytes", name, cap - 1);
+    }
     memcpy(out, text, len + 1);
     return 0;
 }
@@ -103,7 +106,8 @@ static int kind_of(const json_t *j, enum crypto_key_type *out, struct err *e)
             return 0;
         }
     }
-    return err_set(e, ENOTSUP, "JWK: kty \"%.20s\" crv \"%.20s\" is not supported", kty, crv ? crv : "");
+    return err_set(e, ENOTSUP, "JWK: kty \"%.20s\" crv \"%.20s\" is not supported", kty,
+                   crv ? crv : "");
 }
 
 int jwk_from_json(const json_t *j, struct jwk *out, struct err *e)

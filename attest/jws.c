@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signed text [RFC 7515], compact serialisation, and the little that JWT adds [RFC 7519]. Reads bytes of strangers.
- * One table says which key type an algorithm is for: confusion of algorithms has no place to start. See jose.h, J2.
+ * Signed text [RFC 7515], compact serialisation, and the little that JWT adds [RFC 7519]. Reads
+ * bytes of strangers. One table says which key type an algorithm is for: confusion of algorithms
+ * has no place to start. See jose.h, J2.
  */
 #include "attest/jose.h"
 
@@ -58,14 +59,18 @@ void jws_fini(struct jws *s)
 
 /* ---- in */
 
-static int decode_part(const char *name, const char *text, size_t len, size_t max, uint8_t **out, size_t *out_len,
-                       struct err *e)
+static int decode_part(const char *name, const char *text, size_t len, size_t max, uint8_t **out,
+                       size_t *out_len, struct err *e)
 {
     size_t cap = b64_decoded_max(len);
-    if (cap > max + 3) { return err_set(e, E2BIG, "JWS: %s of %zu characters is too long", name, len); }
+    if (cap > max + 3) {
+        return err_set(e, E2BIG, "JWS: %s of %zu characters is too long", name, len);
+    }
     auto_free uint8_t *p = malloc(cap + 1);
     if (!p) { return err_set(e, ENOMEM, "JWS: out of memory"); }
-    if (b64u_decode(text, len, p, cap, out_len) < 0) { return err_set(e, EBADMSG, "JWS: %s is not base64url", name); }
+    if (b64u_decode(text, len, p, cap, out_len) < 0) {
+        return err_set(e, EBADMSG, "JWS: %s is not base64url", name);
+    }
     p[*out_len] = '\0';
     *out = steal_ptr(&p);
     return 0;
@@ -91,7 +96,9 @@ static int parse_header(const uint8_t *text, size_t len, struct jws *s, struct e
 
 int jws_parse(const char *text, size_t len, struct jws *out, struct err *e)
 {
-    if (len > JWS_TEXT_MAX) { return err_set(e, E2BIG, "JWS: %zu characters, at most %u are read", len, JWS_TEXT_MAX); }
+    if (len > JWS_TEXT_MAX) {
+        return err_set(e, E2BIG, "JWS: %zu characters, at most %u are read", len, JWS_TEXT_MAX);
+    }
     const char *dot1 = memchr(text, '.', len);
     const char *dot2 = dot1 ? memchr(dot1 + 1, '.', len - (size_t)(dot1 + 1 - text)) : NULL;
     if (!dot2) { return err_set(e, EBADMSG, "JWS: not three parts with dots between them"); }
@@ -99,13 +106,16 @@ int jws_parse(const char *text, size_t len, struct jws *out, struct err *e)
     auto_jws s = {.signed_text = {.p = (const uint8_t *)text, .len = (size_t)(dot2 - text)}};
     auto_free uint8_t *header = NULL;
     size_t header_len;
-    int r = decode_part("header", text, (size_t)(dot1 - text), JWS_TEXT_MAX, &header, &header_len, e);
+    int r =
+        decode_part("header", text, (size_t)(dot1 - text), JWS_TEXT_MAX, &header, &header_len, e);
     if (r == 0) { r = parse_header(header, header_len, &s, e); }
     if (r == 0) {
-        r = decode_part("payload", dot1 + 1, (size_t)(dot2 - dot1 - 1), JWS_TEXT_MAX, &s.payload_raw, &s.payload_len, e);
+        r = decode_part("payload", dot1 + 1, (size_t)(dot2 - dot1 - 1), JWS_TEXT_MAX,
+                        &s.payload_raw, &s.payload_len, e);
     }
     if (r == 0) {
-        r = decode_part("signature", dot2 + 1, len - (size_t)(dot2 + 1 - text), SIG_MAX, &s.sig, &s.sig_len, e);
+        r = decode_part("signature", dot2 + 1, len - (size_t)(dot2 + 1 - text), SIG_MAX, &s.sig,
+                        &s.sig_len, e);
     }
     if (r < 0) { return r; }
     *out = s;
@@ -134,17 +144,21 @@ int jws_verify(const struct jws *s, const struct crypto_key *key, unsigned allow
         if (r == 0 && algs[i].key == CRYPTO_RSA) {
             r = crypto_rsa_verify(key, algs[i].padding, algs[i].hash, digest, s->sig, s->sig_len);
         } else if (r == 0) {
-            r = crypto_ecdsa_verify(key, digest, crypto_hash_size(algs[i].hash), s->sig, s->sig_len);
+            r = crypto_ecdsa_verify(key, digest, crypto_hash_size(algs[i].hash), s->sig,
+                                    s->sig_len);
         }
     }
-    if (r == -EKEYREJECTED) { return err_set(e, EKEYREJECTED, "JWS: the %s signature is wrong", name); }
+    if (r == -EKEYREJECTED) {
+        return err_set(e, EKEYREJECTED, "JWS: the %s signature is wrong", name);
+    }
     if (r < 0) { return err_set(e, -r, "JWS: the %s signature cannot be checked", name); }
     return 0;
 }
 
 /* ---- out */
 
-static int sign_text(const struct crypto_key *key, size_t i, const char *text, size_t len, uint8_t *sig, size_t *sig_len)
+static int sign_text(const struct crypto_key *key, size_t i, const char *text, size_t len,
+                     uint8_t *sig, size_t *sig_len)
 {
     uint8_t digest[CRYPTO_HASH_MAX];
     if (algs[i].alg == JWS_EDDSA) {
@@ -155,8 +169,8 @@ static int sign_text(const struct crypto_key *key, size_t i, const char *text, s
     return r < 0 ? r : crypto_ecdsa_sign(key, digest, crypto_hash_size(algs[i].hash), sig, sig_len);
 }
 
-int jws_sign(const struct crypto_key *key, const json_t *header, const void *payload, size_t len, char **out,
-             struct err *e)
+int jws_sign(const struct crypto_key *key, const json_t *header, const void *payload, size_t len,
+             char **out, struct err *e)
 {
     size_t i = 0;
     while (i < ARRAY_COUNT(algs) && algs[i].key != crypto_key_type(key)) { i++; }
@@ -192,23 +206,28 @@ int jws_sign(const struct crypto_key *key, const json_t *header, const void *pay
 
 /* ---- JWT */
 
-int jwt_sign(const struct crypto_key *key, const json_t *header, const json_t *claims, char **out, struct err *e)
+int jwt_sign(const struct crypto_key *key, const json_t *header, const json_t *claims, char **out,
+             struct err *e)
 {
     auto_json h = json_pack("{s:s}", "typ", "JWT");
     auto_free char *text = json_dumps(claims, JSON_COMPACT);
-    if (!h || !text || (header && json_object_update((json_t *)h, (json_t *)(uintptr_t)header) != 0)) {
+    if (!h || !text ||
+        (header && json_object_update((json_t *)h, (json_t *)(uintptr_t)header) != 0)) {
         return err_set(e, ENOMEM, "JWT: out of memory");
     }
     return jws_sign(key, h, text, strlen(text), out, e);
 }
 
-int jwt_verify(const char *text, size_t len, const struct crypto_key *key, unsigned allowed, json_t **out, struct err *e)
+int jwt_verify(const char *text, size_t len, const struct crypto_key *key, unsigned allowed,
+               json_t **out, struct err *e)
 {
     auto_jws s = {0};
     auto_json claims = NULL;
     int r = jws_parse(text, len, &s, e);
     if (r == 0) { r = jws_verify(&s, key, allowed, e); }
-    if (r == 0) { r = json_load_strict("JWT claims", s.payload_raw, s.payload_len, JWS_TEXT_MAX, &claims, e); }
+    if (r == 0) {
+        r = json_load_strict("JWT claims", s.payload_raw, s.payload_len, JWS_TEXT_MAX, &claims, e);
+    }
     if (r < 0) { return r; }
     if (!json_is_object(claims)) { return err_set(e, EBADMSG, "JWT claims: not an object"); }
     *out = steal_ptr(&claims);
@@ -224,7 +243,9 @@ static int take_time(const json_t *claims, const char *name, int64_t *out, struc
         return 0;
     }
     double v = json_is_real(j) ? json_real_value(j) : -1;
-    if (!(v >= 0 && v < 1e15)) { return err_set(e, EBADMSG, "JWT: claim \"%s\" is not a time", name); }
+    if (!(v >= 0 && v < 1e15)) {
+        return err_set(e, EBADMSG, "JWT: claim \"%s\" is not a time", name);
+    }
     *out = (int64_t)v;
     return 0;
 }
@@ -232,7 +253,9 @@ static int take_time(const json_t *claims, const char *name, int64_t *out, struc
 int jwt_check_times(const json_t *claims, int64_t now, int64_t leeway, struct err *e)
 {
     int64_t exp, nbf;
-    if (!json_object_get(claims, "exp")) { return err_set(e, EKEYEXPIRED, "JWT: claim \"exp\" is missing"); }
+    if (!json_object_get(claims, "exp")) {
+        return err_set(e, EKEYEXPIRED, "JWT: claim \"exp\" is missing");
+    }
     int r = take_time(claims, "exp", &exp, e);
     if (r < 0) { return r; }
     if (exp < now - leeway) {
@@ -242,7 +265,8 @@ int jwt_check_times(const json_t *claims, int64_t now, int64_t leeway, struct er
         r = take_time(claims, "nbf", &nbf, e);
         if (r < 0) { return r; }
         if (nbf > now + leeway) {
-            return err_set(e, EKEYREJECTED, "JWT: not valid before %" PRId64 ", it is %" PRId64, nbf, now);
+            return err_set(e, EKEYREJECTED, "JWT: not valid before %" PRId64 ", it is %" PRId64,
+                           nbf, now);
         }
     }
     return 0;

@@ -16,11 +16,13 @@
 
 void measure_snp_init(struct measure_snp *m) { memset(m->digest, 0, sizeof m->digest); }
 
-int measure_snp_page(struct measure_snp *m, enum measure_page_type type, uint64_t gpa, const uint8_t *page)
+int measure_snp_page(struct measure_snp *m, enum measure_page_type type, uint64_t gpa,
+                     const uint8_t *page)
 {
     uint8_t info[INFO_SIZE] = {0};
     bool has_content = type == MEASURE_NORMAL || type == MEASURE_VMSA;
-    if (type < MEASURE_NORMAL || type > MEASURE_CPUID || has_content != (page != NULL) || gpa % MEASURE_PAGE != 0) {
+    if (type < MEASURE_NORMAL || type > MEASURE_CPUID || has_content != (page != NULL) ||
+        gpa % MEASURE_PAGE != 0) {
         return -EINVAL;
     }
     memcpy(info, m->digest, sizeof m->digest);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See sim_signer.h. A new key is written to a file of its own and linked into place: link() fails when somebody was
- * first, and then theirs is read. So a key file is whole or absent, never half written.
+ * See sim_signer.h. A new key is written to a file of its own and linked into place: link() fails
+ * when somebody was first, and then theirs is read. So a key file is whole or absent, never half
+ * written.
  */
 #include "attest/sim_signer.h"
 
@@ -43,7 +44,9 @@ int sim_signer_path(char *out, size_t cap, struct err *e)
     } else {
         return err_set(e, ENOENT, "sim key: neither XDG_STATE_HOME nor HOME says where it belongs");
     }
-    if (n < 0 || (size_t)n >= cap) { return err_set(e, ENAMETOOLONG, "sim key: the path is too long"); }
+    if (n < 0 || (size_t)n >= cap) {
+        return err_set(e, ENAMETOOLONG, "sim key: the path is too long");
+    }
     return 0;
 }
 
@@ -55,7 +58,8 @@ static int check_file(const char *path, int fd, struct err *e)
     if (fstat(fd, &st) < 0) { return err_set(e, errno, "sim key %s: %s", path, strerror(errno)); }
     if (!S_ISREG(st.st_mode)) { return err_set(e, EINVAL, "sim key %s: not a regular file", path); }
     if (st.st_uid != geteuid()) {
-        return err_set(e, EPERM, "sim key %s: belongs to user %u, not to us", path, (unsigned)st.st_uid);
+        return err_set(e, EPERM, "sim key %s: belongs to user %u, not to us", path,
+                       (unsigned)st.st_uid);
     }
     if ((st.st_mode & 077) != 0) {
         return err_set(e, EPERM, "sim key %s: mode %04o lets others in, wanted 0600", path,
@@ -97,7 +101,8 @@ static int load(const char *path, struct crypto_key **out, struct err *e)
 {
     auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
-        return errno == ENOENT ? -ENOENT : err_set(e, errno, "sim key %s: %s", path, strerror(errno));
+        return errno == ENOENT ? -ENOENT
+                               : err_set(e, errno, "sim key %s: %s", path, strerror(errno));
     }
     int r = check_file(path, fd, e);
     return r < 0 ? r : read_key(path, fd, out, e);
@@ -138,7 +143,9 @@ static int write_linked(const char *path, const char *pem, size_t len, struct er
 {
     char temp[512];
     int n = snprintf(temp, sizeof temp, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof temp) { return err_set(e, ENAMETOOLONG, "sim key: the path is too long"); }
+    if (n < 0 || (size_t)n >= sizeof temp) {
+        return err_set(e, ENAMETOOLONG, "sim key: the path is too long");
+    }
     auto_fd fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
     if (fd < 0) { return err_set(e, errno, "sim key: create %s: %s", temp, strerror(errno)); }
     int r = write_all(fd, pem, len);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See toml.h. Reads bytes of strangers (initdata passes through the host). One pass, one struct; what may still be added
- * to a table depends on how it came to be, so every table has one of four origins:
+ * See toml.h. Reads bytes of strangers (initdata passes through the host). One pass, one struct;
+ * what may still be added to a table depends on how it came to be, so every table has one of four
+ * origins:
  *
  *   T1  `implied` tables (parents of a header) may be opened once by a header
  *   T2  `header` tables may get sub-tables by header, never a second header
- *   T3  `dotted` tables grow only by dotted keys of the table they stand in, and get sub-tables by header
+ *   T3  `dotted` tables grow only by dotted keys of the table they stand in, and get sub-tables by
+ *       header
  *   T4  `inline` tables and plain arrays never change once closed
  */
 #include "attest/toml.h"
@@ -17,15 +19,17 @@
 
 enum origin { ORIGIN_IMPLIED = 1, ORIGIN_HEADER, ORIGIN_DOTTED, ORIGIN_INLINE, ORIGIN_TABLES };
 
+struct known {
+    const json_t *node; /* borrowed; stays where it is as long as the root lives */
+    enum origin origin;
+};
+
 struct reader {
     const char *what;
     const char *p, *end;
     unsigned line;
     json_t *current; /* table that key lines go to; borrowed from the root */
-    struct {
-        const json_t *node; /* borrowed; stays where it is as long as the root lives */
-        enum origin origin;
-    } *origins;
+    struct known *origins;
     size_t origin_count;
     struct err *e;
 };
@@ -36,8 +40,12 @@ struct key {
     size_t count;
 };
 
-#define FAIL(r, fmt, ...) err_set((r)->e, EBADMSG, "%s: line %u: " fmt, (r)->what, (r)->line, ##__VA_ARGS__)
-static int out_of_memory(struct reader *r) { return err_set(r->e, ENOMEM, "%s: out of memory", r->what); }
+#define FAIL(r, fmt, ...)                                                                          \
+    err_set((r)->e, EBADMSG, "%s: line %u: " fmt, (r)->what, (r)->line, ##__VA_ARGS__)
+static int out_of_memory(struct reader *r)
+{
+    return err_set(r->e, ENOMEM, "%s: out of memory", r->what);
+}
 
 /* ---- origins */
 
@@ -49,7 +57,9 @@ static int origin_set(struct reader *r, const json_t *node, enum origin o)
             return 0;
         }
     }
-    if (r->origin_count == TOML_TABLES_MAX) { return FAIL(r, "more than %d tables", TOML_TABLES_MAX); }
+    if (r->origin_count == TOML_TABLES_MAX) {
+        return FAIL(r, "more than %d tables", TOML_TABLES_MAX);
+    }
     r->origins[r->origin_count].node = node;
     r->origins[r->origin_count].origin = o;
     r->origin_count++;
@@ -67,7 +77,8 @@ static enum origin origin_of(const struct reader *r, const json_t *node)
 
 /* ---- characters */
 
-static char peek(const struct reader *r) { return r->p < r->end ? *r->p : '\0'; } /* NUL in the text is refused first */
+/* NUL is the end: inside the text it was refused first. */
+static char peek(const struct reader *r) { return r->p < r->end ? *r->p : '\0'; }
 
 static bool take(struct reader *r, const char *lit)
 {
@@ -106,12 +117,13 @@ static void skip_lines(struct reader *r)
 
 static bool is_bare(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
 }
 
 /*
- * For the whole text: control characters but tab and line ends, a carriage return that ends no line, and what is not
- * UTF-8 are refused.
+ * For the whole text: control characters but tab and line ends, a carriage return that ends no
+ * line, and what is not UTF-8 are refused.
  */
 static int check_text(struct reader *r)
 {
@@ -153,7 +165,9 @@ static int put_code_point(struct reader *r, struct buffer *b, int digits)
         v = v << 4 | (uint32_t)d;
         r->p++;
     }
-    if (v == 0 || v > 0x10ffff || (v >= 0xd800 && v < 0xe000)) { return FAIL(r, "escape is not a character"); }
+    if (v == 0 || v > 0x10ffff || (v >= 0xd800 && v < 0xe000)) {
+        return FAIL(r, "escape is not a character");
+    }
     /* UTF-8 is never longer than the escape it stands for. */
     if (v < 0x80) {
         b->p[b->len++] = (char)v;
@@ -189,7 +203,9 @@ static int put_escape(struct reader *r, struct buffer *b, bool multi)
     if (multi) { /* a backslash at the end of a line takes the white space that follows with it */
         skip_blanks(r);
         if (take_newline(r)) {
-            do { skip_blanks(r); } while (take_newline(r));
+            do {
+                skip_blanks(r);
+            } while (take_newline(r));
             return 0;
         }
     }
@@ -275,7 +291,9 @@ static int read_key(struct reader *r, struct key *k)
     k->count = 0;
     do {
         skip_blanks(r);
-        if (k->count == TOML_DEPTH_MAX) { return FAIL(r, "key of more than %d parts", TOML_DEPTH_MAX); }
+        if (k->count == TOML_DEPTH_MAX) {
+            return FAIL(r, "key of more than %d parts", TOML_DEPTH_MAX);
+        }
         int rc = read_key_part(r, k->part[k->count]);
         if (rc < 0) { return rc; }
         k->count++;
@@ -327,7 +345,9 @@ static int read_array(struct reader *r, int depth, json_t **out)
         if (rc < 0) { return rc; }
         if (json_array_append_new(a, v) != 0) { return out_of_memory(r); }
         skip_lines(r);
-        if (!take(r, ",") && peek(r) != ']') { return FAIL(r, "array: found neither \",\" nor \"]\""); }
+        if (!take(r, ",") && peek(r) != ']') {
+            return FAIL(r, "array: found neither \",\" nor \"]\"");
+        }
     }
     *out = steal_ptr(&a);
     return 0;
@@ -347,7 +367,9 @@ static int read_inline_table(struct reader *r, int depth, json_t **out)
             json_t *v;
             int rc = read_key(r, &k);
             if (rc < 0) { return rc; }
-            if (!take(r, "=")) { return FAIL(r, "inline table: \"=\" is missing behind \"%.40s\"", k.part[0]); }
+            if (!take(r, "=")) {
+                return FAIL(r, "inline table: \"=\" is missing behind \"%.40s\"", k.part[0]);
+            }
             rc = read_value(r, depth + 1, &v);
             if (rc == 0) { rc = set_dotted(r, t, &k, v); }
             if (rc < 0) { return rc; }
@@ -389,7 +411,10 @@ static int read_value(struct reader *r, int depth, json_t **out)
 
 /* ---- the tree */
 
-/* table.k = value; parents of a dotted key are made on the way (T3). Takes value over, also on failure. */
+/*
+ * table.k = value; parents of a dotted key are made on the way (T3). Takes value over, also on
+ * failure.
+ */
 static int set_dotted(struct reader *r, json_t *table, const struct key *k, json_t *take_value)
 {
     auto_json v = take_value;
@@ -436,7 +461,9 @@ static int walk_header(struct reader *r, json_t *root, const struct key *k, json
 static int open_table(struct reader *r, json_t *parent, const char *name)
 {
     json_t *t = json_object_get(parent, name);
-    if (t && origin_of(r, t) != ORIGIN_IMPLIED) { return FAIL(r, "\"%.40s\" is defined already", name); }
+    if (t && origin_of(r, t) != ORIGIN_IMPLIED) {
+        return FAIL(r, "\"%.40s\" is defined already", name);
+    }
     if (!t) {
         t = json_object();
         if (json_object_set_new(parent, name, t) != 0) { return out_of_memory(r); }
@@ -448,7 +475,9 @@ static int open_table(struct reader *r, json_t *parent, const char *name)
 static int open_array_table(struct reader *r, json_t *parent, const char *name)
 {
     json_t *a = json_object_get(parent, name), *t;
-    if (a && origin_of(r, a) != ORIGIN_TABLES) { return FAIL(r, "\"%.40s\" is defined already", name); }
+    if (a && origin_of(r, a) != ORIGIN_TABLES) {
+        return FAIL(r, "\"%.40s\" is defined already", name);
+    }
     if (!a) {
         a = json_array();
         if (json_object_set_new(parent, name, a) != 0) { return out_of_memory(r); }
@@ -472,7 +501,8 @@ static int read_header(struct reader *r, json_t *root)
     if (!take(r, array ? "]]" : "]")) { return FAIL(r, "table header without an end"); }
     rc = walk_header(r, root, &k, &parent);
     if (rc < 0) { return rc; }
-    return array ? open_array_table(r, parent, k.part[k.count - 1]) : open_table(r, parent, k.part[k.count - 1]);
+    return array ? open_array_table(r, parent, k.part[k.count - 1])
+                 : open_table(r, parent, k.part[k.count - 1]);
 }
 
 static int read_pair(struct reader *r)
@@ -502,9 +532,12 @@ static int read_all(struct reader *r, json_t *root)
     return rc;
 }
 
-int toml_load(const char *what, const void *text, size_t len, size_t max, json_t **out, struct err *e)
+int toml_load(const char *what, const void *text, size_t len, size_t max, json_t **out,
+              struct err *e)
 {
-    if (len > max) { return err_set(e, E2BIG, "%s: %zu bytes of TOML, at most %zu are read", what, len, max); }
+    if (len > max) {
+        return err_set(e, E2BIG, "%s: %zu bytes of TOML, at most %zu are read", what, len, max);
+    }
     struct reader r = {.what = what, .p = text, .end = (const char *)text + len, .line = 1, .e = e};
     auto_json root = json_object();
     r.origins = calloc(TOML_TABLES_MAX, sizeof *r.origins);
@@ -519,7 +552,7 @@ int toml_only_known(const char *what, const json_t *obj, const char *const *know
 {
     const char *name;
     json_t *unused;
-    json_object_foreach((json_t *)(uintptr_t)obj, name, unused) {
+    json_object_foreach ((json_t *)(uintptr_t)obj, name, unused) {
         (void)unused;
         size_t i = 0;
         while (known[i] && strcmp(known[i], name) != 0) { i++; }

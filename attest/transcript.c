@@ -10,11 +10,15 @@
 
 #define ADDITIONAL_MAX 4096
 
-_Static_assert(sizeof REPORT_FORM_MARK - 1 == TRANSCRIPT_REPORT_DATA - CRYPTO_SHA384_SIZE, "the mark fills the rest");
+_Static_assert(sizeof REPORT_FORM_MARK - 1 == TRANSCRIPT_REPORT_DATA - CRYPTO_SHA384_SIZE,
+               "the mark fills the rest");
 
 int transcript_tee_key(const json_t *jwk, json_t **out, struct err *e)
 {
-    static const char *const ec[] = {"kty", "crv", "alg", "x", "y", NULL}, *const rsa[] = {"kty", "alg", "n", "e", NULL};
+    static const char *const ec[] = {"kty", "crv", "alg", "x", "y", NULL}, *const rsa[] = {"kty",
+                                                                                           "alg",
+                                                                                           "n", "e",
+                                                                                           NULL};
     const char *kty, *text;
     int r = json_get_text("tee-pubkey", jwk, "kty", &kty, e);
     if (r < 0) { return r; }
@@ -34,14 +38,17 @@ int transcript_tee_key(const json_t *jwk, json_t **out, struct err *e)
     return 0;
 }
 
-int transcript_report_data(const char *nonce, const json_t *tee_key, const char *additional, enum crypto_hash h,
-                           uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e)
+int transcript_report_data(const char *nonce, const json_t *tee_key, const char *additional,
+                           enum crypto_hash h, uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e)
 {
-    auto_json j = json_pack("{s:s, s:s, s:O}", "additional-evidence", additional, "nonce", nonce, "tee-pubkey", tee_key);
+    auto_json j = json_pack("{s:s, s:s, s:O}", "additional-evidence", additional, "nonce", nonce,
+                            "tee-pubkey", tee_key);
     auto_free char *text = NULL;
     size_t len;
     uint8_t data[TRANSCRIPT_REPORT_DATA] = {0};
-    if (!j || json_canonical(j, &text, &len) < 0) { return err_set(e, EINVAL, "report data: cannot be formed"); }
+    if (!j || json_canonical(j, &text, &len) < 0) {
+        return err_set(e, EINVAL, "report data: cannot be formed");
+    }
     int r = crypto_digest(h, text, len, data);
     if (r < 0) { return err_set(e, -r, "report data: no such hash"); }
     memcpy(out, data, sizeof data);
@@ -54,16 +61,21 @@ int transcript_registers_format(const struct transcript_registers *g, char **out
     for (size_t i = 0; i < REPORT_REGISTERS; i++) {
         char hex[HEX_LEN(REPORT_REGISTER_SIZE)];
         hex_encode(g->value[i], REPORT_REGISTER_SIZE, hex);
-        if (json_array_append_new(list, json_string(hex)) != 0) { return err_set(e, ENOMEM, "registers: out of memory"); }
+        if (json_array_append_new(list, json_string(hex)) != 0) {
+            return err_set(e, ENOMEM, "registers: out of memory");
+        }
     }
-    auto_json j = json_pack("{s:I, s:O}", "launch_flags", (json_int_t)g->launch_flags, "registers", list);
+    auto_json j =
+        json_pack("{s:I, s:O}", "launch_flags", (json_int_t)g->launch_flags, "registers", list);
     size_t len;
-    if (!j || json_canonical(j, out, &len) < 0) { return err_set(e, ENOMEM, "registers: out of memory"); }
+    if (!j || json_canonical(j, out, &len) < 0) {
+        return err_set(e, ENOMEM, "registers: out of memory");
+    }
     return 0;
 }
 
-int transcript_registers_parse(const char *additional, struct transcript_registers *out, bool *out_present,
-                               struct err *e)
+int transcript_registers_parse(const char *additional, struct transcript_registers *out,
+                               bool *out_present, struct err *e)
 {
     static const char what[] = "additional evidence";
     struct transcript_registers g = {0};
@@ -75,16 +87,18 @@ int transcript_registers_parse(const char *additional, struct transcript_registe
     }
     int r = json_load_strict(what, additional, strlen(additional), ADDITIONAL_MAX, &j, e);
     if (r < 0) { return r; }
-    const json_t *list = json_object_get(j, "registers"), *flags = json_object_get(j, "launch_flags");
-    if (json_object_size(j) != 2 || json_array_size(list) != REPORT_REGISTERS || !json_is_integer(flags) ||
-        json_integer_value(flags) < 0 || json_integer_value(flags) > UINT32_MAX) {
+    const json_t *list = json_object_get(j, "registers"),
+                 *flags = json_object_get(j, "launch_flags");
+    if (json_object_size(j) != 2 || json_array_size(list) != REPORT_REGISTERS ||
+        !json_is_integer(flags) || json_integer_value(flags) < 0 ||
+        json_integer_value(flags) > UINT32_MAX) {
         return err_set(e, EBADMSG, "%s: wanted launch_flags and four registers", what);
     }
     g.launch_flags = (uint32_t)json_integer_value(flags);
     for (size_t i = 0; i < REPORT_REGISTERS; i++) {
         const json_t *v = json_array_get(list, i);
-        if (!json_is_string(v) ||
-            !hex_decode(json_string_value(v), json_string_length(v), g.value[i], REPORT_REGISTER_SIZE)) {
+        if (!json_is_string(v) || !hex_decode(json_string_value(v), json_string_length(v),
+                                              g.value[i], REPORT_REGISTER_SIZE)) {
             return err_set(e, EBADMSG, "%s: register %zu is not 96 hexadecimal digits", what, i);
         }
     }
@@ -94,10 +108,12 @@ int transcript_registers_parse(const char *additional, struct transcript_registe
 }
 
 void transcript_register_form(const struct transcript_registers *g, bool sealed,
-                              const uint8_t data[TRANSCRIPT_REPORT_DATA], uint8_t out[TRANSCRIPT_REPORT_DATA])
+                              const uint8_t data[TRANSCRIPT_REPORT_DATA],
+                              uint8_t out[TRANSCRIPT_REPORT_DATA])
 {
     uint32_t f = g->launch_flags;
-    uint8_t state[5] = {(uint8_t)f, (uint8_t)(f >> 8), (uint8_t)(f >> 16), (uint8_t)(f >> 24), sealed ? 1 : 0};
+    uint8_t state[5] = {(uint8_t)f, (uint8_t)(f >> 8), (uint8_t)(f >> 16), (uint8_t)(f >> 24),
+                        sealed ? 1 : 0};
     uint8_t digest[CRYPTO_SHA384_SIZE];
     struct crypto_sha c;
     (void)!crypto_sha_init(&c, CRYPTO_SHA384);

@@ -14,8 +14,8 @@ static struct verdict_reason *next_reason(struct verdict *v)
     return &v->reasons[i < VERDICT_REASONS_MAX ? i : VERDICT_REASONS_MAX - 1];
 }
 
-void verdict_refuse(struct verdict *v, const char *check, const char *code, const char *found, const char *wanted,
-                    const char *fmt, ...)
+void verdict_refuse(struct verdict *v, const char *check, const char *code, const char *found,
+                    const char *wanted, const char *fmt, ...)
 {
     struct verdict_reason *r = next_reason(v);
     va_list ap;
@@ -28,8 +28,8 @@ void verdict_refuse(struct verdict *v, const char *check, const char *code, cons
     va_end(ap);
 }
 
-void verdict_refuse_bytes(struct verdict *v, const char *check, const char *code, const uint8_t *found,
-                          const uint8_t *wanted, size_t len, const char *text)
+void verdict_refuse_bytes(struct verdict *v, const char *check, const char *code,
+                          const uint8_t *found, const uint8_t *wanted, size_t len, const char *text)
 {
     char a[HEX_LEN(64)], b[HEX_LEN(64)];
     size_t n = len < 64 ? len : 64;
@@ -43,7 +43,10 @@ void verdict_unbound(struct verdict *v, const char *what)
     if (v->unbound_count < VERDICT_UNBOUND_MAX) { v->unbound[v->unbound_count++] = what; }
 }
 
-void verdict_close(struct verdict *v) { v->result = v->reason_count == 0 ? VERDICT_ACCEPTED : VERDICT_REFUSED; }
+void verdict_close(struct verdict *v)
+{
+    v->result = v->reason_count == 0 ? VERDICT_ACCEPTED : VERDICT_REFUSED;
+}
 
 json_t *verdict_to_json(const struct verdict *v)
 {
@@ -51,12 +54,17 @@ json_t *verdict_to_json(const struct verdict *v)
     int bad = 0;
     for (size_t i = 0; i < v->reason_count && i < VERDICT_REASONS_MAX; i++) {
         const struct verdict_reason *r = &v->reasons[i];
-        bad |= json_array_append_new(reasons, json_pack("{s:s, s:s, s:s, s:s, s:s}", "code", r->code, "check", r->check,
-                                                        "found", r->found, "wanted", r->wanted, "text", r->text));
+        bad |=
+            json_array_append_new(reasons, json_pack("{s:s, s:s, s:s, s:s, s:s}", "code", r->code,
+                                                     "check", r->check, "found", r->found, "wanted",
+                                                     r->wanted, "text", r->text));
     }
-    for (size_t i = 0; i < v->unbound_count; i++) { bad |= json_array_append_new(unbound, json_string(v->unbound[i])); }
-    json_t *j = json_pack("{s:s, s:o, s:o}", "verdict", v->result == VERDICT_ACCEPTED ? "accepted" : "refused",
-                          "reasons", reasons, "unbound", unbound);
+    for (size_t i = 0; i < v->unbound_count; i++) {
+        bad |= json_array_append_new(unbound, json_string(v->unbound[i]));
+    }
+    json_t *j = json_pack("{s:s, s:o, s:o}", "verdict",
+                          v->result == VERDICT_ACCEPTED ? "accepted" : "refused", "reasons",
+                          reasons, "unbound", unbound);
     if (bad != 0) {
         json_decref(j);
         return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answer of a verifier. Refusing is an answer and not a malfunction, so it is no errno: the zero value is "refused",
- * all reasons are collected, and only verdict_close() on a verdict without reasons makes it "accepted".
+ * The answer of a verifier. Refusing is an answer and not a malfunction, so it is no errno: the
+ * zero value is "refused", all reasons are collected, and only verdict_close() on a verdict without
+ * reasons makes it "accepted".
  */
 #ifndef CASEMATE_ATTEST_VERDICT_H
 #define CASEMATE_ATTEST_VERDICT_H
@@ -33,16 +34,20 @@ struct verdict {
 };
 
 /* One reason to refuse. code and check live forever. */
-void verdict_refuse(struct verdict *v, const char *check, const char *code, const char *found, const char *wanted,
-                    const char *fmt, ...) PRINTF_LIKE(6, 7);
+void verdict_refuse(struct verdict *v, const char *check, const char *code, const char *found,
+                    const char *wanted, const char *fmt, ...) PRINTF_LIKE(6, 7);
 /* The same with bytes as found and wanted, in hexadecimal. */
-void verdict_refuse_bytes(struct verdict *v, const char *check, const char *code, const uint8_t *found,
-                          const uint8_t *wanted, size_t len, const char *text);
+void verdict_refuse_bytes(struct verdict *v, const char *check, const char *code,
+                          const uint8_t *found, const uint8_t *wanted, size_t len,
+                          const char *text);
 void verdict_unbound(struct verdict *v, const char *what);
 /* Accepted if and only if there is no reason to refuse. */
 void verdict_close(struct verdict *v);
 
-/* {"verdict":"accepted|refused","reasons":[{code,check,found,wanted,text}],"unbound":[…]}; NULL without memory. */
+/*
+ * {"verdict":"accepted|refused","reasons":[{code,check,found,wanted,text}],"unbound":[…]}; NULL
+ * without memory.
+ */
 json_t *verdict_to_json(const struct verdict *v);
 
 #endif

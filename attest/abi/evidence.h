@@ -8,33 +8,37 @@
  *   POLICY                    bit 17, which must be one, and nothing else
  *   KEY_INFO                  SIGNING_KEY = none
  *   MEASUREMENT, HOST_DATA, REPORT_DATA   as on SNP
- *   AUTHOR_KEY_DIGEST         SHA-384 of the signing key's SubjectPublicKeyInfo: which machine says so
+ *   AUTHOR_KEY_DIGEST         SHA-384 of the signing key's SubjectPublicKeyInfo: which machine says
+ *                             so
  *   CHIP_ID                   SIM_CHIP_ID, zeros behind it
  *   everything else           zero
  *
- * R and S are an ECDSA P-384 signature over SHA-384(SIM_SIGNED_PREFIX || report[0, 0x2a0)), little endian as on SNP. The
- * prefix is inside what is signed, so even under one and the same key the signature is no SNP signature.
+ * R and S are an ECDSA P-384 signature over SHA-384(SIM_SIGNED_PREFIX || report[0, 0x2a0)), little
+ * endian as on SNP. The prefix is inside what is signed, so even under one and the same key the
+ * signature is no SNP signature.
  *
  * On the wire [KBS protocol 0.4.0]:
  *
  *   tee                  SIM_TEE_NAME
  *   primary_evidence     {"report":"<base64 of the report's 1184 bytes>"}
- *   additional_evidence  before seal: canonical JSON {"launch_flags":N,"registers":["<96 hex digits>", ... four]};
- *                        the measured agent wrote it, and report data binds it. "" when there is nothing to say.
+ *   additional_evidence  before seal: canonical JSON {"launch_flags":N,"registers":["<96 hex
+ *                        digits>", ... four]}; the measured agent wrote it, and report data binds
+ *                        it. "" when there is nothing to say.
  */
 #ifndef CASEMATE_ATTEST_ABI_EVIDENCE_H
 #define CASEMATE_ATTEST_ABI_EVIDENCE_H
 
-#define SIM_TEE_NAME       "casemate-sim" /* no CoCo verifier knows it; a broker takes it only by an insecure_ setting */
-#define SIM_REPORT_VERSION 0x4d495343u    /* "CSIM" */
-#define SIM_SIGNATURE_ALGO 0x80000001u    /* ECDSA P-384 with SHA-384, over prefix and report */
+#define SIM_TEE_NAME                                                                               \
+    "casemate-sim" /* no CoCo verifier knows it; a broker takes it only by an insecure_ setting */
+#define SIM_REPORT_VERSION 0x4d495343u /* "CSIM" */
+#define SIM_SIGNATURE_ALGO 0x80000001u /* ECDSA P-384 with SHA-384, over prefix and report */
 #define SIM_CHIP_ID        "CASEMATE-SIM-NO-TEE"
 #define SIM_SIGNED_PREFIX  "casemate-sim-report-v1\n" /* without its zero byte */
 
 /*
- * The register form of report data: bytes 0..47 are SHA-384 over
- * "casemate-report-v1" || launch flags (u32) || phase (u8: 0 before seal, 1 after) || four registers || 64 bytes of the
- * caller, bytes 48..63 this text. A raw report never ends in it.
+ * The register form of report data: bytes 0..47 are SHA-384 over "casemate-report-v1" || launch
+ * flags (u32) || phase (u8: 0 before seal, 1 after) || four registers || 64 bytes of the caller,
+ * bytes 48..63 this text. A raw report never ends in it.
  */
 #define REPORT_FORM_PREFIX   "casemate-report-v1" /* without its zero byte */
 #define REPORT_FORM_MARK     "casemate-report1"   /* 16 bytes */

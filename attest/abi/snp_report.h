@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The attestation report of SEV-SNP, byte by byte; sim uses the same layout. Little endian. Never cast: read with a
- * cursor at these offsets, sign and verify the bytes as received.
+ * The attestation report of SEV-SNP, byte by byte; sim uses the same layout. Little endian. Never
+ * cast: read with a cursor at these offsets, sign and verify the bytes as received.
  * Source: [SNP-ABI] ATTESTATION_REPORT.
  */
 #ifndef CASEMATE_ATTEST_ABI_SNP_REPORT_H
@@ -31,11 +31,11 @@
 #define SNP_REPORT_R                 0x2a0 /* 72, little endian */
 #define SNP_REPORT_S                 0x2e8 /* 72, little endian */
 
-#define SNP_REPORT_DATA_SIZE   64
-#define SNP_MEASUREMENT_SIZE   48
-#define SNP_HOST_DATA_SIZE     32
-#define SNP_CHIP_ID_SIZE       64
-#define SNP_SIG_PART_SIZE      72 /* R or S; a P-384 number fills the first 48 */
+#define SNP_REPORT_DATA_SIZE 64
+#define SNP_MEASUREMENT_SIZE 48
+#define SNP_HOST_DATA_SIZE   32
+#define SNP_CHIP_ID_SIZE     64
+#define SNP_SIG_PART_SIZE    72 /* R or S; a P-384 number fills the first 48 */
 
 #define SNP_POLICY_RESERVED_1 0x20000ull /* bit 17 must be one */
 #define SNP_KEY_INFO_NO_KEY   (7u << 2)  /* SIGNING_KEY: none of the processor's */

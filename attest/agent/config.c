@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which broker, by initdata. The texts are CoCo's configuration files; what else they hold belongs to CoCo's programs
- * and is left alone. Both may name the broker; if they name different ones we cannot know which is meant.
+ * Which broker, by initdata. The texts are CoCo's configuration files; what else they hold belongs
+ * to CoCo's programs and is left alone. Both may name the broker; if they name different ones we
+ * cannot know which is meant.
  */
 #include "attest/agent/kbs.h"
 
@@ -27,7 +28,9 @@ static int merge(const char *what, const json_t *table, const char *name, char *
     int r = json_get_text(what, table, name, &text, e);
     if (r < 0) { return r; }
     if (*out) {
-        return strcmp(*out, text) == 0 ? 0 : err_set(e, EINVAL, "%s: \"%s\" differs from aa.toml's", what, name);
+        return strcmp(*out, text) == 0
+                   ? 0
+                   : err_set(e, EINVAL, "%s: \"%s\" differs from aa.toml's", what, name);
     }
     *out = strdup(text);
     return *out ? 0 : err_set(e, ENOMEM, "%s: out of memory", what);
@@ -66,9 +69,13 @@ int kbs_config_read(const char *initdata, size_t len, struct kbs_config *out, st
     int r = initdata_parse(initdata, len, &d, e);
     if (r == 0) { r = read_aa(&d, &c, e); }
     if (r == 0) { r = read_cdh(&d, &c, e); }
-    if (r == 0 && !c.url) { r = err_set(e, EINVAL, "initdata names no broker: aa.toml [token_configs.kbs] url"); }
+    if (r == 0 && !c.url) {
+        r = err_set(e, EINVAL, "initdata names no broker: aa.toml [token_configs.kbs] url");
+    }
     if (r == 0 && !c.cert) {
-        r = err_set(e, EINVAL, "initdata names no certificate for the broker: aa.toml [token_configs.kbs] cert");
+        r = err_set(
+            e, EINVAL,
+            "initdata names no certificate for the broker: aa.toml [token_configs.kbs] cert");
     }
     if (r < 0) {
         kbs_config_fini(&c);

@@ -41,7 +41,9 @@ static int take(struct http *h, uint8_t *out, size_t len, struct err *e)
             int r = fill(h, &end, e);
             if (r < 0) { return r; }
         }
-        if (end) { return err_set(e, EBADMSG, "answer cut short: %zu bytes of the body are missing", len); }
+        if (end) {
+            return err_set(e, EBADMSG, "answer cut short: %zu bytes of the body are missing", len);
+        }
         size_t n = h->end - h->at < len ? h->end - h->at : len;
         memcpy(out, h->buf + h->at, n);
         h->at += n;
@@ -52,8 +54,8 @@ static int take(struct http *h, uint8_t *out, size_t len, struct err *e)
 }
 
 /*
- * One line that ends in CR LF, without them, zero-terminated. *budget is what the whole head may still take.
- * Control characters other than tab are refused here, so nobody behind meets one.
+ * One line that ends in CR LF, without them, zero-terminated. *budget is what the whole head may
+ * still take. Control characters other than tab are refused here, so nobody behind meets one.
  */
 static int take_line(struct http *h, char *line, size_t cap, size_t *budget, struct err *e)
 {
@@ -65,16 +67,21 @@ static int take_line(struct http *h, char *line, size_t cap, size_t *budget, str
             if (r < 0) { return r; }
         }
         if (end) { return err_set(e, EBADMSG, "answer cut short in its head"); }
-        if (*budget == 0 || n + 1 >= cap) { return err_set(e, E2BIG, "answer with a head or line that is too long"); }
+        if (*budget == 0 || n + 1 >= cap) {
+            return err_set(e, E2BIG, "answer with a head or line that is too long");
+        }
         (*budget)--;
         char c = (char)h->buf[h->at++];
         if (n > 0 && line[n - 1] == '\r') {
-            if (c != '\n') { return err_set(e, EBADMSG, "answer with a carriage return inside a line"); }
+            if (c != '\n') {
+                return err_set(e, EBADMSG, "answer with a carriage return inside a line");
+            }
             line[n - 1] = '\0';
             return 0;
         }
         if (((unsigned char)c < 0x20 && c != '\t' && c != '\r') || c == 0x7f) {
-            return err_set(e, EBADMSG, "answer with control character 0x%02x in its head", (unsigned char)c);
+            return err_set(e, EBADMSG, "answer with control character 0x%02x in its head",
+                           (unsigned char)c);
         }
         line[n++] = c;
     }
@@ -93,7 +100,9 @@ struct head {
 static int parse_status(const char *line, struct http_response *r, struct head *head, struct err *e)
 {
     bool v11 = strncmp(line, "HTTP/1.1 ", 9) == 0;
-    if (!v11 && strncmp(line, "HTTP/1.0 ", 9) != 0) { return err_set(e, EBADMSG, "answer is not HTTP/1.1"); }
+    if (!v11 && strncmp(line, "HTTP/1.0 ", 9) != 0) {
+        return err_set(e, EBADMSG, "answer is not HTTP/1.1");
+    }
     const char *p = line + 9;
     for (int i = 0; i < 3; i++) {
         if (p[i] < '0' || p[i] > '9') { return err_set(e, EBADMSG, "answer without a status"); }
@@ -110,10 +119,14 @@ static int parse_status(const char *line, struct http_response *r, struct head *
 static int parse_length(const char *value, size_t max_body, struct head *head, struct err *e)
 {
     size_t digits = strspn(value, "0123456789"), v = 0;
-    if (digits == 0 || value[digits] != '\0' || digits > 19) { return err_set(e, EBADMSG, "Content-Length is no number"); }
+    if (digits == 0 || value[digits] != '\0' || digits > 19) {
+        return err_set(e, EBADMSG, "Content-Length is no number");
+    }
     for (size_t i = 0; i < digits; i++) { v = v * 10 + (size_t)(value[i] - '0'); }
     if (head->has_length) { return err_set(e, EBADMSG, "Content-Length twice"); }
-    if (v > max_body) { return err_set(e, E2BIG, "answer of %zu bytes, at most %zu are read", v, max_body); }
+    if (v > max_body) {
+        return err_set(e, E2BIG, "answer of %zu bytes, at most %zu are read", v, max_body);
+    }
     head->has_length = true;
     head->length = v;
     if (head->framing == FRAMING_CLOSE) { head->framing = FRAMING_LENGTH; }
@@ -126,17 +139,23 @@ static int parse_cookie(const char *value, struct http_response *r, struct err *
     size_t len = strcspn(value, ";");
     while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t')) { len--; }
     if (len >= sizeof r->cookie) { return err_set(e, E2BIG, "Set-Cookie of %zu bytes", len); }
-    if (len == 0 || !memchr(value, '=', len)) { return err_set(e, EBADMSG, "Set-Cookie without name=value"); }
+    if (len == 0 || !memchr(value, '=', len)) {
+        return err_set(e, EBADMSG, "Set-Cookie without name=value");
+    }
     memcpy(r->cookie, value, len);
     r->cookie[len] = '\0';
     return 0;
 }
 
-static int parse_field(char *line, size_t max_body, struct http_response *r, struct head *head, struct err *e)
+static int parse_field(char *line, size_t max_body, struct http_response *r, struct head *head,
+                       struct err *e)
 {
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char token[] =
+        "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     size_t name_len = strspn(line, token);
-    if (name_len == 0 || line[name_len] != ':') { return err_set(e, EBADMSG, "answer with a field that has no name"); }
+    if (name_len == 0 || line[name_len] != ':') {
+        return err_set(e, EBADMSG, "answer with a field that has no name");
+    }
     line[name_len] = '\0';
     char *value = line + name_len + 1;
     value += strspn(value, " \t");
@@ -159,7 +178,8 @@ static int parse_field(char *line, size_t max_body, struct http_response *r, str
     return 0;
 }
 
-static int read_head(struct http *h, size_t max_body, struct http_response *r, struct head *head, struct err *e)
+static int read_head(struct http *h, size_t max_body, struct http_response *r, struct head *head,
+                     struct err *e)
 {
     char line[LINE_MAX_LEN];
     size_t budget = HTTP_HEAD_MAX;
@@ -168,7 +188,9 @@ static int read_head(struct http *h, size_t max_body, struct http_response *r, s
     for (size_t count = 0; rc == 0; count++) {
         rc = take_line(h, line, sizeof line, &budget, e);
         if (rc < 0 || line[0] == '\0') { break; }
-        if (count == HTTP_FIELDS_MAX) { return err_set(e, E2BIG, "answer with more than %u fields", HTTP_FIELDS_MAX); }
+        if (count == HTTP_FIELDS_MAX) {
+            return err_set(e, E2BIG, "answer with more than %u fields", HTTP_FIELDS_MAX);
+        }
         rc = parse_field(line, max_body, r, head, e);
     }
     if (rc == 0 && head->framing == FRAMING_CHUNKED && head->has_length) {
@@ -187,7 +209,9 @@ struct body {
 
 static int body_room(struct body *b, size_t more, struct err *e)
 {
-    if (more > b->max - b->len) { return err_set(e, E2BIG, "answer of more than %zu bytes", b->max); }
+    if (more > b->max - b->len) {
+        return err_set(e, E2BIG, "answer of more than %zu bytes", b->max);
+    }
     if (b->len + more <= b->cap && b->p) { return 0; }
     size_t cap = b->cap < 4096 ? 4096 : b->cap;
     while (cap < b->len + more) { cap *= 2; }
@@ -225,7 +249,9 @@ static int read_until_close(struct http *h, struct body *b, struct err *e)
 static int parse_chunk_size(const char *line, size_t *out, struct err *e)
 {
     size_t digits = strspn(line, "0123456789abcdefABCDEF"), v = 0;
-    if (digits == 0 || digits > 8 || line[digits] != '\0') { return err_set(e, EBADMSG, "answer with a bad chunk size"); }
+    if (digits == 0 || digits > 8 || line[digits] != '\0') {
+        return err_set(e, EBADMSG, "answer with a bad chunk size");
+    }
     for (size_t i = 0; i < digits; i++) {
         char c = line[i];
         v = v << 4 | (size_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
@@ -249,7 +275,9 @@ static int read_chunks(struct http *h, struct body *b, struct err *e)
         b->len += n;
         r = take_line(h, line, 32, &budget, e);
         if (r < 0) { return r; }
-        if (line[0] != '\0') { return err_set(e, EBADMSG, "answer with a chunk longer than its size"); }
+        if (line[0] != '\0') {
+            return err_set(e, EBADMSG, "answer with a chunk longer than its size");
+        }
     }
     size_t budget = HTTP_HEAD_MAX; /* trailer fields mean nothing to us */
     do {
@@ -291,18 +319,20 @@ int http_read_response(struct http *h, size_t max_body, struct http_response *ou
 
 /* ---- the request */
 
-int http_exchange(struct http *h, const struct http_request *q, size_t max_body, struct http_response *out,
-                  struct err *e)
+int http_exchange(struct http *h, const struct http_request *q, size_t max_body,
+                  struct http_response *out, struct err *e)
 {
     char *text = NULL;
     size_t len = 0;
     FILE *f = open_memstream(&text, &len);
     if (!f) { return err_set(e, ENOMEM, "request: out of memory"); }
-    (void)fprintf(f, "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n", q->method, q->path, q->host);
+    (void)fprintf(f, "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n", q->method,
+                  q->path, q->host);
     if (q->cookie && *q->cookie) { (void)fprintf(f, "Cookie: %s\r\n", q->cookie); }
     if (q->bearer) { (void)fprintf(f, "Authorization: Bearer %s\r\n", q->bearer); }
     if (q->body) {
-        (void)fprintf(f, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n", q->body_len);
+        (void)fprintf(f, "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                      q->body_len);
         (void)fwrite(q->body, 1, q->body_len, f);
     } else {
         (void)fputs("\r\n", f);

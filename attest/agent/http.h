@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A small strict HTTP/1.1 client over any byte stream. The answer comes from a peer that may be anybody until its
- * certificate was checked, and is a stranger afterwards, too: every length has a ceiling, and what a careful server never
- * sends (folded lines, two lengths, a length beside chunks, bare line feeds, a body we did not ask to be compressed) is an
- * error and not an interpretation.
+ * A small strict HTTP/1.1 client over any byte stream. The answer comes from a peer that may be
+ * anybody until its certificate was checked, and is a stranger afterwards, too: every length has a
+ * ceiling, and what a careful server never sends (folded lines, two lengths, a length beside
+ * chunks, bare line feeds, a body we did not ask to be compressed) is an error and not an
+ * interpretation.
  *
  * Source: [RFC 9110], [RFC 9112].
  */
@@ -12,11 +13,14 @@
 
 #include "guest/base/err.h"
 
-#define HTTP_HEAD_MAX   32768u /* bytes of status line and fields together; Set-Cookie may hold 3000 */
+#define HTTP_HEAD_MAX                                                                              \
+    32768u /* bytes of status line and fields together; Set-Cookie may hold 3000 */
 #define HTTP_FIELDS_MAX 64u
 #define HTTP_COOKIE_MAX 4096u
 
-/* The stream below. Both return 0 or a negative errno with e set; *out_n = 0 from read is the end. */
+/*
+ * The stream below. Both return 0 or a negative errno with e set; *out_n = 0 from read is the end.
+ */
 struct http_io {
     void *ctx;
     int (*read)(void *ctx, uint8_t *buf, size_t cap, size_t *out_n, struct err *e);
@@ -49,9 +53,10 @@ struct http_request {
 };
 
 /* Send one request and read its answer whole. max_body: bytes. */
-MUST_CHECK int http_exchange(struct http *h, const struct http_request *q, size_t max_body, struct http_response *out,
-                             struct err *e);
+MUST_CHECK int http_exchange(struct http *h, const struct http_request *q, size_t max_body,
+                             struct http_response *out, struct err *e);
 /* The second half alone: what fuzzing drives. */
-MUST_CHECK int http_read_response(struct http *h, size_t max_body, struct http_response *out, struct err *e);
+MUST_CHECK int http_read_response(struct http *h, size_t max_body, struct http_response *out,
+                                  struct err *e);
 
 #endif

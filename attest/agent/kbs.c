@@ -16,8 +16,8 @@
 
 #define PREFIX       "/kbs/v0"
 #define TEE_KEY_ALG  "ECDH-ES+A256KW"
-#define AUTH_MAX     65536u                               /* bytes of a challenge */
-#define TOKEN_MAX    (JWS_TEXT_MAX + 1024u)               /* bytes of an attest answer */
+#define AUTH_MAX     65536u                                /* bytes of a challenge */
+#define TOKEN_MAX    (JWS_TEXT_MAX + 1024u)                /* bytes of an attest answer */
 #define RESOURCE_MAX (AGENT_RESOURCE_MAX / 3 * 4 + 65536u) /* a resource as JWE */
 #define NONCE_MAX    1024u
 
@@ -60,14 +60,19 @@ static int connect_tls(struct kbs *k, struct err *e)
     return 0;
 }
 
-/* {"type":".../Variant","detail":"..."} as one phrase; whatever else the body is, the status alone. */
+/*
+ * {"type":".../Variant","detail":"..."} as one phrase; whatever else the body is, the status alone.
+ */
 static int refused(const struct http_response *r, const char *path, struct err *e)
 {
-    auto_json j = json_loadb((const char *)r->body, r->body_len < 65536 ? r->body_len : 0, JSON_REJECT_DUPLICATES, NULL);
+    auto_json j = json_loadb((const char *)r->body, r->body_len < 65536 ? r->body_len : 0,
+                             JSON_REJECT_DUPLICATES, NULL);
     const char *type = json_string_value(json_object_get(j, "type"));
     const char *detail = json_string_value(json_object_get(j, "detail"));
     const char *variant = type ? strrchr(type, '/') : NULL;
-    if (!variant || !detail) { return err_set(e, EACCES, "broker refused %s with status %u", path, r->status); }
+    if (!variant || !detail) {
+        return err_set(e, EACCES, "broker refused %s with status %u", path, r->status);
+    }
     char text[160];
     (void)snprintf(text, sizeof text, "%s: %s", variant + 1, detail);
     for (char *c = text; *c; c++) { /* the text ends on a terminal */
@@ -76,9 +81,12 @@ static int refused(const struct http_response *r, const char *path, struct err *
     return err_set(e, EACCES, "broker refused %s (%u): %s", path, r->status, text);
 }
 
-/* POST body, or GET when body is NULL; 200 or an error. The connection is opened when there is none. */
-static int call(struct kbs *k, const char *path, const char *body, size_t max_body, struct http_response *out,
-                struct err *e)
+/*
+ * POST body, or GET when body is NULL; 200 or an error. The connection is opened when there is
+ * none.
+ */
+static int call(struct kbs *k, const char *path, const char *body, size_t max_body,
+                struct http_response *out, struct err *e)
 {
     auto_response r = {0};
     int rc = k->tls ? 0 : connect_tls(k, e);
@@ -129,8 +137,9 @@ static int read_hash(const json_t *extra, enum crypto_hash *out, struct err *e)
 
 static int get_challenge(struct kbs *k, struct challenge *out, struct err *e)
 {
-    auto_json q = json_pack("{s:s, s:s, s:{s:[s,s,s]}}", "version", "0.4.0", "tee", k->env->tee, "extra-params",
-                            "supported-hash-algorithms", "sha256", "sha384", "sha512");
+    auto_json q =
+        json_pack("{s:s, s:s, s:{s:[s,s,s]}}", "version", "0.4.0", "tee", k->env->tee,
+                  "extra-params", "supported-hash-algorithms", "sha256", "sha384", "sha512");
     auto_free char *body = q ? json_dumps(q, JSON_COMPACT) : NULL;
     auto_response r = {0};
     auto_json j = NULL;
@@ -143,7 +152,8 @@ static int get_challenge(struct kbs *k, struct challenge *out, struct err *e)
     if (rc < 0) { return rc; }
     size_t len = strlen(nonce);
     if (len == 0 || len > NONCE_MAX) {
-        return err_set(e, EBADMSG, "challenge with a nonce of %zu bytes, 1 to %u are taken", len, NONCE_MAX);
+        return err_set(e, EBADMSG, "challenge with a nonce of %zu bytes, 1 to %u are taken", len,
+                       NONCE_MAX);
     }
     memcpy(out->nonce, nonce, len + 1);
     return 0;
@@ -160,8 +170,9 @@ static int make_key(struct kbs *k, struct err *e)
     return transcript_tee_key(jwk, &k->tee_key, e);
 }
 
-static int form_attestation(struct kbs *k, const struct challenge *c, const char *initdata, size_t len,
-                            const struct transcript_registers *registers, char **out, struct err *e)
+static int form_attestation(struct kbs *k, const struct challenge *c, const char *initdata,
+                            size_t len, const struct transcript_registers *registers, char **out,
+                            struct err *e)
 {
     auto_free char *additional = NULL;
     auto_json primary = NULL;
@@ -170,27 +181,33 @@ static int form_attestation(struct kbs *k, const struct challenge *c, const char
     if (r == 0) { r = transcript_report_data(c->nonce, k->tee_key, additional, c->hash, data, e); }
     if (r == 0) { r = k->env->evidence(k->env->ctx, data, &primary, e); }
     if (r < 0) { return r; }
-    auto_json j = json_pack("{s:{s:s, s:s%}, s:{s:s, s:O}, s:{s:O, s:s}}", "init-data", "format", "toml", "body",
-                            initdata, len, "runtime-data", "nonce", c->nonce, "tee-pubkey", k->tee_key, "tee-evidence",
-                            "primary_evidence", primary, "additional_evidence", additional);
+    auto_json j = json_pack("{s:{s:s, s:s%}, s:{s:s, s:O}, s:{s:O, s:s}}", "init-data", "format",
+                            "toml", "body", initdata, len, "runtime-data", "nonce", c->nonce,
+                            "tee-pubkey", k->tee_key, "tee-evidence", "primary_evidence", primary,
+                            "additional_evidence", additional);
     *out = j ? json_dumps(j, JSON_COMPACT) : NULL;
     return *out ? 0 : err_set(e, ENOMEM, "evidence: out of memory");
 }
 
-/* The token is the broker's business; ours is that there is one, and that the session's cookie stands for it. */
+/*
+ * The token is the broker's business; ours is that there is one, and that the session's cookie
+ * stands for it.
+ */
 static int attest(struct kbs *k, const char *body, struct err *e)
 {
     auto_response r = {0};
     auto_json j = NULL;
     const char *token;
     int rc = call(k, PREFIX "/attest", body, TOKEN_MAX, &r, e);
-    if (rc == 0) { rc = json_load_strict("attestation answer", r.body, r.body_len, TOKEN_MAX, &j, e); }
+    if (rc == 0) {
+        rc = json_load_strict("attestation answer", r.body, r.body_len, TOKEN_MAX, &j, e);
+    }
     if (rc == 0) { rc = json_get_text("attestation answer", j, "token", &token, e); }
     return rc;
 }
 
-int kbs_open(const struct agent_env *env, const char *initdata, size_t len, const struct transcript_registers *registers,
-             struct kbs **out, struct err *e)
+int kbs_open(const struct agent_env *env, const char *initdata, size_t len,
+             const struct transcript_registers *registers, struct kbs **out, struct err *e)
 {
     struct challenge challenge;
     auto_free char *body = NULL;
@@ -221,12 +238,14 @@ int kbs_get(struct kbs *k, const char *uri, uint8_t **out, size_t *out_len, stru
     (void)snprintf(path, sizeof path, PREFIX "/resource/%s", name);
     rc = call(k, path, NULL, RESOURCE_MAX, &r, e);
     if (rc < 0) { return rc; }
-    rc = jwe_decrypt((const char *)r.body, r.body_len, JWE_ALLOW_KBS, k->key, NULL, out, out_len, e);
+    rc =
+        jwe_decrypt((const char *)r.body, r.body_len, JWE_ALLOW_KBS, k->key, NULL, out, out_len, e);
     if (rc < 0) { return err_wrap(e, "resource %s", name); }
     if (*out_len > AGENT_RESOURCE_MAX) {
         wipe(*out, *out_len);
         free(*out);
-        return err_set(e, E2BIG, "resource %s: %zu bytes, at most %u are taken", name, *out_len, AGENT_RESOURCE_MAX);
+        return err_set(e, E2BIG, "resource %s: %zu bytes, at most %u are taken", name, *out_len,
+                       AGENT_RESOURCE_MAX);
     }
     return 0;
 }

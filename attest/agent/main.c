@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent as a program of the guest image: started by init with a request on standard input (agent.h), it gets evidence
- * and connections by init's private system calls, answers on standard output, and ends. Nothing of it is left behind.
+ * The agent as a program of the guest image: started by init with a request on standard input
+ * (agent.h), it gets evidence and connections by init's private system calls, answers on standard
+ * output, and ends. Nothing of it is left behind.
  */
 #include "attest/agent/serve.h"
 #include "attest/verify_sim.h"
@@ -16,11 +17,15 @@
 
 #define TIMEOUT_MS 60000u
 
-static int guest_connect(void *ctx, const char *host, uint16_t port, unsigned timeout_ms, int *out_fd, struct err *e)
+static int guest_connect(void *ctx, const char *host, uint16_t port, unsigned timeout_ms,
+                         int *out_fd, struct err *e)
 {
     (void)ctx;
     long fd = syscall(CC_CONNECT, host, (long)port, (long)timeout_ms);
-    if (fd < 0) { return err_set(e, errno, "connect to %s port %u: %s", host, (unsigned)port, strerror(errno)); }
+    if (fd < 0) {
+        return err_set(e, errno, "connect to %s port %u: %s", host, (unsigned)port,
+                       strerror(errno));
+    }
     *out_fd = (int)fd;
     return 0;
 }
@@ -38,9 +43,14 @@ static int guest_evidence(void *ctx, const uint8_t report_data[64], json_t **out
 
 int main(void)
 {
-    struct agent_env env = {.timeout_ms = TIMEOUT_MS, .connect = guest_connect, .evidence = guest_evidence};
+    struct agent_env env = {.timeout_ms = TIMEOUT_MS,
+                            .connect = guest_connect,
+                            .evidence = guest_evidence};
     (void)signal(SIGPIPE, SIG_IGN);
-    /* Evidence of the other kinds comes with their firmware; until then a guest of another kind has no tee to name. */
+    /*
+     * Evidence of the other kinds comes with their firmware; until then a guest of another kind has
+     * no tee to name.
+     */
     env.tee = syscall(CC_TEE) == TEE_SIM ? SIM_TEE_NAME : "none";
     return agent_serve(&env, STDIN_FILENO, STDOUT_FILENO);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See serve.h. Reads init's request whole before anything is done, then attests once and delivers in order. */
+/*
+ * See serve.h. Reads init's request whole before anything is done, then attests once and delivers
+ * in order.
+ */
 #include "attest/agent/serve.h"
 
 #include "attest/agent/agent.h"
@@ -46,13 +49,16 @@ static int read_head(int fd, struct request *q, struct err *e)
     int r = read_exact(fd, raw, sizeof raw, e);
     if (r < 0) { return r; }
     struct cur c = cur_of(raw, sizeof raw);
-    uint32_t magic = cur_u32le(&c), version = cur_u32le(&c), initdata_len = cur_u32le(&c), count = cur_u32le(&c);
+    uint32_t magic = cur_u32le(&c), version = cur_u32le(&c), initdata_len = cur_u32le(&c),
+             count = cur_u32le(&c);
     uint32_t flags = cur_u32le(&c), reserved = cur_u32le(&c);
     if (magic != AGENT_REQUEST_MAGIC || version != AGENT_VERSION || reserved != 0) {
         return err_set(e, EBADMSG, "request: not of version %u", AGENT_VERSION);
     }
-    if (initdata_len == 0 || initdata_len > AGENT_INITDATA_MAX || count == 0 || count > AGENT_RESOURCES_MAX) {
-        return err_set(e, EBADMSG, "request: %u bytes of initdata and %u resources", initdata_len, count);
+    if (initdata_len == 0 || initdata_len > AGENT_INITDATA_MAX || count == 0 ||
+        count > AGENT_RESOURCES_MAX) {
+        return err_set(e, EBADMSG, "request: %u bytes of initdata and %u resources", initdata_len,
+                       count);
     }
     q->registers.launch_flags = flags;
     for (size_t i = 0; i < REPORT_REGISTERS; i++) {
@@ -75,7 +81,9 @@ static int read_request(int fd, struct request *q, struct err *e)
     r = read_exact(fd, q->initdata, q->initdata_len, e);
     if (r == 0) { r = read_exact(fd, q->uris, q->uri_count * sizeof *q->uris, e); }
     for (size_t i = 0; r == 0 && i < q->uri_count; i++) {
-        if (q->uris[i][AGENT_URI_MAX - 1] != '\0') { r = err_set(e, EBADMSG, "request: resource %zu has no end", i); }
+        if (q->uris[i][AGENT_URI_MAX - 1] != '\0') {
+            r = err_set(e, EBADMSG, "request: resource %zu has no end", i);
+        }
     }
     return r;
 }
@@ -95,7 +103,10 @@ static int write_all(int fd, const void *buf, size_t len)
 
 static int answer(int fd, uint32_t kind, uint32_t index, const void *p, size_t len)
 {
-    struct agent_answer a = {.magic = AGENT_ANSWER_MAGIC, .kind = kind, .index = index, .len = (uint32_t)len};
+    struct agent_answer a = {.magic = AGENT_ANSWER_MAGIC,
+                             .kind = kind,
+                             .index = index,
+                             .len = (uint32_t)len};
     int r = write_all(fd, &a, sizeof a);
     return r < 0 ? r : write_all(fd, p, len);
 }
@@ -118,14 +129,18 @@ static int serve(const struct agent_env *env, int in_fd, int out_fd, struct err 
     auto_kbs k = NULL;
     int r = read_request(in_fd, &q, e);
     if (r == 0) { r = kbs_open(env, q.initdata, q.initdata_len, &q.registers, &k, e); }
-    for (size_t i = 0; r == 0 && i < q.uri_count; i++) { r = deliver(k, q.uris[i], (uint32_t)i, out_fd, e); }
+    for (size_t i = 0; r == 0 && i < q.uri_count; i++) {
+        r = deliver(k, q.uris[i], (uint32_t)i, out_fd, e);
+    }
     return r;
 }
 
 int agent_serve(const struct agent_env *env, int in_fd, int out_fd)
 {
     struct err e = {0};
-    if (serve(env, in_fd, out_fd, &e) == 0) { return answer(out_fd, AGENT_DONE, 0, "", 0) == 0 ? 0 : 1; }
+    if (serve(env, in_fd, out_fd, &e) == 0) {
+        return answer(out_fd, AGENT_DONE, 0, "", 0) == 0 ? 0 : 1;
+    }
     (void)answer(out_fd, AGENT_FAILED, 0, e.text, strlen(e.text));
     return 1;
 }

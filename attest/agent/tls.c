@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See tls.h. The descriptor is non-blocking; every wait is a poll() for what is left until the deadline. */
+/*
+ * See tls.h. The descriptor is non-blocking; every wait is a poll() for what is left until the
+ * deadline.
+ */
 #include "attest/agent/tls.h"
 
 #include "guest/base/hosted.h"
@@ -39,7 +42,10 @@ int64_t tls_now_ms(void)
 
 /* ---- waiting */
 
-/* After an SSL call that returned ret <= 0: wait for what it wants, or say what is wrong. 0 = try again. */
+/*
+ * After an SSL call that returned ret <= 0: wait for what it wants, or say what is wrong. 0 = try
+ * again.
+ */
 static int wait_or_fail(struct tls *t, int ret, const char *what, struct err *e)
 {
     int why = SSL_get_error(t->ssl, ret);
@@ -48,15 +54,20 @@ static int wait_or_fail(struct tls *t, int ret, const char *what, struct err *e)
         const char *reason = code ? ERR_reason_error_string(code) : NULL;
         ERR_clear_error();
         if (!reason && errno != 0) { reason = strerror(errno); }
-        return err_set(e, ECONNRESET, "TLS with %s: %s: %s", t->host, what, reason ? reason : "connection closed");
+        return err_set(e, ECONNRESET, "TLS with %s: %s: %s", t->host, what,
+                       reason ? reason : "connection closed");
     }
     struct pollfd p = {.fd = t->fd, .events = why == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT};
     for (;;) {
         int64_t left = t->deadline_ms - tls_now_ms();
-        if (left <= 0) { return err_set(e, ETIMEDOUT, "TLS with %s: %s: no answer in time", t->host, what); }
+        if (left <= 0) {
+            return err_set(e, ETIMEDOUT, "TLS with %s: %s: no answer in time", t->host, what);
+        }
         int n = poll(&p, 1, left > INT_MAX ? INT_MAX : (int)left);
         if (n > 0) { return 0; }
-        if (n < 0 && errno != EINTR) { return err_set(e, errno, "TLS with %s: poll: %s", t->host, strerror(errno)); }
+        if (n < 0 && errno != EINTR) {
+            return err_set(e, errno, "TLS with %s: poll: %s", t->host, strerror(errno));
+        }
     }
 }
 
@@ -71,7 +82,8 @@ static int load_pins(struct tls *t, const char *pem, struct err *e)
         X509 *x = PEM_read_bio_X509(b, NULL, NULL, NULL);
         if (!x) { break; }
         if (t->pin_count == PINS_MAX) {
-            r = err_set(e, E2BIG, "the broker's certificate in initdata: more than %d certificates", PINS_MAX);
+            r = err_set(e, E2BIG, "the broker's certificate in initdata: more than %d certificates",
+                        PINS_MAX);
         } else if (X509_STORE_add_cert(store, x) != 1) {
             r = err_set(e, ENOMEM, out_of_memory);
         } else {
@@ -79,7 +91,8 @@ static int load_pins(struct tls *t, const char *pem, struct err *e)
         }
         X509_free(x);
     }
-    if (r == 0 && (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE || t->pin_count == 0)) {
+    if (r == 0 &&
+        (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE || t->pin_count == 0)) {
         r = err_set(e, EINVAL, "the broker's certificate in initdata is not PEM");
     }
     ERR_clear_error();
@@ -89,11 +102,16 @@ static int load_pins(struct tls *t, const char *pem, struct err *e)
 
 static int pin_index; /* SSL ex-data slot, see tls_open() */
 
-/* A certificate that is itself pinned needs no name: the owner has said who it is. Everything else stays as it is. */
+/*
+ * A certificate that is itself pinned needs no name: the owner has said who it is. Everything else
+ * stays as it is.
+ */
 static int verify_step(int ok, X509_STORE_CTX *c)
 {
     int why = X509_STORE_CTX_get_error(c);
-    if (ok == 1 || (why != X509_V_ERR_HOSTNAME_MISMATCH && why != X509_V_ERR_IP_ADDRESS_MISMATCH)) { return ok; }
+    if (ok == 1 || (why != X509_V_ERR_HOSTNAME_MISMATCH && why != X509_V_ERR_IP_ADDRESS_MISMATCH)) {
+        return ok;
+    }
     const SSL *ssl = X509_STORE_CTX_get_ex_data(c, SSL_get_ex_data_X509_STORE_CTX_idx());
     const struct tls *t = ssl ? SSL_get_ex_data(ssl, pin_index) : NULL;
     const X509 *leaf = X509_STORE_CTX_get0_cert(c);
@@ -110,7 +128,8 @@ static int set_name(struct tls *t, struct err *e)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
     uint8_t address[sizeof(struct in6_addr)];
-    bool is_address = inet_pton(AF_INET, t->host, address) == 1 || inet_pton(AF_INET6, t->host, address) == 1;
+    bool is_address =
+        inet_pton(AF_INET, t->host, address) == 1 || inet_pton(AF_INET6, t->host, address) == 1;
     int ok = is_address ? X509_VERIFY_PARAM_set1_ip_asc(param, t->host)
                         : X509_VERIFY_PARAM_set1_host(param, t->host, 0) == 1 &&
                               SSL_set_tlsext_host_name(t->ssl, t->host) == 1;
@@ -148,7 +167,8 @@ static int shake_hands(struct tls *t, struct err *e)
         long verdict = SSL_get_verify_result(t->ssl);
         if (verdict != X509_V_OK) {
             ERR_clear_error();
-            return err_set(e, EKEYREJECTED, "TLS with %s: not the certificate that initdata names: %s", t->host,
+            return err_set(e, EKEYREJECTED,
+                           "TLS with %s: not the certificate that initdata names: %s", t->host,
                            X509_verify_cert_error_string(verdict));
         }
         int r = wait_or_fail(t, ret, "handshake", e);
@@ -156,7 +176,8 @@ static int shake_hands(struct tls *t, struct err *e)
     }
 }
 
-int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms, struct tls **out, struct err *e)
+int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms, struct tls **out,
+             struct err *e)
 {
     struct tls *t = calloc(1, sizeof *t);
     if (!t) {
@@ -168,7 +189,9 @@ int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms
     (void)snprintf(t->host, sizeof t->host, "%s", host);
 
     (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-    if (pin_index == 0) { pin_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL); } /* slot 0 is OpenSSL's own */
+    if (pin_index == 0) {
+        pin_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    } /* slot 0 is OpenSSL's own */
     int flags = fcntl(t->fd, F_GETFL), r = 0;
     if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
         r = err_set(e, errno, "TLS: fcntl: %s", strerror(errno));

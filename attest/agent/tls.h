@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One TLS 1.3 connection to a pinned server, the only door to libssl. The trust anchors are the certificates given and
- * nothing else: no system store, no configuration file.
+ * One TLS 1.3 connection to a pinned server, the only door to libssl. The trust anchors are the
+ * certificates given and nothing else: no system store, no configuration file.
  *
- * The server's certificate must be one of them, or chain to one of them and be made out to the host's name. Validity
- * periods are not looked at: the guest's clock is the host's to set, so they would protect from nobody and only break
- * starts. Withdrawing a certificate means new initdata.
+ * The server's certificate must be one of them, or chain to one of them and be made out to the
+ * host's name. Validity periods are not looked at: the guest's clock is the host's to set, so they
+ * would protect from nobody and only break starts. Withdrawing a certificate means new initdata.
  */
 #ifndef CASEMATE_ATTEST_AGENT_TLS_H
 #define CASEMATE_ATTEST_AGENT_TLS_H
@@ -23,8 +23,8 @@ int64_t tls_now_ms(void);
  * pem          one or more certificates
  * deadline_ms  for this and every later call
  */
-MUST_CHECK int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms, struct tls **out,
-                        struct err *e);
+MUST_CHECK int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms,
+                        struct tls **out, struct err *e);
 void tls_close(struct tls *t); /* says goodbye without waiting; NULL is fine */
 
 /* Shaped for struct http_io; ctx is the struct tls. -ETIMEDOUT when the deadline has passed. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See uri.h. [CoCo §4.1, §7.5]; the text comes from initdata and from an image's annotations: strangers. */
+/*
+ * See uri.h. [CoCo §4.1, §7.5]; the text comes from initdata and from an image's annotations:
+ * strangers.
+ */
 #include "attest/agent/uri.h"
 
 #include <errno.h>
@@ -44,7 +47,9 @@ int broker_url_parse(const char *text, struct broker_url *out, struct err *e)
     static const char scheme[] = "https://";
     struct broker_url u = {0};
     if (strncasecmp(text, "http://", 7) == 0) {
-        return err_set(e, EINVAL, "broker %.100s: plain http gives the secret to whoever listens; wanted https", text);
+        return err_set(
+            e, EINVAL,
+            "broker %.100s: plain http gives the secret to whoever listens; wanted https", text);
     }
     if (strncasecmp(text, scheme, sizeof scheme - 1) != 0) {
         return err_set(e, EINVAL, "broker %.100s: wanted https://HOST[:PORT]", text);
@@ -62,7 +67,8 @@ int broker_url_parse(const char *text, struct broker_url *out, struct err *e)
         return err_set(e, EINVAL, "broker %.100s: wanted https://HOST[:PORT]", text);
     }
     memcpy(u.host, host, len);
-    (void)snprintf(u.authority, sizeof u.authority, v6 ? "[%s]:%u" : "%s:%u", u.host, (unsigned)u.port);
+    (void)snprintf(u.authority, sizeof u.authority, v6 ? "[%s]:%u" : "%s:%u", u.host,
+                   (unsigned)u.port);
     *out = u;
     return 0;
 }
@@ -74,7 +80,9 @@ static bool path_ok(const char *p)
     size_t segments = 0;
     for (;;) {
         size_t len = 0;
-        while (is_alnum(p[len]) || p[len] == '_' || p[len] == '-' || (len > 0 && p[len] == '.')) { len++; }
+        while (is_alnum(p[len]) || p[len] == '_' || p[len] == '-' || (len > 0 && p[len] == '.')) {
+            len++;
+        }
         if (len == 0) { return false; }
         segments++;
         p += len;
@@ -87,7 +95,8 @@ int resource_uri_parse(const char *uri, char out_path[URI_PATH_MAX], struct err 
 {
     const char *p = uri;
     if (strncasecmp(p, "kbs+", 4) == 0) {
-        return err_set(e, ENOTSUP, "resource %.100s: plugins other than resource are not asked", uri);
+        return err_set(e, ENOTSUP, "resource %.100s: plugins other than resource are not asked",
+                       uri);
     }
     if (strncasecmp(p, "kbs:/", 5) != 0) {
         return err_set(e, EINVAL, "resource %.100s: wanted kbs:///repository/type/tag", uri);

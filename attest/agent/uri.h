@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two kinds of address the agent meets: a broker's URL from initdata, and kbs: names of resources. */
+/*
+ * The two kinds of address the agent meets: a broker's URL from initdata, and kbs: names of
+ * resources.
+ */
 #ifndef CASEMATE_ATTEST_AGENT_URI_H
 #define CASEMATE_ATTEST_AGENT_URI_H
 
@@ -18,8 +21,9 @@ struct broker_url {
 MUST_CHECK int broker_url_parse(const char *text, struct broker_url *out, struct err *e);
 
 /*
- * The path behind /kbs/v0/resource/ of "kbs:///repository/type/tag" (or kbs:/…, or with an authority, which is ignored as
- * everywhere in CoCo). Each segment matches [A-Za-z0-9_-][A-Za-z0-9_.-]*. Other plugins and queries are refused.
+ * The path behind /kbs/v0/resource/ of "kbs:///repository/type/tag" (or kbs:/…, or with an
+ * authority, which is ignored as everywhere in CoCo). Each segment matches
+ * [A-Za-z0-9_-][A-Za-z0-9_.-]*. Other plugins and queries are refused.
  */
 MUST_CHECK int resource_uri_parse(const char *uri, char out_path[URI_PATH_MAX], struct err *e);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's agent on a host, for tests: the same code that runs in the guest, with evidence from a sim key in a file
- * and a connection of its own. It tells a broker whatever launch digest and registers it is asked to, which is what a
- * lying host would do without the key, and an honest guest with it.
+ * The guest's agent on a host, for tests: the same code that runs in the guest, with evidence from
+ * a sim key in a file and a connection of its own. It tells a broker whatever launch digest and
+ * registers it is asked to, which is what a lying host would do without the key, and an honest
+ * guest with it.
  *
- * usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI...    hex; prints "INDEX TEXT" per resource
+ * usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI...    hex; prints "INDEX TEXT" per
+ *                                                                resource
  */
 #include "attest/agent/agent.h"
 #include "attest/agent/serve.h"
@@ -27,7 +29,8 @@ struct host {
     uint8_t measurement[48], host_data[32];
 };
 
-static int host_connect(void *ctx, const char *host, uint16_t port, unsigned timeout_ms, int *out_fd, struct err *e)
+static int host_connect(void *ctx, const char *host, uint16_t port, unsigned timeout_ms,
+                        int *out_fd, struct err *e)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     char service[8];
@@ -82,10 +85,14 @@ int main(int argc, char **argv)
     struct err e = {0};
     struct agent_request q = {.magic = AGENT_REQUEST_MAGIC, .version = AGENT_VERSION};
     int in[2], out[2];
-    if (argc < 6 || argc > 10) { return die("usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI..."); }
+    if (argc < 6 || argc > 10) {
+        return die("usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI...");
+    }
     FILE *f = fopen(argv[2], "rb");
     size_t len = f ? fread(text, 1, sizeof text, f) : 0;
-    if (!f || fclose(f) != 0 || sim_signer_open(argv[1], &h.signer, &e) < 0) { return die("no key or initdata"); }
+    if (!f || fclose(f) != 0 || sim_signer_open(argv[1], &h.signer, &e) < 0) {
+        return die("no key or initdata");
+    }
     if (!hex_decode(argv[3], strlen(argv[3]), h.measurement, 48) ||
         !hex_decode(argv[4], strlen(argv[4]), q.registers[2], 48)) {
         return die("measurement and register: 96 hexadecimal digits each");
@@ -108,7 +115,10 @@ int main(int argc, char **argv)
     close(in[1]);
     signal(SIGPIPE, SIG_IGN);
     if (fork() == 0) {
-        struct agent_env env = {.ctx = &h, .tee = SIM_TEE_NAME, .timeout_ms = 20000, .connect = host_connect,
+        struct agent_env env = {.ctx = &h,
+                                .tee = SIM_TEE_NAME,
+                                .timeout_ms = 20000,
+                                .connect = host_connect,
                                 .evidence = host_evidence};
         close(out[0]);
         _exit(agent_serve(&env, in[0], out[1]));

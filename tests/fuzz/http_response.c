@@ -2,8 +2,8 @@
 /* libs: agent evidence initdata jose plan crypto_full crypto_small base */
 /* ldlibs: -lssl -ljansson -lcrypto */
 /*
- * An HTTP answer from a stranger, in pieces whose size the first byte says: an error with a text, or a body within the
- * ceiling. The same answer in one piece must give the same.
+ * An HTTP answer from a stranger, in pieces whose size the first byte says: an error with a text,
+ * or a body within the ceiling. The same answer in one piece must give the same.
  */
 #include "attest/agent/http.h"
 
@@ -36,7 +36,9 @@ static int read_answer(const uint8_t *data, size_t size, size_t piece, struct ht
     struct http h = {.io = {.ctx = &t, .read = tape_read}};
     struct err e = {0};
     int rc = http_read_response(&h, 5000, r, &e);
-    if ((rc < 0) != (e.text[0] != '\0') || (rc == 0) != (r->body != NULL) || r->body_len > 5000) { abort(); }
+    if ((rc < 0) != (e.text[0] != '\0') || (rc == 0) != (r->body != NULL) || r->body_len > 5000) {
+        abort();
+    }
     return rc;
 }
 
@@ -46,7 +48,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) { return 0; }
     int ra = read_answer(data + 1, size - 1, (size_t)data[0] + 1, &a);
     int rb = read_answer(data + 1, size - 1, size, &b);
-    if (ra != rb || a.status != b.status || a.body_len != b.body_len || strcmp(a.cookie, b.cookie) != 0) { abort(); }
+    if (ra != rb || a.status != b.status || a.body_len != b.body_len ||
+        strcmp(a.cookie, b.cookie) != 0) {
+        abort();
+    }
     http_response_fini(&a);
     http_response_fini(&b);
     return 0;

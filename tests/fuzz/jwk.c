@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
-/* A key from a stranger: refused with a text, or a key that survives the way out and in, public half at least. */
+/*
+ * A key from a stranger: refused with a text, or a key that survives the way out and in, public
+ * half at least.
+ */
 #include "attest/jose.h"
 
 #include <stdlib.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
-/* A token from a stranger: taken apart, checked against a key it was not made with, which must refuse it. */
+/*
+ * A token from a stranger: taken apart, checked against a key it was not made with, which must
+ * refuse it.
+ */
 #include "attest/jose.h"
 
 #include <stdlib.h>
@@ -9,8 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char key_text[] = "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"wA9TvPz1z6xIgj9O10HDN4GJkiiO-FscB3zixaIf-9E\","
-                               "\"y\":\"OfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHY\"}";
+static const char key_text[] =
+    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"wA9TvPz1z6xIgj9O10HDN4GJkiiO-FscB3zixaIf-9E\","
+    "\"y\":\"OfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHY\"}";
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: evidence initdata jose plan crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
-/* Evidence from a stranger, no key enabled: whatever it is, the verdict is refused, with a reason. */
+/*
+ * Evidence from a stranger, no key enabled: whatever it is, the verdict is refused, with a reason.
+ */
 #include "attest/transcript.h"
 #include "attest/verify_sim.h"
 
@@ -27,7 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t report[SNP_REPORT_SIZE];
     judge(data, size);
     json_t *j = json_loadb((const char *)data, size, 0, NULL);
-    if (json_is_object(j) && sim_evidence_parse(j, report, &e) == 0) { judge(report, sizeof report); }
+    if (json_is_object(j) && sim_evidence_parse(j, report, &e) == 0) {
+        judge(report, sizeof report);
+    }
     json_decref(j);
     char *text = calloc(1, size + 1);
     if (!text) { abort(); }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
-/* Configuration text from a stranger, and the same text as initdata: a tree, or an error with a text. */
+/*
+ * Configuration text from a stranger, and the same text as initdata: a tree, or an error with a
+ * text.
+ */
 #include "attest/initdata.h"
 #include "attest/toml.h"
 

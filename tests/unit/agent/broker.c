@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole agent, over real TLS, against a broker in a thread of this process: an honest one that verifies what it gets,
- * and dishonest ones. Who could get this wrong: whoever believes an answer before it is authenticated. Who would profit:
- * the host, which carries every byte.
+ * The whole agent, over real TLS, against a broker in a thread of this process: an honest one that
+ * verifies what it gets, and dishonest ones. Who could get this wrong: whoever believes an answer
+ * before it is authenticated. Who would profit: the host, which carries every byte.
  */
 #include "attest/agent/agent.h"
 #include "attest/agent/serve.h"
@@ -47,7 +47,8 @@ static void make_identity(struct identity *id, const char *san)
     X509_gmtime_adj(X509_getm_notBefore(id->cert), 0);
     X509_gmtime_adj(X509_getm_notAfter(id->cert), 3600);
     X509_set_pubkey(id->cert, id->key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(id->cert), "CN", MBSTRING_ASC, (const unsigned char *)"broker", -1, -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(id->cert), "CN", MBSTRING_ASC,
+                               (const unsigned char *)"broker", -1, -1, 0);
     X509_set_issuer_name(id->cert, X509_get_subject_name(id->cert));
     add_ext(id->cert, NID_subject_alt_name, san);
     cr_assert(X509_sign(id->cert, id->key, EVP_sha256()) > 0);
@@ -63,9 +64,9 @@ static void make_identity(struct identity *id, const char *san)
 
 enum manner {
     HONEST,
-    HONEST_CLOSING,      /* closes after each answer */
+    HONEST_CLOSING, /* closes after each answer */
     HONEST_CHUNKED,
-    SILENT_BEFORE_TLS,   /* accepts and says nothing */
+    SILENT_BEFORE_TLS, /* accepts and says nothing */
     SILENT_AFTER_AUTH,
     NOT_TLS,
     CLOSES_AT_ONCE,
@@ -102,16 +103,18 @@ struct broker {
 static const char nonce[] = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 static const char secret[] = "the key to the image";
 
-static void reply(struct broker *b, SSL *ssl, unsigned status, const char *headers, const char *body)
+static void reply(struct broker *b, SSL *ssl, unsigned status, const char *headers,
+                  const char *body)
 {
     char head[1024];
     bool chunked = b->manner == HONEST_CHUNKED;
     size_t len = strlen(body);
     if (chunked) {
-        snprintf(head, sizeof head, "HTTP/1.1 %u X\r\n%sTransfer-Encoding: chunked\r\n\r\n%zx\r\n", status, headers, len);
+        snprintf(head, sizeof head, "HTTP/1.1 %u X\r\n%sTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
+                 status, headers, len);
     } else {
-        snprintf(head, sizeof head, "HTTP/1.1 %u X\r\n%s%sContent-Length: %zu\r\n\r\n", status, headers,
-                 b->manner == HONEST_CLOSING ? "Connection: close\r\n" : "", len);
+        snprintf(head, sizeof head, "HTTP/1.1 %u X\r\n%s%sContent-Length: %zu\r\n\r\n", status,
+                 headers, b->manner == HONEST_CLOSING ? "Connection: close\r\n" : "", len);
     }
     SSL_write(ssl, head, (int)strlen(head));
     if (len > 0) { SSL_write(ssl, body, (int)len); }
@@ -125,21 +128,26 @@ static bool read_request(SSL *ssl, char *buf, size_t cap)
     for (;;) {
         buf[len] = '\0';
         char *end = strstr(buf, "\r\n\r\n"), *cl = strstr(buf, "Content-Length: ");
-        if (end && len >= (size_t)(end + 4 - buf) + (cl ? strtoul(cl + 16, NULL, 10) : 0)) { return true; }
+        if (end && len >= (size_t)(end + 4 - buf) + (cl ? strtoul(cl + 16, NULL, 10) : 0)) {
+            return true;
+        }
         int n = SSL_read(ssl, buf + len, (int)(cap - len - 1));
         if (n <= 0) { return false; }
         len += (size_t)n;
     }
 }
 
-#define WANT(b, cond)                                                                                        \
-    do {                                                                                                     \
-        if (!(cond) && !(b)->failure[0]) { snprintf((b)->failure, sizeof(b)->failure, "%s", #cond); }        \
+#define WANT(b, cond)                                                                              \
+    do {                                                                                           \
+        if (!(cond) && !(b)->failure[0]) {                                                         \
+            snprintf((b)->failure, sizeof(b)->failure, "%s", #cond);                               \
+        }                                                                                          \
     } while (0)
 
 static void on_auth(struct broker *b, SSL *ssl, const char *body)
 {
-    static const char cookie[] = "Set-Cookie: kbs-session-id=abc; Expires=Tue, 01 Jan 2030 00:05:00 GMT\r\n";
+    static const char cookie[] =
+        "Set-Cookie: kbs-session-id=abc; Expires=Tue, 01 Jan 2030 00:05:00 GMT\r\n";
     char text[256];
     json_t *j = json_loads(body, 0, NULL);
     WANT(b, strcmp(json_string_value(json_object_get(j, "version")), "0.4.0") == 0);
@@ -149,13 +157,18 @@ static void on_auth(struct broker *b, SSL *ssl, const char *body)
     snprintf(text, sizeof text, "{\"nonce\":\"%s\",\"extra-params\":\"\"}", nonce);
     switch (b->manner) {
     case AUTH_NOT_JSON: reply(b, ssl, 200, cookie, "<html>"); break;
-    case AUTH_DUPLICATE_NONCE: reply(b, ssl, 200, cookie, "{\"nonce\":\"a\",\"nonce\":\"b\",\"extra-params\":\"\"}"); break;
+    case AUTH_DUPLICATE_NONCE:
+        reply(b, ssl, 200, cookie, "{\"nonce\":\"a\",\"nonce\":\"b\",\"extra-params\":\"\"}");
+        break;
     case AUTH_NO_NONCE: reply(b, ssl, 200, cookie, "{\"extra-params\":\"\"}"); break;
     case AUTH_WEAK_HASH:
-        reply(b, ssl, 200, cookie, "{\"nonce\":\"a\",\"extra-params\":{\"selected-hash-algorithm\":\"md5\"}}");
+        reply(b, ssl, 200, cookie,
+              "{\"nonce\":\"a\",\"extra-params\":{\"selected-hash-algorithm\":\"md5\"}}");
         break;
     case AUTH_REFUSES:
-        reply(b, ssl, 401, "", "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"tee: not \\u001b[31m here\"}");
+        reply(
+            b, ssl, 401, "",
+            "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"tee: not \\u001b[31m here\"}");
         break;
     case REDIRECTS: reply(b, ssl, 307, "Location: https://other/\r\n", ""); break;
     default: reply(b, ssl, 200, cookie, text);
@@ -164,7 +177,8 @@ static void on_auth(struct broker *b, SSL *ssl, const char *body)
 
 static void check_evidence(struct broker *b, const json_t *j)
 {
-    const json_t *runtime = json_object_get(j, "runtime-data"), *ev = json_object_get(j, "tee-evidence");
+    const json_t *runtime = json_object_get(j, "runtime-data"),
+                 *ev = json_object_get(j, "tee-evidence");
     const json_t *init = json_object_get(j, "init-data");
     const char *additional = json_string_value(json_object_get(ev, "additional_evidence"));
     const struct crypto_key *keys[] = {sim_signer_key(b->signer)};
@@ -182,12 +196,17 @@ static void check_evidence(struct broker *b, const json_t *j)
     WANT(b, transcript_tee_key(json_object_get(runtime, "tee-pubkey"), &b->tee_key, &e) == 0);
     WANT(b, sim_evidence_parse(json_object_get(ev, "primary_evidence"), report, &e) == 0);
     WANT(b, transcript_report_data(nonce, b->tee_key, additional, CRYPTO_SHA384, data, &e) == 0);
-    WANT(b, transcript_registers_parse(additional, &g, &present, &e) == 0 && present && g.value[2][47] == 0x22);
+    WANT(b, transcript_registers_parse(additional, &g, &present, &e) == 0 && present &&
+                g.value[2][47] == 0x22);
     WANT(b, initdata_parse(b->initdata, strlen(b->initdata), &d, &e) == 0);
     initdata_field(&d, host, sizeof host);
     memset(measurement, 0x4d, sizeof measurement);
-    struct sim_demand demand = {.insecure_keys = keys, .insecure_key_count = 1, .report_data = data, .host_data = host,
-                                .measurements = measurement, .measurement_count = 1};
+    struct sim_demand demand = {.insecure_keys = keys,
+                                .insecure_key_count = 1,
+                                .report_data = data,
+                                .host_data = host,
+                                .measurements = measurement,
+                                .measurement_count = 1};
     verify_sim(report, sizeof report, &demand, &f, &v);
     WANT(b, v.result == VERDICT_ACCEPTED);
     initdata_fini(&d);
@@ -200,7 +219,8 @@ static void on_attest(struct broker *b, SSL *ssl, const char *request, const cha
     check_evidence(b, j);
     json_decref(j);
     if (b->manner == ATTEST_REFUSES) {
-        reply(b, ssl, 401, "", "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"measurement 4d4d\"}");
+        reply(b, ssl, 401, "",
+              "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"measurement 4d4d\"}");
     } else if (b->manner == ATTEST_NO_TOKEN) {
         reply(b, ssl, 200, "", "{}");
     } else {
@@ -227,7 +247,9 @@ static void on_resource(struct broker *b, SSL *ssl, const char *request)
     WANT(b, strstr(request, "\r\nCookie: kbs-session-id=def\r\n") != NULL);
     switch (b->manner) {
     case RESOURCE_REFUSED:
-        reply(b, ssl, 401, "", "{\"type\":\"https://x/errors/PolicyDeny\",\"detail\":\"rule 3: measurement differs\"}");
+        reply(
+            b, ssl, 401, "",
+            "{\"type\":\"https://x/errors/PolicyDeny\",\"detail\":\"rule 3: measurement differs\"}");
         break;
     case RESOURCE_OVERSIZED: {
         static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n{";
@@ -329,10 +351,13 @@ struct guest {
     uint8_t host_data[32];
 };
 
-static int test_connect(void *ctx, const char *host, uint16_t port, unsigned timeout_ms, int *out_fd, struct err *e)
+static int test_connect(void *ctx, const char *host, uint16_t port, unsigned timeout_ms,
+                        int *out_fd, struct err *e)
 {
     struct guest *g = ctx;
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(g->b->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons(g->b->port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     (void)host, (void)port, (void)timeout_ms;
     if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
@@ -356,13 +381,14 @@ static int test_evidence(void *ctx, const uint8_t report_data[64], json_t **out,
 
 struct result {
     int status;
-    char failed[512];   /* text of AGENT_FAILED */
+    char failed[512]; /* text of AGENT_FAILED */
     char resource[2][64];
     unsigned resources;
     char broker[256];
 };
 
-static void run_agent(struct broker *b, const char *initdata, unsigned timeout_ms, struct result *out)
+static void run_agent(struct broker *b, const char *initdata, unsigned timeout_ms,
+                      struct result *out)
 {
     struct guest g = {.b = b};
     struct err e = {0};
@@ -374,12 +400,16 @@ static void run_agent(struct broker *b, const char *initdata, unsigned timeout_m
     cr_assert_eq(sim_signer_open(key_path, &g.signer, &e), 0, "%s", e.text);
     b->signer = g.signer;
     b->initdata = initdata;
-    if (initdata_parse(initdata, strlen(initdata), &d, &e) == 0) { initdata_field(&d, g.host_data, 32); }
+    if (initdata_parse(initdata, strlen(initdata), &d, &e) == 0) {
+        initdata_field(&d, g.host_data, 32);
+    }
     initdata_fini(&d);
 
     int in[2], answers[2];
     cr_assert(pipe(in) == 0 && pipe(answers) == 0);
-    struct agent_request q = {.magic = AGENT_REQUEST_MAGIC, .version = 1, .initdata_len = (uint32_t)strlen(initdata),
+    struct agent_request q = {.magic = AGENT_REQUEST_MAGIC,
+                              .version = 1,
+                              .initdata_len = (uint32_t)strlen(initdata),
                               .resource_count = 2};
     struct agent_resource r[2] = {{"kbs:///default/key/1"}, {"kbs:///default/key/2"}};
     memset(q.registers[2], 0x22, 48);
@@ -388,7 +418,10 @@ static void run_agent(struct broker *b, const char *initdata, unsigned timeout_m
     cr_assert(write(in[1], r, sizeof r) == sizeof r);
     close(in[1]);
 
-    struct agent_env env = {.ctx = &g, .tee = SIM_TEE_NAME, .timeout_ms = timeout_ms, .connect = test_connect,
+    struct agent_env env = {.ctx = &g,
+                            .tee = SIM_TEE_NAME,
+                            .timeout_ms = timeout_ms,
+                            .connect = test_connect,
                             .evidence = test_evidence};
     out->status = agent_serve(&env, in[0], answers[1]);
     close(in[0]);
@@ -426,10 +459,11 @@ static void run(enum manner m, const char *san, struct result *out)
     cr_assert(getsockname(b.listener, (struct sockaddr *)&a, &len) == 0);
     b.port = ntohs(a.sin_port);
     cr_assert_eq(pthread_create(&b.thread, NULL, broker_main, &b), 0);
-    snprintf(initdata, sizeof initdata,
-             "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"aa.toml\" = '''\n[token_configs.kbs]\n"
-             "url = \"https://127.0.0.1:8080\"\ncert = \"\"\"\n%s\"\"\"\n'''\n",
-             b.id.pem);
+    snprintf(
+        initdata, sizeof initdata,
+        "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"aa.toml\" = '''\n[token_configs.kbs]\n"
+        "url = \"https://127.0.0.1:8080\"\ncert = \"\"\"\n%s\"\"\"\n'''\n",
+        b.id.pem);
     bool silent = m == SILENT_BEFORE_TLS || m == SILENT_AFTER_AUTH;
     run_agent(&b, initdata, silent ? 200 : 20000, out);
     shutdown(b.listener, SHUT_RDWR);
@@ -478,11 +512,13 @@ static const struct {
     {AUTH_REFUSES, "broker refused /kbs/v0/auth (401): AttestationError: tee: not ?[31m here"},
     {ATTEST_REFUSES, "broker refused /kbs/v0/attest (401): AttestationError: measurement 4d4d"},
     {ATTEST_NO_TOKEN, "attestation answer: member \"token\" is missing"},
-    {RESOURCE_REFUSED, "broker refused /kbs/v0/resource/default/key/1 (401): PolicyDeny: rule 3: measurement differs"},
+    {RESOURCE_REFUSED,
+     "broker refused /kbs/v0/resource/default/key/1 (401): PolicyDeny: rule 3: measurement differs"},
     {RESOURCE_OVERSIZED, "answer of 99999999 bytes"},
     {RESOURCE_CUT_SHORT, "answer cut short"},
     {RESOURCE_PLAINTEXT, "resource default/key/1: JWE: "},
-    {RESOURCE_TO_OTHER_KEY, "resource default/key/1: JWE: the content key does not open with this key"},
+    {RESOURCE_TO_OTHER_KEY,
+     "resource default/key/1: JWE: the content key does not open with this key"},
     {RESOURCE_BIT_FLIPPED, "resource default/key/1: JWE: the content does not authenticate"},
     {REDIRECTS, "broker refused /kbs/v0/auth with status 307"},
 };
@@ -494,7 +530,8 @@ Test(agent, dishonest_broker_gives_one_clear_error_and_no_resource, .timeout = 1
         run(dishonest[i].manner, "IP:127.0.0.1", &r);
         cr_expect_eq(r.status, 1);
         cr_expect_eq(r.resources, 0);
-        cr_expect(strstr(r.failed, dishonest[i].text), "wanted \"%s\", found \"%s\"", dishonest[i].text, r.failed);
+        cr_expect(strstr(r.failed, dishonest[i].text), "wanted \"%s\", found \"%s\"",
+                  dishonest[i].text, r.failed);
     }
 }
 
@@ -505,7 +542,8 @@ static void fails_with(const char *data, const char *text)
     struct broker b = {.manner = HONEST};
     struct result r = {0};
     char initdata[1024];
-    snprintf(initdata, sizeof initdata, "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n%s", data);
+    snprintf(initdata, sizeof initdata, "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n%s",
+             data);
     run_agent(&b, initdata, 1000, &r);
     cr_expect_eq(r.status, 1);
     cr_expect(strstr(r.failed, text), "wanted \"%s\", found \"%s\"", text, r.failed);
@@ -514,8 +552,10 @@ static void fails_with(const char *data, const char *text)
 Test(agent, initdata_that_does_not_say_which_broker_is_refused_before_connecting, .timeout = 60)
 {
     fails_with("", "initdata names no broker");
-    fails_with("\"aa.toml\" = '''\n[token_configs.kbs]\nurl = \"https://a\"\n'''\n", "names no certificate");
-    fails_with("\"aa.toml\" = '''\n[token_configs.kbs]\nurl = \"http://a\"\ncert = \"x\"\n'''\n", "plain http");
+    fails_with("\"aa.toml\" = '''\n[token_configs.kbs]\nurl = \"https://a\"\n'''\n",
+               "names no certificate");
+    fails_with("\"aa.toml\" = '''\n[token_configs.kbs]\nurl = \"http://a\"\ncert = \"x\"\n'''\n",
+               "plain http");
     fails_with("\"aa.toml\" = '''\n[token_configs.kbs]\nurl = \"https://a\"\n'''\n"
                "\"cdh.toml\" = '''\n[kbc]\nurl = \"https://b\"\n'''\n",
                "\"url\" differs from aa.toml's");
@@ -527,7 +567,10 @@ Test(agent, initdata_that_does_not_say_which_broker_is_refused_before_connecting
 
 Test(agent, request_that_is_no_request_is_refused, .timeout = 60)
 {
-    struct agent_request good = {.magic = AGENT_REQUEST_MAGIC, .version = 1, .initdata_len = 1, .resource_count = 1};
+    struct agent_request good = {.magic = AGENT_REQUEST_MAGIC,
+                                 .version = 1,
+                                 .initdata_len = 1,
+                                 .resource_count = 1};
     struct agent_request bad[] = {good, good, good, good, good, good};
     bad[0].magic ^= 1;
     bad[1].version = 2;

@@ -26,13 +26,18 @@ Test(crypto, hashes_give_the_standards_answers_in_any_number_of_pieces)
     copy = c;
     crypto_sha_update(&c, "bc", 2);
     crypto_sha_final(&c, d);
-    expect_hex(d, 48, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+    expect_hex(
+        d, 48,
+        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
     crypto_sha_update(&copy, "bc", 2);
     crypto_sha_final(&copy, d);
-    expect_hex(d, 48, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+    expect_hex(
+        d, 48,
+        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
     crypto_sha512("abc", 3, d);
-    expect_hex(d, 64,
-               "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+    expect_hex(
+        d, 64,
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
     cr_assert_eq(crypto_sha_init(&c, CRYPTO_SHA1), -EINVAL);
     cr_assert_eq(crypto_digest((enum crypto_hash)99, "", 0, d), -EINVAL);
 }
@@ -58,8 +63,9 @@ Test(crypto, counter_mode_agrees_with_the_vectors_however_it_is_cut)
     static const size_t cuts[] = {1, 7, 16, 100, 128, 4096, 1 << 20};
     json_t *all = vector_json("coco/layer-crypto/ctr-hmac.json"), *c;
     size_t i, seen = 0;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
-        uint8_t key[32], iv[16], mac[32], *plain = malloc(65536), *want = malloc(65536), *got = malloc(65536);
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
+        uint8_t key[32], iv[16], mac[32], *plain = malloc(65536), *want = malloc(65536),
+                                          *got = malloc(65536);
         unhex(member(c, "key_hex"), key, sizeof key);
         unhex(member(c, "iv_hex"), iv, sizeof iv);
         size_t len = unhex(member(c, "plaintext_hex"), plain, 65536);
@@ -108,11 +114,13 @@ Test(crypto, gcm_gives_the_standards_answer_and_wipes_what_does_not_authenticate
     unhex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", key, 32);
     unhex("cafebabefacedbaddecaf888", iv, 12);
     unhex("feedfacedeadbeeffeedfacedeadbeefabaddad2", aad, 20);
-    unhex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
-          plain, 60);
+    unhex(
+        "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+        plain, 60);
     cr_assert_eq(crypto_gcm_seal(key, 32, iv, aad, 20, plain, 60, out, tag), 0);
-    expect_hex(out, 60,
-               "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662");
+    expect_hex(
+        out, 60,
+        "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662");
     expect_hex(tag, 16, "76fc6ece0f4e1768cddf8853bb2d551b");
     cr_assert_eq(crypto_gcm_open(key, 32, iv, aad, 20, out, 60, tag, out), 0);
     cr_assert(ct_eq(out, plain, 60));
@@ -128,7 +136,8 @@ Test(crypto, key_wrap_gives_rfc_3394_answers_and_refuses_a_changed_one)
     unhex("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F", kek, 32);
     unhex("00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F", key, 32);
     cr_assert_eq(crypto_kw_wrap(kek, 32, key, 32, out), 0);
-    expect_hex(out, 40, "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21");
+    expect_hex(out, 40,
+               "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21");
     cr_assert_eq(crypto_kw_unwrap(kek, 32, out, 40, back), 0);
     cr_assert(ct_eq(back, key, 32));
     out[39] ^= 1;
@@ -147,7 +156,8 @@ Test(crypto, agreement_is_the_x_coordinate_at_full_width)
     unhex("28af61281fd35e2fa7002523acc85a429cb06ee6648325389f59edfce1405141", y, 32);
     unhex("700c48f77f56584c5cc632ca65640db91b6bacce3a4df6b42ce7cc838833d287", px, 32);
     unhex("db71e509e3fd9b060ddb20ba5c51dcc5948d46fbf640dfe0441782cab85fa4ac", py, 32);
-    struct crypto_parts a = {.x = {x, 32}, .y = {y, 32}, .d = {d, 32}}, b = {.x = {px, 32}, .y = {py, 32}};
+    struct crypto_parts a = {.x = {x, 32}, .y = {y, 32}, .d = {d, 32}},
+                        b = {.x = {px, 32}, .y = {py, 32}};
     cr_assert_eq(crypto_key_from_parts(CRYPTO_P256, &a, &mine), 0);
     cr_assert_eq(crypto_key_from_parts(CRYPTO_P256, &b, &peer), 0);
     cr_assert_eq(crypto_ecdh(mine, peer, z, &z_len), 0);
@@ -174,7 +184,8 @@ Test(crypto, ecdsa_signature_verifies_for_its_digest_alone_and_in_both_forms)
         digest[0] ^= 1;
         cr_assert_eq(crypto_ecdsa_verify(k, digest, sizeof digest, sig, len), -EKEYREJECTED);
         memset(sig, 0, sizeof sig);
-        cr_assert_eq(crypto_ecdsa_verify(k, digest, sizeof digest, sig, len), -EKEYREJECTED, "r = s = 0");
+        cr_assert_eq(crypto_ecdsa_verify(k, digest, sizeof digest, sig, len), -EKEYREJECTED,
+                     "r = s = 0");
         crypto_key_free(k);
     }
 }
@@ -183,11 +194,12 @@ Test(crypto, keys_of_a_kind_or_size_we_do_not_name_are_refused)
 {
     struct crypto_key *k = NULL;
     size_t len;
-    static const char rsa1024[] = "-----BEGIN PUBLIC KEY-----\n"
-                                  "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCqGKukO1De7zhZj6+H0qtjTkVxwTCpvKe4eCZ0\n"
-                                  "FPqri0cb2JZfXJ/DgYSF6vUpwmJG8wVQZKjeGcjDOL5UlsuusFncCzWBQ7RKNUSesmQRMSGkVb1/\n"
-                                  "3j+skZ6UtW+5u09lHNsj6tQ51s1SPrCBkedbNf0Tp0GbMJDyR4e9T04ZZwIDAQAB\n"
-                                  "-----END PUBLIC KEY-----\n";
+    static const char rsa1024[] =
+        "-----BEGIN PUBLIC KEY-----\n"
+        "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCqGKukO1De7zhZj6+H0qtjTkVxwTCpvKe4eCZ0\n"
+        "FPqri0cb2JZfXJ/DgYSF6vUpwmJG8wVQZKjeGcjDOL5UlsuusFncCzWBQ7RKNUSesmQRMSGkVb1/\n"
+        "3j+skZ6UtW+5u09lHNsj6tQ51s1SPrCBkedbNf0Tp0GbMJDyR4e9T04ZZwIDAQAB\n"
+        "-----END PUBLIC KEY-----\n";
     cr_assert_eq(crypto_key_from_pem(rsa1024, sizeof rsa1024 - 1, &k), -EINVAL);
     cr_assert_eq(crypto_key_generate(CRYPTO_RSA, 1024, &k), -EINVAL);
     cr_assert_eq(crypto_key_from_pem("no key", 6, &k), -EINVAL);
@@ -243,8 +255,9 @@ Test(crypto, ed25519_gives_rfc_8032_answers)
     struct crypto_key *k;
     unhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", d, 32);
     unhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", x, 32);
-    unhex("e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
-          want, 64);
+    unhex(
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+        want, 64);
     struct crypto_parts parts = {.x = {x, 32}, .d = {d, 32}};
     cr_assert_eq(crypto_key_from_parts(CRYPTO_ED25519, &parts, &k), 0);
     cr_assert_eq(crypto_ed25519_sign(k, "", 0, sig), 0);
@@ -289,9 +302,13 @@ Test(crypto, rsa_signatures_verify_for_their_padding_hash_and_salt_alone)
     cr_assert_eq(crypto_key_from_pem(pem, len, &k), 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         cr_assert_eq(tree_bytes(cases[i].file, sig, sizeof sig), 256);
-        if (crypto_digest(cases[i].hash, "signed text", 11, digest) < 0) { memset(digest, 0, sizeof digest); }
-        cr_assert_eq(crypto_rsa_verify(k, cases[i].padding, cases[i].hash, digest, sig, 256), cases[i].want, "case %zu", i);
+        if (crypto_digest(cases[i].hash, "signed text", 11, digest) < 0) {
+            memset(digest, 0, sizeof digest);
+        }
+        cr_assert_eq(crypto_rsa_verify(k, cases[i].padding, cases[i].hash, digest, sig, 256),
+                     cases[i].want, "case %zu", i);
     }
-    cr_assert_eq(crypto_rsa_verify(k, CRYPTO_RSA_PKCS1, CRYPTO_SHA256, digest, sig, 255), -EKEYREJECTED);
+    cr_assert_eq(crypto_rsa_verify(k, CRYPTO_RSA_PKCS1, CRYPTO_SHA256, digest, sig, 255),
+                 -EKEYREJECTED);
     crypto_key_free(k);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What crosses between guest and broker, against answers made elsewhere: initdata, report data, launch digests; and the
- * sim report, where every byte that could be changed is changed.
+ * What crosses between guest and broker, against answers made elsewhere: initdata, report data,
+ * launch digests; and the sim report, where every byte that could be changed is changed.
  */
 #include "attest/initdata.h"
 #include "attest/measure.h"
@@ -21,7 +21,7 @@ Test(initdata, digests_and_host_fields_are_those_of_the_vectors)
 {
     json_t *all = vector_json("coco/initdata/cases.json"), *c;
     size_t i, seen = 0;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
         char path[128], hex[129];
         uint8_t field[48];
         size_t len;
@@ -38,15 +38,16 @@ Test(initdata, digests_and_host_fields_are_those_of_the_vectors)
         initdata_field(&d, field, INITDATA_FIELD_TDX);
         hex_of(field, INITDATA_FIELD_TDX, hex);
         cr_assert_str_eq(hex, member(c, "tdx_mrconfigid_hex"));
-        cr_assert_str_eq(initdata_text(&d, INITDATA_AA),
-                         "[token_configs]\n[token_configs.kbs]\nurl = \"http://kbs.example.test:8080\"\n");
+        cr_assert_str_eq(
+            initdata_text(&d, INITDATA_AA),
+            "[token_configs]\n[token_configs.kbs]\nurl = \"http://kbs.example.test:8080\"\n");
         cr_assert_null(initdata_text(&d, INITDATA_POLICY));
         initdata_fini(&d);
         free(text);
         seen++;
     }
     cr_assert_eq(seen, 3);
-    json_array_foreach(json_object_get(all, "bad"), i, c) {
+    json_array_foreach (json_object_get(all, "bad"), i, c) {
         char path[128];
         size_t len;
         struct err e = {0};
@@ -75,7 +76,7 @@ Test(transcript, report_data_is_that_of_the_vectors)
 {
     json_t *all = vector_json("coco/rcar/report-data.json"), *c;
     size_t i, seen = 0;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
         struct err e = {0};
         uint8_t data[64];
         char hex[129];
@@ -84,8 +85,11 @@ Test(transcript, report_data_is_that_of_the_vectors)
         enum crypto_hash h = strcmp(hash, "sha384") == 0   ? CRYPTO_SHA384
                              : strcmp(hash, "sha512") == 0 ? CRYPTO_SHA512
                                                            : CRYPTO_SHA256;
-        cr_assert_eq(transcript_tee_key(json_object_get(c, "tee_pubkey_as_sent"), &key, &e), 0, "%s", e.text);
-        cr_assert_eq(transcript_report_data(member(c, "nonce"), key, member(c, "additional_evidence"), h, data, &e), 0);
+        cr_assert_eq(transcript_tee_key(json_object_get(c, "tee_pubkey_as_sent"), &key, &e), 0,
+                     "%s", e.text);
+        cr_assert_eq(transcript_report_data(member(c, "nonce"), key,
+                                            member(c, "additional_evidence"), h, data, &e),
+                     0);
         hex_of(data, 64, hex);
         cr_assert_str_eq(hex, member(c, "report_data_64_hex"), "%s", member(c, "name"));
         json_decref(key);
@@ -98,7 +102,8 @@ Test(transcript, report_data_is_that_of_the_vectors)
 Test(transcript, tee_key_without_a_member_that_is_hashed_is_refused)
 {
     struct err e = {0};
-    json_t *key = NULL, *j = json_pack("{s:s,s:s,s:s,s:s}", "kty", "EC", "crv", "P-256", "x", "AA", "y", "AA");
+    json_t *key = NULL,
+           *j = json_pack("{s:s,s:s,s:s,s:s}", "kty", "EC", "crv", "P-256", "x", "AA", "y", "AA");
     cr_assert_eq(transcript_tee_key(j, &key, &e), -EBADMSG);
     cr_assert_str_eq(e.text, "tee-pubkey: member \"alg\" is missing");
     json_decref(j);
@@ -107,7 +112,11 @@ Test(transcript, tee_key_without_a_member_that_is_hashed_is_refused)
 Test(transcript, registers_survive_the_way_out_and_in_and_strangers_do_not)
 {
     static const char *const bad[] = {
-        "{}", "[]", "x", "{\"launch_flags\":1}", "{\"launch_flags\":-1,\"registers\":[]}",
+        "{}",
+        "[]",
+        "x",
+        "{\"launch_flags\":1}",
+        "{\"launch_flags\":-1,\"registers\":[]}",
         "{\"launch_flags\":0,\"registers\":[\"00\",\"00\",\"00\",\"00\"]}",
     };
     struct transcript_registers g = {.launch_flags = 0x80000001}, back;
@@ -125,7 +134,8 @@ Test(transcript, registers_survive_the_way_out_and_in_and_strangers_do_not)
     cr_assert_eq(transcript_registers_parse("", &back, &present, &e), 0);
     cr_assert_not(present);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        cr_assert_lt(transcript_registers_parse(bad[i], &back, &present, &(struct err){0}), 0, "%s", bad[i]);
+        cr_assert_lt(transcript_registers_parse(bad[i], &back, &present, &(struct err){0}), 0, "%s",
+                     bad[i]);
     }
 }
 
@@ -141,23 +151,28 @@ Test(transcript, register_form_is_the_documented_hash_and_carries_its_mark)
     cr_assert_not(transcript_is_register_form(data));
     cr_assert_eq(memcmp(out + 48, "casemate-report1", 16), 0);
     /* printf 'casemate-report-v1\4\3\2\1\1' ; 144 zeros ; 48 sevens ; 00..3f | sha384sum */
-    unhex("2a7ce7b1d03489c0acb584b465df50fe04b409b9ceeaa24a002753b609a90c818904fec1ec8fb225e8a8e1c8a456a005", want, 48);
+    unhex(
+        "2a7ce7b1d03489c0acb584b465df50fe04b409b9ceeaa24a002753b609a90c818904fec1ec8fb225e8a8e1c8a456a005",
+        want, 48);
     hex_of(out, 48, hex);
     cr_assert_eq(memcmp(out, want, 48), 0, "%s", hex);
 }
 
 /* ---- launch digest */
 
-static uint64_t number(const json_t *obj, const char *name) { return strtoull(member(obj, name), NULL, 0); }
+static uint64_t number(const json_t *obj, const char *name)
+{
+    return strtoull(member(obj, name), NULL, 0);
+}
 
 static void vmsa_page(const json_t *all, const char *name, uint8_t page[4096])
 {
     size_t i, q;
     json_t *v, *pair;
     memset(page, 0, 4096);
-    json_array_foreach(json_object_get(all, "vmsas"), i, v) {
+    json_array_foreach (json_object_get(all, "vmsas"), i, v) {
         if (strcmp(member(v, "name"), name) != 0) { continue; }
-        json_array_foreach(json_object_get(v, "nonzero_qwords"), q, pair) {
+        json_array_foreach (json_object_get(v, "nonzero_qwords"), q, pair) {
             size_t off = strtoull(json_string_value(json_array_get(pair, 0)), NULL, 0);
             unhex(json_string_value(json_array_get(pair, 1)), page + off, 8);
         }
@@ -175,9 +190,12 @@ static void play_step(const json_t *all, const json_t *s, struct measure_snp *m)
     if (strcmp(type, "normal") == 0) {
         uint64_t a = (uint64_t)json_integer_value(json_object_get(blob, "a")),
                  b = (uint64_t)json_integer_value(json_object_get(blob, "b")),
-                 c = (uint64_t)json_integer_value(json_object_get(blob, "c")), len = number(blob, "len");
+                 c = (uint64_t)json_integer_value(json_object_get(blob, "c")),
+                 len = number(blob, "len");
         for (uint64_t at = 0; at < len; at += 4096) {
-            for (uint64_t i = at; i < at + 4096; i++) { page[i - at] = (uint8_t)(a * i + b + c * (i / 4096)); }
+            for (uint64_t i = at; i < at + 4096; i++) {
+                page[i - at] = (uint8_t)(a * i + b + c * (i / 4096));
+            }
             cr_assert_eq(measure_snp_page(m, MEASURE_NORMAL, gpa + at, page), 0);
         }
     } else if (strcmp(type, "vmsa") == 0) {
@@ -191,7 +209,9 @@ static void play_step(const json_t *all, const json_t *s, struct measure_snp *m)
                                    : strcmp(type, "secrets") == 0    ? MEASURE_SECRETS
                                                                      : MEASURE_CPUID;
         uint64_t len = *member(s, "len") ? number(s, "len") : 4096;
-        for (uint64_t at = 0; at < len; at += 4096) { cr_assert_eq(measure_snp_page(m, t, gpa + at, NULL), 0); }
+        for (uint64_t at = 0; at < len; at += 4096) {
+            cr_assert_eq(measure_snp_page(m, t, gpa + at, NULL), 0);
+        }
     }
 }
 
@@ -199,11 +219,11 @@ Test(measure, launch_digests_are_those_computed_elsewhere_after_every_step)
 {
     json_t *all = vector_json("snp/launch-digests.json"), *c, *s;
     size_t i, k, seen = 0;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
         struct measure_snp m;
         char hex[97];
         measure_snp_init(&m);
-        json_array_foreach(json_object_get(c, "steps"), k, s) {
+        json_array_foreach (json_object_get(c, "steps"), k, s) {
             play_step(all, s, &m);
             hex_of(m.digest, sizeof m.digest, hex);
             cr_assert_str_eq(hex, member(s, "digest_after"), "%s step %zu", member(c, "name"), k);
@@ -231,14 +251,18 @@ Test(measure, plan_is_hashed_in_its_order_with_the_processors_own_address_for_th
     /* The digest: a dozen lines of Python after [SNP-ABI], over these three pages. */
     static uint8_t page[3][4096];
     struct plan p = {.count = 3,
-                     .page = {{PLAN_NORMAL, 0x1000, page[0]}, {PLAN_NORMAL, 0xffffa000, page[1]}, {PLAN_VMSA, 0, page[2]}}};
+                     .page = {{PLAN_NORMAL, 0x1000, page[0]},
+                              {PLAN_NORMAL, 0xffffa000, page[1]},
+                              {PLAN_VMSA, 0, page[2]}}};
     uint8_t digest[48];
     char hex[97];
     for (size_t i = 0; i < 4096; i++) { page[0][i] = (uint8_t)(7 * i + 3); }
     memset(page[2], 0xee, 4096);
     cr_assert_eq(measure_sim(NULL, &p, digest), 0);
     hex_of(digest, 48, hex);
-    cr_assert_str_eq(hex, "176b78efd63bf4d07c1033552c215523fbeb8ff695f5d0a599d82accf70ec8a6014e2f7f6526ea127b30f8b8b7f7d304");
+    cr_assert_str_eq(
+        hex,
+        "176b78efd63bf4d07c1033552c215523fbeb8ff695f5d0a599d82accf70ec8a6014e2f7f6526ea127b30f8b8b7f7d304");
     p.page[1].gpa += 1;
     cr_assert_eq(measure_sim(NULL, &p, digest), -EINVAL);
 }
@@ -278,8 +302,12 @@ static void teardown(struct scene *s)
 
 static struct sim_demand demand_all(struct scene *s)
 {
-    return (struct sim_demand){.insecure_keys = &s->key, .insecure_key_count = 1, .report_data = s->data,
-                               .host_data = s->host, .measurements = &s->measurement, .measurement_count = 1};
+    return (struct sim_demand){.insecure_keys = &s->key,
+                               .insecure_key_count = 1,
+                               .report_data = s->data,
+                               .host_data = s->host,
+                               .measurements = &s->measurement,
+                               .measurement_count = 1};
 }
 
 Test(sim, verdict_that_nobody_touched_is_refused)
@@ -326,8 +354,12 @@ Test(sim, every_demand_that_does_not_hold_is_a_reason_of_its_own)
     struct sim_facts f;
     static const uint8_t other[64] = {9}, other_measurement[1][48] = {{8}};
     setup(&s);
-    struct sim_demand d = {.insecure_keys = NULL, .insecure_key_count = 0, .report_data = other, .host_data = other,
-                           .measurements = other_measurement, .measurement_count = 1};
+    struct sim_demand d = {.insecure_keys = NULL,
+                           .insecure_key_count = 0,
+                           .report_data = other,
+                           .host_data = other,
+                           .measurements = other_measurement,
+                           .measurement_count = 1};
     verify_sim(s.report, sizeof s.report, &d, &f, &v);
     cr_assert_eq(v.result, VERDICT_REFUSED);
     cr_assert_eq(v.reason_count, 4);

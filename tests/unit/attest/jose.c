@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JOSE against answers made elsewhere: KBS resource answers checked with jwcrypto and libjose, ocicrypt packets written
- * by skopeo, tokens good and bad. Who could get this wrong: whoever lets a message choose its own algorithm.
+ * JOSE against answers made elsewhere: KBS resource answers checked with jwcrypto and libjose,
+ * ocicrypt packets written by skopeo, tokens good and bad. Who could get this wrong: whoever lets a
+ * message choose its own algorithm.
  */
 #include "attest/jose.h"
 
@@ -16,11 +17,12 @@ Test(jwe, agrees_with_other_implementations)
     json_t *all = vector_json("coco/jwe/resource-responses.json");
     size_t opened = 0, refused = 0, i;
     json_t *c;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
         struct err e = {0};
         struct jwk k = {0};
         const char *name = member(c, "name");
-        cr_assert_eq(jwk_from_json(json_object_get(c, "tee_private_jwk"), &k, &e), 0, "%s: %s", name, e.text);
+        cr_assert_eq(jwk_from_json(json_object_get(c, "tee_private_jwk"), &k, &e), 0, "%s: %s",
+                     name, e.text);
         char *text = json_dumps(json_object_get(c, "response_body"), 0);
         uint8_t *plain = NULL;
         size_t len = 0;
@@ -54,8 +56,8 @@ Test(jwe, opens_what_skopeo_wrote_for_each_kind_of_key)
     static const struct {
         const char *image, *key;
     } cases[] = {
-        {"enc-rsa-2gz", "rsa2048_priv.pem"},        {"enc-ec256-2gz", "ec_p256_priv.pem"},
-        {"enc-ec521-2gz", "ec_p521_priv.pem"},      {"enc-multi-recipient", "rsa2048_priv.pem"},
+        {"enc-rsa-2gz", "rsa2048_priv.pem"},         {"enc-ec256-2gz", "ec_p256_priv.pem"},
+        {"enc-ec521-2gz", "ec_p521_priv.pem"},       {"enc-multi-recipient", "rsa2048_priv.pem"},
         {"enc-multi-recipient", "ec_p256_priv.pem"},
     };
     json_t *images = vector_json("coco/images/expected.json");
@@ -68,23 +70,24 @@ Test(jwe, opens_what_skopeo_wrote_for_each_kind_of_key)
         snprintf(path, sizeof path, "coco/images/keys/%s", cases[t].key);
         char *pem = vector_bytes(path, &pem_len);
         cr_assert_eq(crypto_key_from_pem(pem, pem_len, &key), 0);
-        json_array_foreach(images, i, image) {
+        json_array_foreach (images, i, image) {
             if (strcmp(member(image, "image"), cases[t].image) != 0) { continue; }
             const json_t *manifest = json_array_get(json_object_get(image, "manifests"), 0);
             snprintf(path, sizeof path, "coco/images/%s/blobs/sha256/%s", cases[t].image,
                      member(manifest, "manifest_digest") + strlen("sha256:"));
             json_t *m = vector_json(path);
-            json_array_foreach(json_object_get(m, "layers"), l, layer) {
+            json_array_foreach (json_object_get(m, "layers"), l, layer) {
                 struct err e = {0};
-                const char *packet =
-                    member(json_object_get(layer, "annotations"), "org.opencontainers.image.enc.keys.jwe");
+                const char *packet = member(json_object_get(layer, "annotations"),
+                                            "org.opencontainers.image.enc.keys.jwe");
                 uint8_t jwe[8192], *plain;
                 size_t jwe_len, len;
                 cr_assert_eq(b64_decode(packet, strlen(packet), jwe, sizeof jwe, &jwe_len), 0);
-                cr_assert_eq(jwe_decrypt((char *)jwe, jwe_len, JWE_ALLOW_OCICRYPT, key, NULL, &plain, &len, &e), 0,
-                             "%s with %s: %s", cases[t].image, cases[t].key, e.text);
-                const char *want =
-                    member(json_array_get(json_object_get(manifest, "layers"), l), "private_options_json");
+                cr_assert_eq(jwe_decrypt((char *)jwe, jwe_len, JWE_ALLOW_OCICRYPT, key, NULL,
+                                         &plain, &len, &e),
+                             0, "%s with %s: %s", cases[t].image, cases[t].key, e.text);
+                const char *want = member(json_array_get(json_object_get(manifest, "layers"), l),
+                                          "private_options_json");
                 cr_assert_str_eq((char *)plain, want);
                 free(plain);
                 opened++;
@@ -113,8 +116,9 @@ static struct crypto_key *fresh(enum crypto_key_type t)
 Test(jwe, every_algorithm_round_trips_and_none_opens_with_another_key)
 {
     static const struct round rounds[] = {
-        {CRYPTO_RSA, JWE_RSA_OAEP},          {CRYPTO_RSA, JWE_RSA_OAEP_256},      {CRYPTO_P256, JWE_ECDH_ES},
-        {CRYPTO_P256, JWE_ECDH_ES_A128KW},   {CRYPTO_P384, JWE_ECDH_ES_A192KW},   {CRYPTO_P521, JWE_ECDH_ES_A256KW},
+        {CRYPTO_RSA, JWE_RSA_OAEP},        {CRYPTO_RSA, JWE_RSA_OAEP_256},
+        {CRYPTO_P256, JWE_ECDH_ES},        {CRYPTO_P256, JWE_ECDH_ES_A128KW},
+        {CRYPTO_P384, JWE_ECDH_ES_A192KW}, {CRYPTO_P521, JWE_ECDH_ES_A256KW},
     };
     for (size_t i = 0; i < sizeof rounds / sizeof rounds[0]; i++) {
         struct err e = {0};
@@ -124,17 +128,21 @@ Test(jwe, every_algorithm_round_trips_and_none_opens_with_another_key)
         uint8_t *plain = NULL;
         size_t len;
         cr_assert_eq(jwe_encrypt(&to, 1, "attack at dawn", 14, &text, &e), 0, "%s", e.text);
-        cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, k, NULL, &plain, &len, &e), 0, "%s", e.text);
+        cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, k, NULL, &plain, &len, &e),
+                     0, "%s", e.text);
         cr_assert_eq(len, 14);
         cr_assert_str_eq((char *)plain, "attack at dawn");
         free(plain);
         cr_assert_eq(jwe_encrypt_compact(&to, "attack at dawn", 14, &compact, &e), 0, "%s", e.text);
-        cr_assert_eq(jwe_decrypt(compact, strlen(compact), JWE_ALLOW_OCICRYPT, k, NULL, &plain, &len, &e), 0, "%s",
-                     e.text);
+        cr_assert_eq(jwe_decrypt(compact, strlen(compact), JWE_ALLOW_OCICRYPT, k, NULL, &plain,
+                                 &len, &e),
+                     0, "%s", e.text);
         cr_assert_str_eq((char *)plain, "attack at dawn");
         free(plain);
         plain = NULL;
-        cr_assert_lt(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, other, NULL, &plain, &len, &e), 0);
+        cr_assert_lt(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, other, NULL, &plain, &len,
+                                 &e),
+                     0);
         cr_assert_null(plain);
         free(text);
         free(compact);
@@ -155,7 +163,8 @@ Test(jwe, header_is_the_exact_text_a_reserialising_client_rebuilds)
     const char *p = member(j, "protected");
     cr_assert_eq(b64u_decode(p, strlen(p), (uint8_t *)header, sizeof header - 1, &len), 0);
     header[len] = '\0';
-    const char *want = "{\"alg\":\"ECDH-ES+A256KW\",\"enc\":\"A256GCM\",\"epk\":{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"";
+    const char *want =
+        "{\"alg\":\"ECDH-ES+A256KW\",\"enc\":\"A256GCM\",\"epk\":{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"";
     cr_assert_eq(strncmp(header, want, strlen(want)), 0, "%s", header);
     json_decref(j);
     free(text);
@@ -166,17 +175,21 @@ Test(jwe, general_form_opens_for_each_recipient_and_for_nobody_else)
 {
     struct err e = {0};
     struct crypto_key *a = fresh(CRYPTO_RSA), *b = fresh(CRYPTO_P384), *c = fresh(CRYPTO_P384);
-    struct jwe_recipient to[] = {{.alg = JWE_RSA_OAEP, .key = a}, {.alg = JWE_ECDH_ES_A256KW, .key = b}};
+    struct jwe_recipient to[] = {{.alg = JWE_RSA_OAEP, .key = a},
+                                 {.alg = JWE_ECDH_ES_A256KW, .key = b}};
     char *text;
     uint8_t *plain = NULL;
     size_t len;
     cr_assert_eq(jwe_encrypt(to, 2, "both", 4, &text, &e), 0, "%s", e.text);
-    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, a, NULL, &plain, &len, &e), 0, "%s", e.text);
+    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, a, NULL, &plain, &len, &e), 0,
+                 "%s", e.text);
     free(plain);
-    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, b, NULL, &plain, &len, &e), 0, "%s", e.text);
+    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, b, NULL, &plain, &len, &e), 0,
+                 "%s", e.text);
     free(plain);
     plain = NULL;
-    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, c, NULL, &plain, &len, &e), -EBADMSG);
+    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, c, NULL, &plain, &len, &e),
+                 -EBADMSG);
     cr_assert_null(plain);
     free(text);
     crypto_key_free(a);
@@ -193,7 +206,8 @@ Test(jwe, algorithm_the_caller_did_not_allow_is_refused_although_the_key_fits)
     uint8_t *plain = NULL;
     size_t len;
     cr_assert_eq(jwe_encrypt(&to, 1, "x", 1, &text, &e), 0);
-    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_KBS, k, NULL, &plain, &len, &e), -ENOTSUP);
+    cr_assert_eq(jwe_decrypt(text, strlen(text), JWE_ALLOW_KBS, k, NULL, &plain, &len, &e),
+                 -ENOTSUP);
     cr_assert_null(plain);
     free(text);
     crypto_key_free(k);
@@ -205,7 +219,7 @@ static json_t *jwk_of_set(const char *kid)
 {
     json_t *set = vector_json("coco/token/trusted_jwks.json"), *k, *found = NULL;
     size_t i;
-    json_array_foreach(json_object_get(set, "keys"), i, k) {
+    json_array_foreach (json_object_get(set, "keys"), i, k) {
         if (strcmp(member(k, "kid"), kid) == 0) { found = json_incref(k); }
     }
     json_decref(set);
@@ -219,7 +233,9 @@ static struct crypto_key *find_key(const struct jws *s, const json_t *config, in
     struct jwk k = {0};
     json_t *in_header = json_object_get(s->header, "jwk");
     if (!in_header) {
-        json_t *j = json_object_get(config, "trusted_jwk_sets") ? jwk_of_set(member(s->header, "kid")) : NULL;
+        json_t *j = json_object_get(config, "trusted_jwk_sets")
+                        ? jwk_of_set(member(s->header, "kid"))
+                        : NULL;
         int r = j ? jwk_from_json(j, &k, &e) : -ENOENT;
         json_decref(j);
         return r == 0 ? k.key : NULL;
@@ -232,7 +248,8 @@ static struct crypto_key *find_key(const struct jws *s, const json_t *config, in
     const json_t *x5c = json_object_get(in_header, "x5c");
     size_t count = json_array_size(x5c), roots, len;
     char *pem = vector_bytes("coco/token/root_ca.pem", &len);
-    bool trusted = *member(config, "trusted_certs") && crypto_certs_from_pem(pem, len, &root, 1, &roots) == 0;
+    bool trusted =
+        *member(config, "trusted_certs") && crypto_certs_from_pem(pem, len, &root, 1, &roots) == 0;
     free(pem);
     for (size_t i = 0; i < count && i < 4; i++) {
         uint8_t der[4096];
@@ -240,7 +257,8 @@ static struct crypto_key *find_key(const struct jws *s, const json_t *config, in
         cr_assert_eq(b64_decode(text, strlen(text), der, sizeof der, &len), 0);
         cr_assert_eq(crypto_cert_from_der(der, len, &chain[i]), 0);
     }
-    if (trusted && count > 0 && crypto_cert_verify(chain[0], chain + 1, count - 1, &root, 1, now) == 0 &&
+    if (trusted && count > 0 &&
+        crypto_cert_verify(chain[0], chain + 1, count - 1, &root, 1, now) == 0 &&
         crypto_cert_key(chain[0], &leaf) == 0 && crypto_key_same_public(leaf, k.key)) {
         good = leaf;
         leaf = NULL;
@@ -256,7 +274,7 @@ Test(jwt, tokens_are_accepted_and_refused_as_the_vectors_say)
 {
     json_t *all = vector_json("coco/token/verify-cases.json"), *c;
     size_t i, accepted = 0, refused = 0;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
         const char *token = member(c, "token");
         int64_t now = json_integer_value(json_object_get(c, "verify_at_unix"));
         struct err e = {0};
@@ -292,15 +310,19 @@ Test(jwt, administrators_tokens_verify_with_ed25519)
     cr_assert_eq(crypto_key_from_pem(pem, len, &k), 0);
     json_t *all = vector_json("coco/admin/admin-cases.json"), *c;
     size_t i, good = 0;
-    json_array_foreach(json_object_get(all, "cases"), i, c) {
+    json_array_foreach (json_object_get(all, "cases"), i, c) {
         struct err e = {0};
         json_t *claims = NULL;
         const char *header = member(c, "authorization");
         if (*header == '\0' || strcmp(member(c, "style"), "legacy") != 0) { continue; }
         const char *token = header + strlen("Bearer ");
         int r = jwt_verify(token, strlen(token), k, JWS_ALLOW(JWS_EDDSA), &claims, &e);
-        if (r == 0) { r = jwt_check_times(claims, json_integer_value(json_object_get(c, "verify_at_unix")), 60, &e); }
-        cr_assert_eq(r == 0, strcmp(member(c, "verdict"), "accept") == 0, "%s: %s", member(c, "name"), e.text);
+        if (r == 0) {
+            r = jwt_check_times(claims, json_integer_value(json_object_get(c, "verify_at_unix")),
+                                60, &e);
+        }
+        cr_assert_eq(r == 0, strcmp(member(c, "verdict"), "accept") == 0, "%s: %s",
+                     member(c, "name"), e.text);
         good += r == 0;
         json_decref(claims);
     }
@@ -312,7 +334,8 @@ Test(jwt, administrators_tokens_verify_with_ed25519)
 
 Test(jws, signature_counts_only_for_its_key_its_text_and_an_allowed_algorithm)
 {
-    static const enum crypto_key_type types[] = {CRYPTO_P256, CRYPTO_P384, CRYPTO_P521, CRYPTO_ED25519};
+    static const enum crypto_key_type types[] = {CRYPTO_P256, CRYPTO_P384, CRYPTO_P521,
+                                                 CRYPTO_ED25519};
     static const enum jws_alg algs[] = {JWS_ES256, JWS_ES384, JWS_ES512, JWS_EDDSA};
     for (size_t i = 0; i < 4; i++) {
         struct err e = {0};
@@ -380,7 +403,8 @@ Test(jws, headers_that_change_the_rules_are_refused)
 
 Test(jwk, private_keys_survive_the_way_out_and_in)
 {
-    static const enum crypto_key_type types[] = {CRYPTO_RSA, CRYPTO_P256, CRYPTO_P384, CRYPTO_P521, CRYPTO_ED25519};
+    static const enum crypto_key_type types[] = {CRYPTO_RSA, CRYPTO_P256, CRYPTO_P384, CRYPTO_P521,
+                                                 CRYPTO_ED25519};
     for (size_t i = 0; i < 5; i++) {
         struct err e = {0};
         struct crypto_key *k = fresh(types[i]);
@@ -419,19 +443,26 @@ Test(jwk, keys_that_are_not_keys_are_refused)
 #define X "\"x\":\"wA9TvPz1z6xIgj9O10HDN4GJkiiO-FscB3zixaIf-9E\""
 #define Y "\"y\":\"OfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHY\""
     cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X "," Y "}"), 0);
-    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-384\"," X "," Y "}"), -EINVAL, "wrong width");
+    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-384\"," X "," Y "}"), -EINVAL,
+                 "wrong width");
     cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X "}"), -EBADMSG, "no y");
     cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"secp256k1\"," X "," Y "}"), -ENOTSUP);
-    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X ",\"y\":\"OfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHZ\"}"),
+    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X
+                           ",\"y\":\"OfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHZ\"}"),
                  -EBADMSG, "bits behind the last byte");
-    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X ",\"y\":\"AfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHY\"}"),
+    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X
+                           ",\"y\":\"AfYm_yu45bqVA0cKl8xQGcs0k2C37FhrDIDqfpSnRHY\"}"),
                  -EINVAL, "not on the curve");
-    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X "," Y ",\"d\":\"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\"}"),
+    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"crv\":\"P-256\"," X "," Y
+                           ",\"d\":\"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE\"}"),
                  -EINVAL, "d of another key");
-    cr_assert_eq(parse_jwk("{\"kty\":\"RSA\",\"n\":\"" "wA9TvPz1z6xIgj9O10HDN4GJkiiO-FscB3zixaIf-9E" "\",\"e\":\"AQAB\"}"), -EINVAL,
-                 "256-bit modulus");
+    cr_assert_eq(parse_jwk("{\"kty\":\"RSA\",\"n\":\""
+                           "wA9TvPz1z6xIgj9O10HDN4GJkiiO-FscB3zixaIf-9E"
+                           "\",\"e\":\"AQAB\"}"),
+                 -EINVAL, "256-bit modulus");
     cr_assert_eq(parse_jwk("{\"kty\":\"oct\",\"k\":\"AAAA\",\"crv\":\"\"}"), -ENOTSUP);
-    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"kty\":\"EC\",\"crv\":\"P-256\"," X "," Y "}"), -EBADMSG, "duplicate");
+    cr_assert_eq(parse_jwk("{\"kty\":\"EC\",\"kty\":\"EC\",\"crv\":\"P-256\"," X "," Y "}"),
+                 -EBADMSG, "duplicate");
 #undef X
 #undef Y
 }
@@ -444,26 +475,40 @@ Test(base64, one_text_per_value)
         const char *text;
         int want;
         size_t len;
-    } url[] = {
-        {"", 0, 0},         {"AA", 0, 1},        {"AAA", 0, 2},      {"AAAA", 0, 3},       {"-_-_", 0, 3},
-        {"A", -EINVAL, 0},  {"AB", -EINVAL, 0},  {"AAB", -EINVAL, 0}, {"AA==", -EINVAL, 0}, {"+/+/", -EINVAL, 0},
-        {"AA\n", -EINVAL, 0}, {"AA A", -EINVAL, 0}, {"AAAAA", -EINVAL, 0},
-    },
+    } url[] =
+        {
+            {"", 0, 0},
+            {"AA", 0, 1},
+            {"AAA", 0, 2},
+            {"AAAA", 0, 3},
+            {"-_-_", 0, 3},
+            {"A", -EINVAL, 0},
+            {"AB", -EINVAL, 0},
+            {"AAB", -EINVAL, 0},
+            {"AA==", -EINVAL, 0},
+            {"+/+/", -EINVAL, 0},
+            {"AA\n", -EINVAL, 0},
+            {"AA A", -EINVAL, 0},
+            {"AAAAA", -EINVAL, 0},
+        },
       std[] = {
-        {"", 0, 0},          {"AA==", 0, 1},       {"AAA=", 0, 2},      {"AAAA", 0, 3},      {"+/+/", 0, 3},
-        {"AA", -EINVAL, 0},  {"A===", -EINVAL, 0}, {"AA=A", -EINVAL, 0}, {"====", -EINVAL, 0}, {"AB==", -EINVAL, 0},
-        {"-_-_", -EINVAL, 0}, {"AAAA====", -EINVAL, 0},
-    };
+          {"", 0, 0},           {"AA==", 0, 1},       {"AAA=", 0, 2},
+          {"AAAA", 0, 3},       {"+/+/", 0, 3},       {"AA", -EINVAL, 0},
+          {"A===", -EINVAL, 0}, {"AA=A", -EINVAL, 0}, {"====", -EINVAL, 0},
+          {"AB==", -EINVAL, 0}, {"-_-_", -EINVAL, 0}, {"AAAA====", -EINVAL, 0},
+      };
     uint8_t out[16];
     size_t len;
     for (size_t i = 0; i < sizeof url / sizeof url[0]; i++) {
         len = 0;
-        cr_assert_eq(b64u_decode(url[i].text, strlen(url[i].text), out, sizeof out, &len), url[i].want, "\"%s\"", url[i].text);
+        cr_assert_eq(b64u_decode(url[i].text, strlen(url[i].text), out, sizeof out, &len),
+                     url[i].want, "\"%s\"", url[i].text);
         cr_assert_eq(len, url[i].len);
     }
     for (size_t i = 0; i < sizeof std / sizeof std[0]; i++) {
         len = 0;
-        cr_assert_eq(b64_decode(std[i].text, strlen(std[i].text), out, sizeof out, &len), std[i].want, "\"%s\"", std[i].text);
+        cr_assert_eq(b64_decode(std[i].text, strlen(std[i].text), out, sizeof out, &len),
+                     std[i].want, "\"%s\"", std[i].text);
         cr_assert_eq(len, std[i].len);
     }
     cr_assert_eq(b64u_decode("AAAA", 4, out, 2, &len), -ENOSPC);
@@ -473,8 +518,12 @@ Test(base64, encodes_the_rfc_examples)
 {
     static const struct {
         const char *plain, *std, *url;
-    } t[] = {{"", "", ""},           {"f", "Zg==", "Zg"},           {"fo", "Zm8=", "Zm8"}, {"foo", "Zm9v", "Zm9v"},
-             {"foob", "Zm9vYg==", "Zm9vYg"}, {"\xfb\xff", "+/8=", "-_8"}};
+    } t[] = {{"", "", ""},
+             {"f", "Zg==", "Zg"},
+             {"fo", "Zm8=", "Zm8"},
+             {"foo", "Zm9v", "Zm9v"},
+             {"foob", "Zm9vYg==", "Zm9vYg"},
+             {"\xfb\xff", "+/8=", "-_8"}};
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         char out[16];
         b64_encode(t[i].plain, strlen(t[i].plain), out);
@@ -488,11 +537,14 @@ Test(base64, encodes_the_rfc_examples)
 
 Test(json, canonical_text_sorts_at_every_level_and_escapes_minimally)
 {
-    json_t *j = json_loads("{\"b\": 1, \"a\" : \"t\\u001f\\n\\\"/\\u00e4\", \"c\":{\"z\":[true,null],\"d\":\"e\"}}", 0, NULL);
+    json_t *j = json_loads(
+        "{\"b\": 1, \"a\" : \"t\\u001f\\n\\\"/\\u00e4\", \"c\":{\"z\":[true,null],\"d\":\"e\"}}", 0,
+        NULL);
     char *text;
     size_t len;
     cr_assert_eq(json_canonical(j, &text, &len), 0);
-    cr_assert_str_eq(text, "{\"a\":\"t\\u001f\\n\\\"/\xc3\xa4\",\"b\":1,\"c\":{\"d\":\"e\",\"z\":[true,null]}}");
+    cr_assert_str_eq(
+        text, "{\"a\":\"t\\u001f\\n\\\"/\xc3\xa4\",\"b\":1,\"c\":{\"d\":\"e\",\"z\":[true,null]}}");
     cr_assert_eq(len, strlen(text));
     free(text);
     json_decref(j);

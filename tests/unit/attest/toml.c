@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The TOML subset: what it reads, and that everything else is refused with the line it stands on. */
+/*
+ * The TOML subset: what it reads, and that everything else is refused with the line it stands on.
+ */
 #include "attest/toml.h"
 
 #include "tests/unit/attest/vectors.h"
@@ -21,10 +23,13 @@ Test(toml, reads_every_form_of_the_subset)
 {
     reads_as("", "{}");
     reads_as("# only a comment", "{}");
-    reads_as("a = 1 # one\r\nb = -2\nc = +3\nd = 1_000\ne = 0xFf\nf = 0\n", "{\"a\":1,\"b\":-2,\"c\":3,\"d\":1000,\"e\":255,\"f\":0}");
-    reads_as("a = 9223372036854775807\nb = -9223372036854775808", "{\"a\":9223372036854775807,\"b\":-9223372036854775808}");
+    reads_as("a = 1 # one\r\nb = -2\nc = +3\nd = 1_000\ne = 0xFf\nf = 0\n",
+             "{\"a\":1,\"b\":-2,\"c\":3,\"d\":1000,\"e\":255,\"f\":0}");
+    reads_as("a = 9223372036854775807\nb = -9223372036854775808",
+             "{\"a\":9223372036854775807,\"b\":-9223372036854775808}");
     reads_as("t = true\nf = false", "{\"t\":true,\"f\":false}");
-    reads_as("a = \"x\\t\\\"\\\\\\u00e4\\U0001F600\"", "{\"a\":\"x\\t\\\"\\\\\\u00e4\\ud83d\\ude00\"}");
+    reads_as("a = \"x\\t\\\"\\\\\\u00e4\\U0001F600\"",
+             "{\"a\":\"x\\t\\\"\\\\\\u00e4\\ud83d\\ude00\"}");
     reads_as("a = 'C:\\x'\nb = ''", "{\"a\":\"C:\\\\x\",\"b\":\"\"}");
     reads_as("a = '''\none\n'two' ''\n'''", "{\"a\":\"one\\n'two' ''\\n\"}");
     reads_as("a = \"\"\"\none \\\n   two\"\"\"", "{\"a\":\"one two\"}");
@@ -33,7 +38,8 @@ Test(toml, reads_every_form_of_the_subset)
     reads_as("a = {x = 1, y.z = 'q'}\nb = {}", "{\"a\":{\"x\":1,\"y\":{\"z\":\"q\"}},\"b\":{}}");
     reads_as("a.b = 1\na.c = 2\n\"d e\".'f' = 3", "{\"a\":{\"b\":1,\"c\":2},\"d e\":{\"f\":3}}");
     reads_as("[a.b]\nx = 1\n[a]\ny = 2\n[ a . c ]\n", "{\"a\":{\"b\":{\"x\":1},\"y\":2,\"c\":{}}}");
-    reads_as("[[p]]\nn = 1\n[p.q]\nz = 0\n[[p]]\nn = 2\n", "{\"p\":[{\"n\":1,\"q\":{\"z\":0}},{\"n\":2}]}");
+    reads_as("[[p]]\nn = 1\n[p.q]\nz = 0\n[[p]]\nn = 2\n",
+             "{\"p\":[{\"n\":1,\"q\":{\"z\":0}},{\"n\":2}]}");
     reads_as("[f]\na.c = 1\n[f.a.t]\ns = 2", "{\"f\":{\"a\":{\"c\":1,\"t\":{\"s\":2}}}}");
 }
 
@@ -95,7 +101,8 @@ Test(toml, refuses_with_line_and_reason)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct err e = {0};
         json_t *got = NULL;
-        cr_expect_eq(toml_load("t", bad[i].toml, strlen(bad[i].toml), 10000, &got, &e), -EBADMSG, "%s was read", bad[i].toml);
+        cr_expect_eq(toml_load("t", bad[i].toml, strlen(bad[i].toml), 10000, &got, &e), -EBADMSG,
+                     "%s was read", bad[i].toml);
         cr_expect_null(got);
         cr_expect_str_eq(e.text, bad[i].error, "%s", bad[i].toml);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Known answers made outside this code. They live under $CASEMATE_VECTORS (default ../shared/vectors); where they are
- * absent a test skips aloud.
+ * Known answers made outside this code. They live under $CASEMATE_VECTORS (default
+ * ../shared/vectors); where they are absent a test skips aloud.
  */
 #ifndef CASEMATE_TESTS_ATTEST_VECTORS_H
 #define CASEMATE_TESTS_ATTEST_VECTORS_H
