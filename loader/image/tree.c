@@ -372,7 +372,10 @@ static int remove_children(struct tree *t, int take_fd, bool keep_made, int leve
     return r;
 }
 
-/* keep_made: what this layer made stays, and its directories are only cleared of what is below. */
+/*
+ * keep_made: what this layer made stays, and its directories are only cleared of what is below. The caller's place stays
+ * valid: only the text that led to t->fd is forgotten, never the descriptor.
+ */
 static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *name, bool keep_made, int level,
                      struct err *e)
 {
@@ -381,12 +384,13 @@ static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *n
     if (level > REMOVE_DEPTH_MAX) {
         return err_set(e, EMLINK, "directories nested deeper than %d", REMOVE_DEPTH_MAX);
     }
-    if (!stays && unlinkat(dir_fd, name, 0) == 0) { return 0; }
-    if (!stays && errno == ENOENT) { return 0; }
+    bool gone = !stays && unlinkat(dir_fd, name, 0) == 0;
+    if (!gone && !stays && errno == ENOENT) { return 0; }
+    t->parent[0] = '\0'; /* something goes: the same text may lead elsewhere from now on */
+    if (gone) { return 0; }
     int fd = openat(dir_fd, name, DIR_FLAGS);
     if (fd < 0) {
-        bool not_dir = errno == ENOTDIR || errno == ELOOP || errno == ENOENT;
-        if (stays && not_dir) { return 0; }
+        if (stays && (errno == ENOTDIR || errno == ELOOP || errno == ENOENT)) { return 0; }
         return err_set(e, errno, "remove '%.80s': %s", name, strerror(errno));
     }
     if (remove_children(t, fd, keep_made, level, e) < 0) { return -e->code; }
@@ -396,19 +400,18 @@ static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *n
     return 0;
 }
 
-/* The place points into t->fd, which removal must not close under it: forget only the text. */
-static int removal(struct tree *t, const struct place *p, bool keep_made, struct err *e)
+int tree_remove(struct tree *t, const struct place *p, struct err *e)
 {
-    t->parent[0] = '\0';
-    return remove_at(t, p->dir_fd, p->dir_ino, p->name, keep_made, 0, e);
+    return remove_at(t, p->dir_fd, p->dir_ino, p->name, false, 0, e);
 }
 
-int tree_remove(struct tree *t, const struct place *p, struct err *e) { return removal(t, p, false, e); }
-int tree_white_out(struct tree *t, const struct place *p, struct err *e) { return removal(t, p, true, e); }
+int tree_white_out(struct tree *t, const struct place *p, struct err *e)
+{
+    return remove_at(t, p->dir_fd, p->dir_ino, p->name, true, 0, e);
+}
 
 int tree_make_opaque(struct tree *t, const struct place *p, struct err *e)
 {
-    t->parent[0] = '\0';
     int fd = openat(p->dir_fd, p->name[0] ? p->name : ".", DIR_FLAGS);
     if (fd < 0) { return err_set(e, errno, "%s", strerror(errno)); }
     return remove_children(t, fd, true, 0, e);

@@ -206,6 +206,38 @@ Test(untar, an_absolute_link_inside_starts_at_the_root)
     temp_dir_remove(dir);
 }
 
+Test(untar, a_whiteout_behind_new_files_takes_only_the_old_ones)
+{
+    static struct archive lower, upper;
+    char dir[64];
+    struct stat st;
+    struct tree *t;
+    struct untar_stats stats = {0};
+    struct err e = {0};
+    if (geteuid() != 0) { cr_skip_test("needs root"); }
+    add(&lower, "gone", '0', "", NULL, 0);
+    add(&lower, "d/sub/old", '0', "", NULL, 0);
+    add(&lower, "d/old", '0', "", NULL, 0);
+    add(&upper, "d/new", '0', "", NULL, 0);
+    add(&upper, ".wh.d", '0', "", NULL, 0);
+    add(&upper, ".wh.gone", '0', "", NULL, 0);
+    int root = temp_dir(dir);
+    cr_assert_eq(tree_new(root, &t, &e), 0);
+    for (const struct archive *a = &lower; a; a = a == &lower ? &upper : NULL) {
+        auto_untar u = NULL;
+        cr_assert_eq(untar_new(t, &stats, &u, &e), 0);
+        cr_assert_eq(untar_sink(u)->write(untar_sink(u), a->b, a->len, &e), 0, "%s", e.text);
+        cr_assert_eq(untar_finish(u, &e), 0, "%s", e.text);
+    }
+    tree_free(t);
+    cr_assert_eq(fstatat(root, "d/new", &st, 0), 0);
+    cr_assert_neq(fstatat(root, "d/old", &st, 0), 0);
+    cr_assert_neq(fstatat(root, "d/sub/old", &st, 0), 0);
+    cr_assert_neq(fstatat(root, "gone", &st, 0), 0);
+    (void)close(root);
+    temp_dir_remove(dir);
+}
+
 /* ---- blobs from a host that lies */
 
 struct liar {
