@@ -16,7 +16,9 @@ LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/ta
 LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/walk.c guest/fs/names.c guest/fs/tmpfs.c \
                  guest/fs/regular.c guest/fs/file.c guest/fs/fd.c guest/fs/locks.c guest/fs/rw.c guest/fs/open.c guest/fs/stat.c \
                  guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/poll.c \
-                 guest/fs/epoll.c guest/fs/eventfd.c guest/fs/inotify.c guest/fs/ioctl.c
+                 guest/fs/epoll.c guest/fs/eventfd.c guest/fs/inotify.c guest/fs/ioctl.c guest/fs/dev.c \
+                 guest/fs/ldisc.c guest/fs/tty.c guest/fs/pts.c guest/fs/computed.c guest/fs/proc.c guest/fs/proc_pid.c \
+                 guest/fs/proc_sys.c guest/fs/sysfs.c guest/fs/view.c
 LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c guest/stdio.c guest/blob.c \
                  guest/net/socket.c guest/net/msg.c guest/net/option.c guest/net/queue.c guest/net/local.c guest/net/unix.c \
                  guest/net/inet.c
@@ -28,7 +30,7 @@ LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cp
                  guest/vdso/image.S \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
-LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch.c
+LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 # The driver of the streams device alone, for tests that play the rest.
@@ -52,8 +54,7 @@ NATIVE_ARCHIVES += machine
 
 # los-native: real programs over the stand-in (guest/standin/native.c). The program itself lies inside the library OS's
 # range, because the application's is below; the usual start files cannot be linked there, those of a PIE can.
-LOS_NATIVE_SRCS := $(LOS_SRCS) guest/fs/view.c guest/standin/stubs_fs.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c \
-    guest/standin/stubs.c guest/standin/stubs_late.c guest/standin/arch_native.c guest/standin/native_entry.S \
+LOS_NATIVE_SRCS := $(LOS_SRCS) guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch_native.c guest/standin/native_entry.S \
     guest/standin/native_files.c guest/standin/native.c
 crt_file = $(shell $(CC) -print-file-name=$(1))
 TEST_EXTRA += $(B)/bin/los-native

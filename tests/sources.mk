@@ -31,3 +31,4 @@ UNIT_LDLIBS_vmm := -lfdt
 UNIT_LIBS_machine := machine
 UNIT_LDLIBS_machine := -lfdt
 UNIT_LIBS_ward := wardtables
+UNIT_LIBS_los_fs := los

@@ -14,6 +14,11 @@
 #error "Casemate runs on x86-64 only"
 #endif
 
+/* A freestanding image is one link: declarations are hidden too, so that no address is taken through a table. */
+#if !__STDC_HOSTED__
+#pragma GCC visibility push(hidden)
+#endif
+
 #define MUST_CHECK       __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define NORETURN         __attribute__((noreturn))

@@ -136,7 +136,7 @@ static int open_by_kind(struct inode *i, struct file *f)
 
 int file_open_path(struct path p, uint32_t flags, struct file **out)
 {
-    struct file *f = file_new(&path_ops, p, flags & ~(LO_CREAT | LO_EXCL | LO_NOCTTY | LO_TRUNC | LO_CLOEXEC));
+    struct file *f = file_new(&path_ops, p, flags & ~LO_CLOEXEC);
     int err = f ? 0 : -ENFILE;
 
     if (f && !(flags & LO_PATH)) { err = open_by_kind(f->inode, f); }
@@ -144,6 +144,7 @@ int file_open_path(struct path p, uint32_t flags, struct file **out)
         if (f) { file_free(f); }
         return err;
     }
+    f->flags &= ~(LO_CREAT | LO_EXCL | LO_NOCTTY | LO_TRUNC); /* they speak to the open only */
     if (!(flags & LO_PATH)) { notify_inode(f->inode, f->dentry, IN_OPEN); }
     *out = f;
     return 0;

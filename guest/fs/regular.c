@@ -10,9 +10,8 @@
 
 static const uint8_t zero_page[PAGE_SIZE];
 
-static int64_t regular_read(struct file *f, struct uio *u, uint64_t *pos)
+int64_t mobj_read(struct mobj *o, struct uio *u, uint64_t *pos)
 {
-    struct mobj *o = f->inode->data;
     uint64_t size = mobj_size(o), done = 0;
 
     while (u->left > 0 && *pos < size) {
@@ -28,8 +27,15 @@ static int64_t regular_read(struct file *f, struct uio *u, uint64_t *pos)
             break;
         }
     }
-    if (!(f->flags & LO_NOATIME) && !mount_readonly(f->mnt)) { inode_accessed(f->inode); }
     return (int64_t)done;
+}
+
+static int64_t regular_read(struct file *f, struct uio *u, uint64_t *pos)
+{
+    int64_t n = mobj_read(f->inode->data, u, pos);
+
+    if (!(f->flags & LO_NOATIME) && !mount_readonly(f->mnt)) { inode_accessed(f->inode); }
+    return n;
 }
 
 /* How much of [pos, pos + len) may be written: seals, the largest offset, RLIMIT_FSIZE. */

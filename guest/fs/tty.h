@@ -25,6 +25,8 @@ struct tty *tty_new(const struct tty_ops *ops, void *priv, uint64_t rdev);
 void tty_get(struct tty *t);
 void tty_put(struct tty *t);
 void *tty_priv(struct tty *t);
+uint64_t tty_rdev(const struct tty *t);
+int32_t tty_foreground(const struct tty *t); /* process group, 0: none */
 
 /* Bytes typed at the terminal: echo, editing, signals. Bytes taken; fewer than len when the input queue is full. */
 size_t tty_input(struct tty *t, const uint8_t *bytes, size_t len);

@@ -254,6 +254,7 @@ static inline struct path file_place(const struct file *f) { return (struct path
 int64_t file_read(struct file *f, struct uio *u, uint64_t *pos);
 int64_t file_write(struct file *f, struct uio *u, uint64_t *pos);
 uint32_t file_poll(struct file *f, struct poller *p);
+int64_t mobj_read(struct mobj *o, struct uio *u, uint64_t *pos); /* a memory object's bytes; short at its end */
 struct file *fdtable_file(struct fdtable *t, int fd);     /* borrowed */
 int fdtable_next(struct fdtable *t, int from);            /* the lowest open descriptor >= from, or -1 */
 bool fdtable_cloexec(struct fdtable *t, int fd);

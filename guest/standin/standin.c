@@ -42,6 +42,7 @@ void standin_boot_with(uint64_t ram_size, bool guarded)
     frames_init();
     tables_init();
     first_thread();
+    if (fs_init() != 0 || (current_proc()->fs = fsctx_first()) == NULL) { panic("stand-in: no file systems"); }
 }
 
 uint64_t standin_user_alloc(size_t size)
