@@ -41,6 +41,28 @@ static int check_file(const struct file *f, int prot, int flags)
     return 0;
 }
 
+/*
+ * Pages that are asked for, or that will be touched next as far as experience goes: a dynamic loader maps segments at
+ * fixed places and runs them. One fault costs more than mapping hundreds of pages that exist, or copying a few. What
+ * fails here fails again, with an error, at the touch.
+ */
+static void map_early(uint64_t va, uint64_t len, int prot, int flags)
+{
+    bool write = (prot & LPROT_WRITE) != 0, file = (flags & LMAP_ANONYMOUS) == 0;
+    uint64_t most = 0;
+
+    if ((flags & (LMAP_POPULATE | LMAP_LOCKED)) != 0) {
+        most = (flags & LMAP_NONBLOCK) != 0 ? 0 : len;
+    } else if (prot == 0 || (flags & LMAP_SHARED) != 0) {
+        return;
+    } else if (write) {
+        most = len <= EAGER_COPY ? len : 0;
+    } else if (file) {
+        most = min_u64(len, (flags & LMAP_FIXED) != 0 ? EAGER_MAP : EAGER_FIRST);
+    }
+    if (most > 0) { (void)space_populate(own(), va, va + most, write); }
+}
+
 int64_t sys_mmap(const uint64_t a[6])
 {
     int prot = (int)a[2] & LPROT_ALL, flags = (int)a[3];
@@ -59,11 +81,7 @@ int64_t sys_mmap(const uint64_t a[6])
         if (r < 0) { return r; }
     }
     int64_t va = space_map(own(), a[0], a[1], prot, flags, f, f != NULL ? a[5] : 0);
-    if (va >= 0 && (flags & (LMAP_POPULATE | LMAP_LOCKED)) != 0 && (flags & LMAP_NONBLOCK) == 0) {
-        /* errors are the later fault's */
-        (void)space_populate(own(), (uint64_t)va, (uint64_t)va + ((a[1] + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)),
-                             (prot & LPROT_WRITE) != 0);
-    }
+    if (va >= 0) { map_early((uint64_t)va, (a[1] + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), prot, flags); }
     return va;
 }
 
@@ -117,7 +135,9 @@ static int64_t brk_grow(struct space *s, uint64_t old_top, uint64_t top)
     if (top - s->start_brk > p->rlim[RLIMIT_DATA_].cur) { return -ENOMEM; }
     if (!region_range_free(s, old_top, top)) { return -ENOMEM; }
     struct region want = {.lo = old_top, .hi = top, .prot = LPROT_READ | LPROT_WRITE, .flags = REGION_HEAP};
-    return region_add(s, &want);
+    int r = region_add(s, &want);
+    if (r == 0) { (void)space_populate(s, old_top, min_u64(top, old_top + EAGER_COPY), true); }
+    return r;
 }
 
 int64_t sys_brk(const uint64_t a[6])

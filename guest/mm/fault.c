@@ -72,13 +72,22 @@ static gpa_t page_for(struct region *r, uint64_t va, bool must, bool write, bool
     return f;
 }
 
-/* The entry exists but does not let through a write that the region allows. */
-static int make_writable(struct gather *g, struct region *r, uint32_t t, unsigned i, uint64_t e, uint64_t va)
+/*
+ * The entry exists but does not let through a write that the region allows. After a fork whose child is gone again,
+ * the neighbours are in the same state: they get W back too.
+ */
+static int make_writable(struct gather *g, struct region *r, uint32_t t, unsigned i, const uint64_t *e, uint64_t va)
 {
-    gpa_t old = entry_frame(e);
+    gpa_t old = entry_frame(e[i]);
     if (is_shared(r) || frame_refs(old) == 1) {
-        table_set(t, 1, i, 1, e | PTE_W);
-        gather_page(g, va);
+        uint64_t window = align_down(va, FAULT_WINDOW * PAGE_SIZE);
+        uint64_t lo = max_u64(window, r->lo), hi = min_u64(window + FAULT_WINDOW * PAGE_SIZE, r->hi);
+        for (uint64_t at = lo; at < hi; at += PAGE_SIZE) {
+            uint64_t n = e[tree_index(at, 1)];
+            if ((n & (PTE_P | PTE_W)) != PTE_P || (!is_shared(r) && frame_refs(entry_frame(n)) != 1)) { continue; }
+            table_set(t, 1, tree_index(at, 1), 1, n | PTE_W);
+        }
+        gather_page(g, va); /* what another translation forbids too much is found out by a fault */
         return 0;
     }
     gpa_t copy = frame_alloc(false);
@@ -159,7 +168,7 @@ static int fill(struct gather *g, struct region *r, uint64_t lo, uint64_t hi, ui
         unsigned i = tree_index(va, 1);
         bool must = va >= must_lo && va < must_hi, w;
         if ((e[i] & PTE_P) != 0) {
-            if (must && write && (e[i] & PTE_W) == 0) { err = make_writable(g, r, t, i, e[i], va); }
+            if (must && write && (e[i] & PTE_W) == 0) { err = make_writable(g, r, t, i, e, va); }
             continue;
         }
         gpa_t f = page_for(r, va, must, write, &w, &err);

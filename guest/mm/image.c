@@ -7,9 +7,6 @@
 #include "guest/fs/fs.h"
 #include "guest/mm/exec.h"
 
-#define EAGER_MAP  (2ull << 20) /* of a segment */
-#define EAGER_COPY (64ull << 10) /* writable segments up to this are copied at once */
-
 int image_read(struct file *f, struct elf *out)
 {
     uint8_t header[ELF_HEADER_SIZE];
@@ -59,6 +56,7 @@ static int map_load(struct space *s, struct file *f, const struct elf_load *l, u
     if (hi > file_hi) {
         r = map_fixed(s, file_hi, hi, l->prot, NULL, 0);
         if (r < 0) { return r; }
+        if (hi - file_hi <= EAGER_COPY) { map_early(s, file_hi, hi, l); }
     }
     if (l->memsz > l->filesz && file_end % PAGE_SIZE != 0 && file_hi > lo && (l->prot & LPROT_WRITE) != 0) {
         static const char zeros[256];

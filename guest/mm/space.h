@@ -48,6 +48,9 @@
 #define REGIONS_MAX     65530u     /* vm.max_map_count */
 #define STACK_GAP       (256 * PAGE_SIZE)
 #define FAULT_WINDOW    16u        /* pages mapped at a first fault */
+#define EAGER_MAP       (2ull << 20)  /* of a file segment is mapped before it is touched         */
+#define EAGER_FIRST     (256ull << 10) /* of a file mapping anywhere: the first segment of a library */
+#define EAGER_COPY      (64ull << 10) /* writable segments and bss up to this are made at once    */
 
 #define REGION_SHARED     0x01u
 #define REGION_STACK      0x02u /* grows down      */
