@@ -94,15 +94,12 @@ int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out)
 int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE])
 {
     unsigned n = CRYPTO_SHA256_SIZE;
-    return X509_digest(c->x509, EVP_sha256(), out, &n) == 1 && n == CRYPTO_SHA256_SIZE
-               ? 0
-               : crypto_fail(-EIO);
+    bool ok = X509_digest(c->x509, EVP_sha256(), out, &n) == 1 && n == CRYPTO_SHA256_SIZE;
+    return ok ? 0 : crypto_fail(-EIO);
 }
 
-static void free_x509s(STACK_OF(X509) * *s)
-{
-    sk_X509_free(*s);
-} /* the certificates are borrowed */
+/* The list alone: its certificates are borrowed. */
+static void free_x509s(STACK_OF(X509) **s) { sk_X509_free(*s); }
 static void free_store(X509_STORE **s) { X509_STORE_free(*s); }
 static void free_store_ctx(X509_STORE_CTX **c) { X509_STORE_CTX_free(*c); }
 

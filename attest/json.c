@@ -126,9 +126,8 @@ static int put_object(FILE *f, const json_t *j, int depth)
     json_object_foreach ((json_t *)(uintptr_t)j, name, unused) {
         (void)unused;
         for (const char *c = name; *c; c++) {
-            if ((unsigned char)*c >= 0x80) {
-                return -EINVAL;
-            } /* order by UTF-16 is not order by bytes there */
+            /* The order by UTF-16 units is that of bytes for ASCII alone. */
+            if ((unsigned char)*c >= 0x80) { return -EINVAL; }
         }
         names[i++] = name;
     }

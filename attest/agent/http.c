@@ -28,6 +28,7 @@ static int fill(struct http *h, bool *out_end, struct err *e)
     int r = h->io.read(h->io.ctx, h->buf, sizeof h->buf, &n, e);
     if (r < 0) { return r; }
     h->end = n;
+    h->received += n;
     *out_end = n == 0;
     return 0;
 }

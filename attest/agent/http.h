@@ -32,6 +32,7 @@ struct http {
     struct http_io io;
     uint8_t buf[8192];
     size_t at, end;
+    uint64_t received; /* bytes, since the connection began */
 };
 
 struct http_response {

@@ -82,6 +82,28 @@ static int refused(const struct http_response *r, const char *path, struct err *
 }
 
 /*
+ * A server may close a connection that was idle while we made our evidence. When a request on a used
+ * connection got no byte back, it is asked again, once, on a new one: the broker has a session, and
+ * each request of ours may be repeated in it.
+ */
+static int exchange(struct kbs *k, const struct http_request *q, size_t max_body,
+                    struct http_response *out, struct err *e)
+{
+    struct err first = {0};
+    uint64_t before = k->http.received;
+    if (k->tls) {
+        int rc = http_exchange(&k->http, q, max_body, out, &first);
+        if (rc == 0) { return 0; }
+        if (k->http.received != before || rc == -ETIMEDOUT) {
+            *e = first;
+            return rc;
+        }
+    }
+    int rc = connect_tls(k, e);
+    return rc < 0 ? rc : http_exchange(&k->http, q, max_body, out, e);
+}
+
+/*
  * POST body, or GET when body is NULL; 200 or an error. The connection is opened when there is
  * none.
  */
@@ -89,15 +111,13 @@ static int call(struct kbs *k, const char *path, const char *body, size_t max_bo
                 struct http_response *out, struct err *e)
 {
     auto_response r = {0};
-    int rc = k->tls ? 0 : connect_tls(k, e);
-    if (rc < 0) { return rc; }
     struct http_request q = {.method = body ? "POST" : "GET",
                              .path = path,
                              .host = k->url.authority,
                              .cookie = k->cookie,
                              .body = body,
                              .body_len = body ? strlen(body) : 0};
-    rc = http_exchange(&k->http, &q, max_body, &r, e);
+    int rc = exchange(k, &q, max_body, &r, e);
     if (rc < 0) { return err_wrap(e, "broker %s%s", k->url.authority, path); }
     if (!r.keep) {
         tls_close(k->tls);

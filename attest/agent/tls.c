@@ -189,9 +189,8 @@ int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms
     (void)snprintf(t->host, sizeof t->host, "%s", host);
 
     (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-    if (pin_index == 0) {
-        pin_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-    } /* slot 0 is OpenSSL's own */
+    /* Slot 0 is OpenSSL's own, so 0 means that we have none yet. */
+    if (pin_index == 0) { pin_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL); }
     int flags = fcntl(t->fd, F_GETFL), r = 0;
     if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0) {
         r = err_set(e, errno, "TLS: fcntl: %s", strerror(errno));

@@ -66,6 +66,7 @@ enum manner {
     HONEST,
     HONEST_CLOSING, /* closes after each answer */
     HONEST_CHUNKED,
+    HONEST_IMPATIENT, /* closes after each answer, without having said so */
     SILENT_BEFORE_TLS, /* accepts and says nothing */
     SILENT_AFTER_AUTH,
     NOT_TLS,
@@ -302,7 +303,7 @@ static void serve_tls(struct broker *b, SSL *ssl)
         } else {
             WANT(b, !"unexpected request");
         }
-        if (b->manner == HONEST_CLOSING) {
+        if (b->manner == HONEST_CLOSING || b->manner == HONEST_IMPATIENT) {
             SSL_shutdown(ssl);
             return;
         }
@@ -477,8 +478,8 @@ static void run(enum manner m, const char *san, struct result *out)
 
 Test(agent, gets_its_resources_from_an_honest_broker, .timeout = 60)
 {
-    static const enum manner manners[] = {HONEST, HONEST_CLOSING, HONEST_CHUNKED};
-    for (size_t i = 0; i < 3; i++) {
+    static const enum manner manners[] = {HONEST, HONEST_CLOSING, HONEST_CHUNKED, HONEST_IMPATIENT};
+    for (size_t i = 0; i < 4; i++) {
         struct result r = {0};
         run(manners[i], "IP:127.0.0.1", &r);
         cr_assert_eq(r.status, 0, "%s", r.failed);
@@ -567,10 +568,8 @@ Test(agent, initdata_that_does_not_say_which_broker_is_refused_before_connecting
 
 Test(agent, request_that_is_no_request_is_refused, .timeout = 60)
 {
-    struct agent_request good = {.magic = AGENT_REQUEST_MAGIC,
-                                 .version = 1,
-                                 .initdata_len = 1,
-                                 .resource_count = 1};
+    struct agent_request good = {
+        .magic = AGENT_REQUEST_MAGIC, .version = 1, .initdata_len = 1, .resource_count = 1};
     struct agent_request bad[] = {good, good, good, good, good, good};
     bad[0].magic ^= 1;
     bad[1].version = 2;
