@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AES-256-GCM, opening only, without a provider: for the few hundred bytes of a wrapped key in a small static program.
- * GHASH goes bit by bit through masks: no table, no branch on secrets, about 1 us per block. [SP 800-38D §6.4, §7.2]
+ * AES-256-GCM, opening only, without a provider: for the few hundred bytes of a wrapped key in a
+ * small static program. GHASH goes bit by bit through masks: no table, no branch on secrets, about
+ * 1 us per block. [SP 800-38D §6.4, §7.2]
  */
 #include "attest/crypto.h"
 
@@ -43,18 +44,23 @@ static struct block absorb(struct block y, struct block b, struct block h)
     return multiply((struct block){y.hi ^ b.hi, y.lo ^ b.lo}, h);
 }
 
-int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE], const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *in,
-                       size_t len, const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out)
+int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE],
+                       const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *in, size_t len,
+                       const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out)
 {
     const uint8_t *p = in;
     uint8_t zero[CRYPTO_AES_BLOCK_SIZE] = {0}, start[CRYPTO_AES_BLOCK_SIZE] = {0};
-    uint8_t hash_key[CRYPTO_AES_BLOCK_SIZE], mask[CRYPTO_AES_BLOCK_SIZE], found[CRYPTO_GCM_TAG_SIZE];
+    uint8_t hash_key[CRYPTO_AES_BLOCK_SIZE], mask[CRYPTO_AES_BLOCK_SIZE],
+        found[CRYPTO_GCM_TAG_SIZE];
     struct crypto_ctr c;
 
     if (len > CRYPTO_GCM256_MAX) { return -EINVAL; }
     crypto_ctr_init(&c, key, zero);
     crypto_ctr_xor(&c, zero, hash_key, sizeof hash_key);
-    /* The counter starts behind the block that masks the tag; len is too short for its 32 bits to wrap. */
+    /*
+     * The counter starts behind the block that masks the tag; len is too short for its 32 bits to
+     * wrap.
+     */
     memcpy(start, iv, CRYPTO_GCM_IV_SIZE);
     start[CRYPTO_AES_BLOCK_SIZE - 1] = 1;
     crypto_ctr_init(&c, key, start);
@@ -63,7 +69,8 @@ int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE], const uint8_t 
     struct block h = load(hash_key, sizeof hash_key), y = {0};
     for (size_t off = 0; off < len; off += CRYPTO_AES_BLOCK_SIZE) {
         size_t left = len - off;
-        y = absorb(y, load(p + off, left < CRYPTO_AES_BLOCK_SIZE ? left : CRYPTO_AES_BLOCK_SIZE), h);
+        y = absorb(y, load(p + off, left < CRYPTO_AES_BLOCK_SIZE ? left : CRYPTO_AES_BLOCK_SIZE),
+                   h);
     }
     y = absorb(y, (struct block){.lo = (uint64_t)len * 8}, h);
     for (size_t i = 0; i < 8; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cc-image: encrypt, decrypt and inspect container images, and serve skopeo as an ocicrypt key provider. The program is
- * its command line; the work is in recrypt.h, keyprovider.h and image/.
+ * cc-image: encrypt, decrypt and inspect container images, and serve skopeo as an ocicrypt key
+ * provider. The program is its command line; the work is in recrypt.h, keyprovider.h and image/.
  */
 #include "loader/inspect.h"
 #include "loader/keyprovider.h"
@@ -23,34 +23,54 @@ static const char help[] =
     "       cc-image keyprovider [--kek URI=FILE]... [--int-array]\n"
     "       cc-image --help | --version\n"
     "\n"
-    "SRC is oci:DIR[:TAG] or oci-archive:FILE[:TAG]; DST is oci:DIR[:TAG], made where it is missing. TAG chooses an\n"
-    "entry of index.json; without it there must be only one.\n"
+    "SRC is oci:DIR[:TAG] or oci-archive:FILE[:TAG]; DST is oci:DIR[:TAG], made where\n"
+    "it is missing. TAG chooses an entry of index.json; without it there must be only\n"
+    "one. encrypt and decrypt print the digest of what they entered under DST.\n"
     "\n"
-    "encrypt     Encrypts every layer with a key of its own (AES-256-CTR, HMAC-SHA-256) and wraps that key for each\n"
-    "            recipient; any one of them can open the image. Manifest and config stay readable: environment\n"
-    "            variables in the config are not protected. All images of an index are encrypted.\n"
-    "  --recipient jwe:PUB.pem          an RSA or EC (P-256, P-384, P-521) public key or certificate\n"
-    "  --recipient kbs:///a/b/c=FILE    FILE holds 32 raw bytes, which a key broker will release as a/b/c to an\n"
-    "                                   attested guest\n"
+    "encrypt\n"
+    "    Encrypts every layer with a key of its own (AES-256-CTR, HMAC-SHA-256) and\n"
+    "    wraps that key for each recipient; any one of them can open the image.\n"
+    "    Manifest and config stay readable: environment variables in the config are\n"
+    "    not protected. All images of an index are encrypted.\n"
+    "    --recipient jwe:PUB.pem\n"
+    "        An RSA or EC (P-256, P-384, P-521) public key or certificate.\n"
+    "    --recipient kbs:///a/b/c=FILE\n"
+    "        FILE holds 32 raw bytes, which a key broker will release under the name\n"
+    "        a/b/c to an attested guest.\n"
     "\n"
-    "decrypt     Opens every encrypted layer, with the code that runs in the guest: digest, HMAC, decompression and\n"
-    "            diff id are checked, in this order.\n"
-    "  --key PEM                        a private key, for jwe: recipients\n"
-    "  --kek kbs:///a/b/c=FILE          the 32 bytes, for kbs: recipients\n"
+    "decrypt\n"
+    "    Opens every encrypted layer with the code that runs in the guest: digest,\n"
+    "    HMAC, decompression and diff id are checked, in this order.\n"
+    "    --key PEM\n"
+    "        A private key, for jwe: recipients.\n"
+    "    --kek kbs:///a/b/c=FILE\n"
+    "        The 32 bytes, for kbs: recipients.\n"
     "\n"
-    "inspect     Shows what an image is and which keys open it. Layers are not read.\n"
-    "  --json                           as one JSON object\n"
+    "inspect\n"
+    "    Shows what an image is and which keys open it. Layers are not read.\n"
+    "    --json\n"
+    "        As one JSON object.\n"
     "\n"
-    "keyprovider Answers one request of ocicrypt's key provider protocol: JSON on standard input, JSON on standard\n"
-    "            output. For skopeo, name it in the file OCICRYPT_KEYPROVIDER_CONFIG points to:\n"
-    "              {\"key-providers\":{\"attestation-agent\":{\"cmd\":{\"path\":\"/usr/local/bin/cc-image\",\n"
-    "               \"args\":[\"keyprovider\",\"--kek\",\"kbs:///default/key/1=/path/key.bin\"]}}}}\n"
-    "            and use --encryption-key provider:attestation-agent:keyid=kbs:///default/key/1 or\n"
-    "            --decryption-key provider:attestation-agent. A keypath=FILE in the parameter is read when --kek does\n"
-    "            not give that key. Of several parameters the first wins.\n"
-    "  --int-array                      bytes in the answer as arrays of numbers, as CoCo's library wants\n"
+    "keyprovider\n"
+    "    Answers one request of ocicrypt's key provider protocol: JSON on standard\n"
+    "    input, JSON on standard output. For skopeo, name it in the file to which\n"
+    "    OCICRYPT_KEYPROVIDER_CONFIG points:\n"
+    "      {\"key-providers\":{\"attestation-agent\":{\"cmd\":{\n"
+    "        \"path\":\"/usr/local/bin/cc-image\",\n"
+    "        \"args\":[\"keyprovider\",\"--kek\",\"kbs:///default/key/1=/path/key\"]}}}}\n"
+    "    and use\n"
+    "      --encryption-key provider:attestation-agent:keyid=kbs:///default/key/1\n"
+    "      --decryption-key provider:attestation-agent\n"
+    "    A keypath=FILE in the parameter is read when no --kek gives that key. Of\n"
+    "    several parameters the first wins.\n"
+    "    --kek kbs:///a/b/c=FILE\n"
+    "        A key to wrap and unwrap with.\n"
+    "    --int-array\n"
+    "        Bytes in the answer are arrays of numbers, as CoCo's library wants them.\n"
     "\n"
-    "exit status: 0 done, 1 refused or failed (one line on standard error says why), 2 wrong usage\n";
+    "exit status\n"
+    "    0 done; 1 refused or failed, one line on standard error says why; 2 wrong\n"
+    "    usage\n";
 
 /* ---- what all commands share */
 
@@ -96,7 +116,8 @@ static int open_target(const char *text, struct layout_writer *out, char **out_t
     return r;
 }
 
-static int run_recrypt(enum recrypt_mode mode, const char *from, const char *to, struct keys *keys, struct err *e)
+static int run_recrypt(enum recrypt_mode mode, const char *from, const char *to, struct keys *keys,
+                       struct err *e)
 {
     auto_layout src = NULL;
     auto_free char *src_tag = NULL;
@@ -105,7 +126,9 @@ static int run_recrypt(enum recrypt_mode mode, const char *from, const char *to,
     struct digest top;
     char text[DIGEST_TEXT_SIZE];
 
-    if (open_source(from, &src, &src_tag, e) < 0 || open_target(to, &dst, &dst_tag, e) < 0) { return -e->code; }
+    if (open_source(from, &src, &src_tag, e) < 0 || open_target(to, &dst, &dst_tag, e) < 0) {
+        return -e->code;
+    }
     int r = recrypt(mode, src, src_tag, &dst, dst_tag, keys, &top, e);
     layout_writer_close(&dst);
     if (r < 0) { return err_wrap(e, "%.80s", from); }
@@ -138,7 +161,9 @@ static int cmd_encrypt(int argc, char **argv)
     }
     if (argc - optind != 2) { return usage("encrypt: wanted SRC and DST"); }
     if (keys->public_count + keys->kek_count == 0) { return usage("encrypt: no --recipient"); }
-    return run_recrypt(RECRYPT_ENCRYPT, argv[optind], argv[optind + 1], keys, &e) < 0 ? fail("encrypt", &e) : 0;
+    return run_recrypt(RECRYPT_ENCRYPT, argv[optind], argv[optind + 1], keys, &e) < 0
+               ? fail("encrypt", &e)
+               : 0;
 }
 
 static int cmd_decrypt(int argc, char **argv)
@@ -164,7 +189,9 @@ static int cmd_decrypt(int argc, char **argv)
         }
     }
     if (argc - optind != 2) { return usage("decrypt: wanted SRC and DST"); }
-    return run_recrypt(RECRYPT_DECRYPT, argv[optind], argv[optind + 1], keys, &e) < 0 ? fail("decrypt", &e) : 0;
+    return run_recrypt(RECRYPT_DECRYPT, argv[optind], argv[optind + 1], keys, &e) < 0
+               ? fail("decrypt", &e)
+               : 0;
 }
 
 static int cmd_inspect(int argc, char **argv)
@@ -206,7 +233,8 @@ static int cmd_keyprovider(int argc, char **argv)
                                             {0}};
     struct err e = {0};
     auto_keys keys = calloc(1, sizeof *keys);
-    auto_free uint8_t *request = malloc(KEYPROVIDER_REQUEST_MAX + 1); /* one more, to see that it is too long */
+    auto_free uint8_t *request =
+        malloc(KEYPROVIDER_REQUEST_MAX + 1); /* one more, to see that it is too long */
     auto_free char *answer = NULL;
     bool int_array = false;
     size_t len = 0;
@@ -243,7 +271,9 @@ static const struct {
 int main(int argc, char **argv)
 {
     if (argc < 2) { return usage("no command"); }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) { return fputs(help, stdout) < 0; }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return fputs(help, stdout) < 0;
+    }
     if (strcmp(argv[1], "--version") == 0) { return printf("cc-image %s\n", CASEMATE_VERSION) < 0; }
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) { return commands[i].run(argc - 1, argv + 1); }

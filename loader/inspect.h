@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an image is, for people and programs (cc-image inspect). Reads manifest and config, never a layer. */
+/*
+ * What an image is, for people and programs (cc-image inspect). Reads manifest and config, never a
+ * layer.
+ */
 #ifndef CASEMATE_LOADER_INSPECT_H
 #define CASEMATE_LOADER_INSPECT_H
 

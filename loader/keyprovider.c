@@ -3,8 +3,9 @@
  * The key provider. A request is
  *   {"op":"keywrap",  "keywrapparams":{"ec":{"Parameters":{NAME:[BYTES…]}},"optsdata":BYTES},…}
  *   {"op":"keyunwrap","keyunwrapparams":{"dc":{"Parameters":{NAME:[BYTES…]}},"annotation":BYTES},…}
- * where BYTES is base64 or an array of numbers. When a provider is given twice the first parameter wins: one request
- * has one answer. The parameter of unwrapping says where a broker is, which we have no use for.
+ * where BYTES is base64 or an array of numbers. When a provider is given twice the first parameter
+ * wins: one request has one answer. The parameter of unwrapping says where a broker is, which we
+ * have no use for.
  */
 #include "loader/keyprovider.h"
 
@@ -35,9 +36,12 @@ static int from_array(const json_t *a, uint8_t *out, size_t cap, size_t *out_len
     return 0;
 }
 
-static int bytes(const json_t *v, const char *what, uint8_t *out, size_t cap, size_t *out_len, struct err *e)
+static int bytes(const json_t *v, const char *what, uint8_t *out, size_t cap, size_t *out_len,
+                 struct err *e)
 {
-    if (json_is_array(v)) { return from_array(v, out, cap, out_len, e) < 0 ? err_wrap(e, "%s", what) : 0; }
+    if (json_is_array(v)) {
+        return from_array(v, out, cap, out_len, e) < 0 ? err_wrap(e, "%s", what) : 0;
+    }
     const char *text = json_string_value(v);
     if (!text || b64_decode(text, strlen(text), out, cap, out_len) < 0) {
         return err_set(e, EBADMSG, "%s is not base64 of at most %zu bytes", what, cap);
@@ -46,14 +50,15 @@ static int bytes(const json_t *v, const char *what, uint8_t *out, size_t cap, si
 }
 
 /* {"RESULTS":{"MEMBER":BYTES}} */
-static int answer(const char *results, const char *name, const void *p, size_t len, bool int_array, char **out,
-                  struct err *e)
+static int answer(const char *results, const char *name, const void *p, size_t len, bool int_array,
+                  char **out, struct err *e)
 {
     const uint8_t *b = p;
     size_t room = strlen(results) + strlen(name) + 16 + (int_array ? 4 * len : b64_len(len)) + 1;
     char *text = malloc(room);
     if (!text) { return err_set(e, ENOMEM, "out of memory"); }
-    size_t n = (size_t)snprintf(text, room, "{\"%s\":{\"%s\":%s", results, name, int_array ? "[" : "\"");
+    size_t n =
+        (size_t)snprintf(text, room, "{\"%s\":{\"%s\":%s", results, name, int_array ? "[" : "\"");
     if (int_array) {
         for (size_t i = 0; i < len; i++) {
             n += (size_t)snprintf(text + n, room - n, "%s%u", i ? "," : "", b[i]);
@@ -79,7 +84,8 @@ static int first_parameter(const json_t *params, char out[PARAMETER_MAX], struct
         member_array(map, PROVIDER, &list, e) < 0) {
         return -e->code;
     }
-    if (bytes(json_array_get(list, 0), "parameter", (uint8_t *)out, PARAMETER_MAX - 1, &len, e) < 0) {
+    if (bytes(json_array_get(list, 0), "parameter", (uint8_t *)out, PARAMETER_MAX - 1, &len, e) <
+        0) {
         return -e->code;
     }
     out[len] = '\0';
@@ -130,7 +136,8 @@ static int choose(struct keys *k, const struct wish *w, const struct kek **out, 
     if (!w->keyid) {
         if (w->keypath) { return err_set(e, EINVAL, "a keypath needs a keyid"); }
         if (k->kek_count != 1) {
-            return err_set(e, EINVAL, "no keyid in the request, and %zu keys held (wanted 1)", k->kek_count);
+            return err_set(e, EINVAL, "no keyid in the request, and %zu keys held (wanted 1)",
+                           k->kek_count);
         }
         *out = &k->kek[0];
         return 0;
@@ -138,7 +145,9 @@ static int choose(struct keys *k, const struct wish *w, const struct kek **out, 
     if (kek_uri_normalise(w->keyid, uri, e) < 0) { return -e->code; }
     *out = keys_find_kek(k, uri);
     if (*out) { return 0; }
-    if (!w->keypath) { return err_set(e, ENOKEY, "no key for %.120s: give --kek or keypath=", uri); }
+    if (!w->keypath) {
+        return err_set(e, ENOKEY, "no key for %.120s: give --kek or keypath=", uri);
+    }
     if (keys_add_kek_file(k, uri, w->keypath, e) < 0) { return -e->code; }
     *out = keys_find_kek(k, uri);
     return 0;
@@ -154,8 +163,9 @@ static int wrap(struct keys *k, const json_t *j, bool int_array, char **out, str
     size_t len;
     json_t *params;
 
-    if (member_object(j, "keywrapparams", &params, e) < 0 || first_parameter(params, parameter, e) < 0 ||
-        parse_parameter(parameter, &w, e) < 0 || choose(k, &w, &kek, e) < 0 ||
+    if (member_object(j, "keywrapparams", &params, e) < 0 ||
+        first_parameter(params, parameter, e) < 0 || parse_parameter(parameter, &w, e) < 0 ||
+        choose(k, &w, &kek, e) < 0 ||
         bytes(json_object_get(params, "optsdata"), "optsdata", opts, sizeof opts, &len, e) < 0) {
         return err_wrap(e, "keywrap");
     }
@@ -174,7 +184,8 @@ static int unwrap(const struct keys *k, const json_t *j, bool int_array, char **
 
     if (!packet) { return err_set(e, ENOMEM, "out of memory"); }
     if (member_object(j, "keyunwrapparams", &params, e) < 0 ||
-        bytes(json_object_get(params, "annotation"), "annotation", packet, PACKET_MAX, &packet_len, e) < 0 ||
+        bytes(json_object_get(params, "annotation"), "annotation", packet, PACKET_MAX, &packet_len,
+              e) < 0 ||
         packet_open(packet, packet_len, k->kek, k->kek_count, opts, &len, e) < 0) {
         return err_wrap(e, "keyunwrap");
     }
@@ -183,8 +194,8 @@ static int unwrap(const struct keys *k, const json_t *j, bool int_array, char **
     return r;
 }
 
-int keyprovider_answer(struct keys *keys, const void *request, size_t len, bool int_array, char **out,
-                       struct err *e)
+int keyprovider_answer(struct keys *keys, const void *request, size_t len, bool int_array,
+                       char **out, struct err *e)
 {
     const char *op;
     if (len > KEYPROVIDER_REQUEST_MAX) {

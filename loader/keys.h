@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keys for images on the host: the ones that wrap layer keys and the ones that open them. Only cc-image holds them; a
- * guest gets its keys from a broker and keeps them in struct kek alone.
+ * Keys for images on the host: the ones that wrap layer keys and the ones that open them. Only
+ * cc-image holds them; a guest gets its keys from a broker and keeps them in struct kek alone.
  */
 #ifndef CASEMATE_LOADER_KEYS_H
 #define CASEMATE_LOADER_KEYS_H
@@ -42,13 +42,14 @@ const struct kek *keys_find_kek(const struct keys *k, const char *uri);
 struct ocicrypt_keys keys_for_ocicrypt(struct keys *k);
 
 /* An annotation packet of version 1, JSON text, heap. */
-MUST_CHECK int keys_seal_packet(const struct kek *kek, const void *plain, size_t len, char **out, struct err *e);
+MUST_CHECK int keys_seal_packet(const struct kek *kek, const void *plain, size_t len, char **out,
+                                struct err *e);
 
 /*
- * Wrap private options for every recipient: the values of the two annotations, base64, heap; NULL when there is no
- * recipient of that kind.
+ * Wrap private options for every recipient: the values of the two annotations, base64, heap; NULL
+ * when there is no recipient of that kind.
  */
-MUST_CHECK int keys_wrap(const struct keys *k, const char *private_opts, char **out_jwe, char **out_provider,
-                         struct err *e);
+MUST_CHECK int keys_wrap(const struct keys *k, const char *private_opts, char **out_jwe,
+                         char **out_provider, struct err *e);
 
 #endif

@@ -31,7 +31,9 @@ static int put_file(int dir, const char *name, const void *p, size_t len, struct
             len -= (size_t)n;
         }
     }
-    if (r == 0 && close(steal_fd(&fd)) < 0) { r = err_set(e, errno, "write %s: %s", name, strerror(errno)); }
+    if (r == 0 && close(steal_fd(&fd)) < 0) {
+        r = err_set(e, errno, "write %s: %s", name, strerror(errno));
+    }
     if (r == 0 && renameat(dir, temp, dir, name) < 0) {
         r = err_set(e, errno, "rename to %s: %s", name, strerror(errno));
     }
@@ -80,7 +82,8 @@ void layout_writer_close(struct layout_writer *w)
     w->dir = w->blobs = -1;
 }
 
-int layout_put_blob(struct layout_writer *w, const void *p, size_t len, struct digest *out, struct err *e)
+int layout_put_blob(struct layout_writer *w, const void *p, size_t len, struct digest *out,
+                    struct err *e)
 {
     char text[DIGEST_TEXT_SIZE];
     struct stat st;
@@ -101,7 +104,9 @@ static json_t *load_index(struct layout_writer *w, struct err *e)
     struct stat st;
     auto_fd fd = openat(w->dir, "index.json", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 && errno == ENOENT) { return json_pack("{s:i, s:[]}", "schemaVersion", 2, "manifests"); }
+    if (fd < 0 && errno == ENOENT) {
+        return json_pack("{s:i, s:[]}", "schemaVersion", 2, "manifests");
+    }
     if (fd < 0 || fstat(fd, &st) < 0) {
         (void)!err_set(e, errno, "index.json: %s", strerror(errno));
         return NULL;
@@ -121,18 +126,22 @@ static json_t *load_index(struct layout_writer *w, struct err *e)
 
 static bool has_tag(const json_t *entry, const char *tag)
 {
-    const char *found = json_string_value(json_object_get(json_object_get(entry, "annotations"), TAG_KEY));
+    const char *found =
+        json_string_value(json_object_get(json_object_get(entry, "annotations"), TAG_KEY));
     return tag ? found && strcmp(found, tag) == 0 : !found;
 }
 
-int layout_put_index(struct layout_writer *w, const struct json_t *descriptor, const char *tag, struct err *e)
+int layout_put_index(struct layout_writer *w, const struct json_t *descriptor, const char *tag,
+                     struct err *e)
 {
     json_t *list;
     auto_json index = load_index(w, e);
     auto_json entry = json_deep_copy(descriptor);
 
     if (!index && e->code == 0) { (void)!err_set(e, ENOMEM, "out of memory"); }
-    if (!index || member_array(index, "manifests", &list, e) < 0) { return err_wrap(e, "index.json"); }
+    if (!index || member_array(index, "manifests", &list, e) < 0) {
+        return err_wrap(e, "index.json");
+    }
     for (size_t i = json_array_size(list); i-- > 0;) {
         if (has_tag(json_array_get(list, i), tag)) { (void)json_array_remove(list, i); }
     }
@@ -142,7 +151,9 @@ int layout_put_index(struct layout_writer *w, const struct json_t *descriptor, c
         r = a ? json_object_set_new(a, TAG_KEY, json_string(tag))
               : json_object_set_new(entry, "annotations", json_pack("{s:s}", TAG_KEY, tag));
     }
-    if (r < 0 || json_array_append(list, entry) < 0) { return err_set(e, ENOMEM, "index.json: out of memory"); }
+    if (r < 0 || json_array_append(list, entry) < 0) {
+        return err_set(e, ENOMEM, "index.json: out of memory");
+    }
     auto_free char *text = json_dumps(index, JSON_COMPACT);
     if (!text) { return err_set(e, ENOMEM, "index.json: out of memory"); }
     return put_file(w->dir, "index.json", text, strlen(text), e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Initdata as text. The inner files stand between ''' in the outer one, so the inner texts spell every apostrophe as an
- * escape; everything that is not plain ASCII or UTF-8 text is escaped too.
+ * Initdata as text. The inner files stand between ''' in the outer one, so the inner texts spell
+ * every apostrophe as an escape; everything that is not plain ASCII or UTF-8 text is escaped too.
  */
 #include "loader/owner.h"
 
@@ -53,7 +53,8 @@ static void put_policy(FILE *f, const struct launch_spec *s)
     put_member(f, "cwd", s->cwd, true);
     put_member(f, "user", s->user, true);
     put_member(f, "hostname", s->hostname, true);
-    (void)fprintf(f, "tty = %s\nreadonly = %s\n", s->tty ? "true" : "false", s->readonly ? "true" : "false");
+    (void)fprintf(f, "tty = %s\nreadonly = %s\n", s->tty ? "true" : "false",
+                  s->readonly ? "true" : "false");
     for (size_t i = 0; i < s->mount_count; i++) {
         (void)fputs("\n[[process.mount]]\n", f);
         put_member(f, "target", s->mounts[i].target, false);
@@ -83,7 +84,8 @@ int owner_policy(const struct launch_spec *spec, char **out, struct err *e)
     return finish(f, &text, out, e);
 }
 
-int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker, char **out, struct err *e)
+int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker, char **out,
+                   struct err *e)
 {
     char *text = NULL;
     size_t len;

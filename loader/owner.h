@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an owner decides, written down: from a launch spec (made on his own machine, cc-run --dry-run) to initdata that
- * allow exactly that and nothing else. Patterns can be loosened by hand afterwards (loader/init/policy.h says how).
+ * What an owner decides, written down: from a launch spec (made on his own machine, cc-run
+ * --dry-run) to initdata that allow exactly that and nothing else. Patterns can be loosened by hand
+ * afterwards (loader/init/policy.h says how).
  */
 #ifndef CASEMATE_LOADER_OWNER_H
 #define CASEMATE_LOADER_OWNER_H
@@ -17,7 +18,7 @@ struct owner_broker {
 MUST_CHECK int owner_policy(const struct launch_spec *spec, char **out, struct err *e);
 
 /* Whole initdata, SHA-384: the policy, and aa.toml with the broker. Heap, NUL-terminated. */
-MUST_CHECK int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker, char **out,
-                              struct err *e);
+MUST_CHECK int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker,
+                              char **out, struct err *e);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image conversion. Works on the JSON itself, member order kept, and touches only what encryption touches: of a layer
- * the media type, digest, size and the enc annotations; of everything above, digest and size.
+ * Image conversion. Works on the JSON itself, member order kept, and touches only what encryption
+ * touches: of a layer the media type, digest, size and the enc annotations; of everything above,
+ * digest and size.
  */
 #include "loader/recrypt.h"
 
@@ -27,7 +28,9 @@ static int convert(struct job *job, json_t *desc, int level, struct err *e);
 
 static int set_text(json_t *obj, const char *key, const char *text, struct err *e)
 {
-    return json_object_set_new(obj, key, json_string(text)) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+    return json_object_set_new(obj, key, json_string(text)) < 0
+               ? err_set(e, ENOMEM, "out of memory")
+               : 0;
 }
 
 static int set_blob(json_t *desc, const struct digest *d, size_t len, struct err *e)
@@ -82,7 +85,9 @@ static int encrypt_layer(struct job *job, json_t *desc, const char *media, struc
     }
     if (!a) {
         a = json_object();
-        if (json_object_set_new(desc, "annotations", a) < 0) { return err_set(e, ENOMEM, "out of memory"); }
+        if (json_object_set_new(desc, "annotations", a) < 0) {
+            return err_set(e, ENOMEM, "out of memory");
+        }
     }
     if ((jwe && set_text(a, ENC_PREFIX "keys.jwe", jwe, e) < 0) ||
         (provider && set_text(a, PROVIDER_KEY, provider, e) < 0)) {
@@ -113,15 +118,19 @@ static int check_diff_id(const struct image_layer *l, const struct map *m, struc
     return 0;
 }
 
-static int check_plain_layer(struct job *job, const json_t *desc, const struct image_layer *l, struct err *e)
+static int check_plain_layer(struct job *job, const json_t *desc, const struct image_layer *l,
+                             struct err *e)
 {
     struct digest d;
     auto_map m = {0};
-    if (load(job, desc, IMAGE_BLOB_MAX, &m, e) < 0 || check_diff_id(l, &m, e) < 0) { return -e->code; }
+    if (load(job, desc, IMAGE_BLOB_MAX, &m, e) < 0 || check_diff_id(l, &m, e) < 0) {
+        return -e->code;
+    }
     return layout_put_blob(job->dst, m.p, m.len, &d, e);
 }
 
-static int decrypt_layer(struct job *job, json_t *desc, const struct image_layer *l, const char *media, struct err *e)
+static int decrypt_layer(struct job *job, json_t *desc, const struct image_layer *l,
+                         const char *media, struct err *e)
 {
     auto_map m = {0};
     struct ocicrypt_keys keys = keys_for_ocicrypt(job->keys);
@@ -131,12 +140,16 @@ static int decrypt_layer(struct job *job, json_t *desc, const struct image_layer
     json_t *a = json_object_get(desc, "annotations"), *value;
     void *next;
 
-    if (load(job, desc, IMAGE_BLOB_MAX, &m, e) < 0 || ocicrypt_decrypt(l, &keys, m.p, m.len, e) < 0 ||
-        check_diff_id(l, &m, e) < 0 || layout_put_blob(job->dst, m.p, m.len, &plain, e) < 0) {
+    if (load(job, desc, IMAGE_BLOB_MAX, &m, e) < 0 ||
+        ocicrypt_decrypt(l, &keys, m.p, m.len, e) < 0 || check_diff_id(l, &m, e) < 0 ||
+        layout_put_blob(job->dst, m.p, m.len, &plain, e) < 0) {
         return -e->code;
     }
-    (void)snprintf(type, sizeof type, "%.*s", (int)(strlen(media) - strlen(MEDIA_ENCRYPTED)), media);
-    if (set_text(desc, "mediaType", type, e) < 0 || set_blob(desc, &plain, m.len, e) < 0) { return -e->code; }
+    (void)snprintf(type, sizeof type, "%.*s", (int)(strlen(media) - strlen(MEDIA_ENCRYPTED)),
+                   media);
+    if (set_text(desc, "mediaType", type, e) < 0 || set_blob(desc, &plain, m.len, e) < 0) {
+        return -e->code;
+    }
     json_object_foreach_safe(a, next, key, value)
     {
         if (strncmp(key, ENC_PREFIX, strlen(ENC_PREFIX)) == 0) { (void)json_object_del(a, key); }
@@ -151,14 +164,17 @@ static int convert_layer(struct job *job, json_t *desc, const struct image_layer
     char type[128];
 
     if (member_text(desc, "mediaType", &media, e) < 0) { return -e->code; }
-    (void)snprintf(type, sizeof type, "%s", media); /* known to media_is_layer, so it fits; the view will change */
+    (void)snprintf(type, sizeof type, "%s",
+                   media); /* known to media_is_layer, so it fits; the view will change */
     if (job->mode == RECRYPT_DECRYPT) {
-        return l->encrypted ? decrypt_layer(job, desc, l, type, e) : check_plain_layer(job, desc, l, e);
+        return l->encrypted ? decrypt_layer(job, desc, l, type, e)
+                            : check_plain_layer(job, desc, l, e);
     }
     if (l->encrypted) { return err_set(e, EEXIST, "is encrypted already"); }
     if (strncmp(type, "application/vnd.oci.", strlen("application/vnd.oci.")) != 0) {
-        return err_set(e, ENOTSUP, "%s cannot be marked as encrypted; skopeo copy --format oci converts the image",
-                       type);
+        return err_set(
+            e, ENOTSUP,
+            "%s cannot be marked as encrypted; skopeo copy --format oci converts the image", type);
     }
     return encrypt_layer(job, desc, type, e);
 }
@@ -190,7 +206,9 @@ static int convert_index(struct job *job, json_t *j, int level, struct err *e)
     if (level == NESTING_MAX) { return err_set(e, EBADMSG, "nested deeper than %d", NESTING_MAX); }
     if (member_array(j, "manifests", &list, e) < 0) { return -e->code; }
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (convert(job, json_array_get(list, i), level + 1, e) < 0) { return err_wrap(e, "manifests[%zu]", i); }
+        if (convert(job, json_array_get(list, i), level + 1, e) < 0) {
+            return err_wrap(e, "manifests[%zu]", i);
+        }
     }
     return 0;
 }
@@ -229,19 +247,25 @@ static int top_entry(json_t *index, const char *tag, json_t **out, struct err *e
     if (member_array(index, "manifests", &list, e) < 0) { return -e->code; }
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *d = json_array_get(list, i);
-        const char *name = json_string_value(
-            json_object_get(json_object_get(d, "annotations"), "org.opencontainers.image.ref.name"));
+        const char *name = json_string_value(json_object_get(json_object_get(d, "annotations"),
+                                                             "org.opencontainers.image.ref.name"));
         if (tag && (!name || strcmp(name, tag) != 0)) { continue; }
-        if (found) { return err_set(e, EEXIST, "several images%s", tag ? " have this tag" : ": name one by its tag"); }
+        if (found) {
+            return err_set(e, EEXIST, "several images%s",
+                           tag ? " have this tag" : ": name one by its tag");
+        }
         found = d;
     }
-    if (!found) { return err_set(e, ENOENT, "no image%s%.80s", tag ? " is tagged " : "", tag ? tag : ""); }
+    if (!found) {
+        return err_set(e, ENOENT, "no image%s%.80s", tag ? " is tagged " : "", tag ? tag : "");
+    }
     *out = found;
     return 0;
 }
 
-int recrypt(enum recrypt_mode mode, struct layout *src, const char *src_tag, struct layout_writer *dst,
-            const char *dst_tag, struct keys *keys, struct digest *out_top, struct err *e)
+int recrypt(enum recrypt_mode mode, struct layout *src, const char *src_tag,
+            struct layout_writer *dst, const char *dst_tag, struct keys *keys,
+            struct digest *out_top, struct err *e)
 {
     struct job job = {.mode = mode, .src = layout_blobs(src), .dst = dst, .keys = keys};
     auto_map m = {0};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reference -> manifest -> config -> blobs and launch spec. What the host decides here it decides for a guest that does
- * not trust it: the owner's policy judges the result, the manifest digest in it binds the image.
+ * Reference -> manifest -> config -> blobs and launch spec. What the host decides here it decides
+ * for a guest that does not trust it: the owner's policy judges the result, the manifest digest in
+ * it binds the image.
  */
 #include "loader/resolve.h"
 
@@ -42,14 +43,17 @@ static void texts_add_all(struct texts *t, const char *const *from)
     for (; *from; from++) { t->list[t->count++] = *from; }
 }
 
-static int make_args(const struct image_config *c, const struct resolve_opts *o, struct texts *out, struct err *e)
+static int make_args(const struct image_config *c, const struct resolve_opts *o, struct texts *out,
+                     struct err *e)
 {
     const char *const *head = o->entrypoint ? o->entrypoint : c->entrypoint;
     const char *const *tail = o->args ? o->args : o->entrypoint ? none : c->cmd;
     if (texts_init(out, count_of(head) + count_of(tail), e) < 0) { return -e->code; }
     texts_add_all(out, head);
     texts_add_all(out, tail);
-    if (out->count == 0) { return err_set(e, EINVAL, "image names no program, and none was given"); }
+    if (out->count == 0) {
+        return err_set(e, EINVAL, "image names no program, and none was given");
+    }
     return 0;
 }
 
@@ -66,19 +70,26 @@ static void set_env(struct texts *t, const char *text)
     t->list[t->count++] = text;
 }
 
-static int make_env(const struct image_config *c, const struct resolve_opts *o, struct texts *out, struct err *e)
+static int make_env(const struct image_config *c, const struct resolve_opts *o, struct texts *out,
+                    struct err *e)
 {
     const char *const *extra = o->env ? o->env : none;
 
-    if (texts_init(out, count_of((const char *const *)c->env) + count_of(extra) + 2, e) < 0) { return -e->code; }
+    if (texts_init(out, count_of((const char *const *)c->env) + count_of(extra) + 2, e) < 0) {
+        return -e->code;
+    }
     set_env(out, DEFAULT_PATH);
     if (o->tty) { set_env(out, "TERM=xterm"); }
     for (const char **p = c->env; *p; p++) {
-        if (spec_env_name(*p) == 0) { return err_set(e, EBADMSG, "image's env '%.60s' is not NAME=value", *p); }
+        if (spec_env_name(*p) == 0) {
+            return err_set(e, EBADMSG, "image's env '%.60s' is not NAME=value", *p);
+        }
         set_env(out, *p);
     }
     for (; *extra; extra++) {
-        if (spec_env_name(*extra) == 0) { return err_set(e, EINVAL, "env '%.60s' is not NAME=value", *extra); }
+        if (spec_env_name(*extra) == 0) {
+            return err_set(e, EINVAL, "env '%.60s' is not NAME=value", *extra);
+        }
         set_env(out, *extra);
     }
     return 0;
@@ -91,17 +102,20 @@ static bool is_below(const char *dir, const char *path)
 }
 
 /* The user's mounts, then the image's volumes that none of them touches. */
-static int make_mounts(const struct image_config *c, const struct resolve_opts *o, struct spec_mount **out,
-                       size_t *out_count, struct err *e)
+static int make_mounts(const struct image_config *c, const struct resolve_opts *o,
+                       struct spec_mount **out, size_t *out_count, struct err *e)
 {
-    size_t room = o->mount_count + count_of((const char *const *)c->volumes), count = o->mount_count;
+    size_t room = o->mount_count + count_of((const char *const *)c->volumes),
+           count = o->mount_count;
     struct spec_mount *m = calloc(room + 1, sizeof *m);
 
     if (!m) { return err_set(e, ENOMEM, "out of memory"); }
     if (count > 0) { memcpy(m, o->mounts, count * sizeof *m); }
     for (const char **v = c->volumes; *v; v++) {
         bool covered = false;
-        for (size_t i = 0; i < count; i++) { covered |= is_below(m[i].target, *v) || is_below(*v, m[i].target); }
+        for (size_t i = 0; i < count; i++) {
+            covered |= is_below(m[i].target, *v) || is_below(*v, m[i].target);
+        }
         if (!covered) { m[count++] = (struct spec_mount){.target = *v, .kind = "tmpfs"}; }
     }
     *out = m;
@@ -109,7 +123,8 @@ static int make_mounts(const struct image_config *c, const struct resolve_opts *
     return 0;
 }
 
-static int make_spec(const struct image *img, const struct resolve_opts *o, struct resolved *r, struct err *e)
+static int make_spec(const struct image *img, const struct resolve_opts *o, struct resolved *r,
+                     struct err *e)
 {
     const struct image_config *c = &img->config;
     struct texts args = {0}, env = {0};
@@ -124,7 +139,9 @@ static int make_spec(const struct image *img, const struct resolve_opts *o, stru
     struct launch_spec s = {
         .args = args_list,
         .env = env_list,
-        .cwd = o->workdir ? o->workdir : *c->workdir ? c->workdir : "/",
+        .cwd = o->workdir    ? o->workdir
+               : *c->workdir ? c->workdir
+                             : "/",
         .hostname = o->hostname ? o->hostname : "",
         .user = o->user ? o->user : c->user,
         .manifest = img->manifest,
@@ -138,8 +155,8 @@ static int make_spec(const struct image *img, const struct resolve_opts *o, stru
 
 /* ---- the blobs */
 
-static int add_blob(struct blob_source *src, const struct digest *d, uint64_t size, struct resolved *r,
-                    struct err *e)
+static int add_blob(struct blob_source *src, const struct digest *d, uint64_t size,
+                    struct resolved *r, struct err *e)
 {
     char text[DIGEST_TEXT_SIZE];
     struct blob b = {.fd = -1};
@@ -149,7 +166,8 @@ static int add_blob(struct blob_source *src, const struct digest *d, uint64_t si
     }
     digest_text(d, text);
     if (src->open(src, d, &b, e) < 0) { return err_wrap(e, "blob %s", text); }
-    r->blobs[r->blob_count++] = (struct resolved_blob){.digest = *d, .fd = b.fd, .base = b.base, .size = b.size};
+    r->blobs[r->blob_count++] =
+        (struct resolved_blob){.digest = *d, .fd = b.fd, .base = b.base, .size = b.size};
     if (b.size != size) {
         return err_set(e, EBADMSG, "blob %s: has %llu bytes, its descriptor says %llu", text,
                        (unsigned long long)b.size, (unsigned long long)size);
@@ -157,7 +175,8 @@ static int add_blob(struct blob_source *src, const struct digest *d, uint64_t si
     return 0;
 }
 
-static int add_blobs(struct blob_source *src, const struct image *img, struct resolved *r, struct err *e)
+static int add_blobs(struct blob_source *src, const struct image *img, struct resolved *r,
+                     struct err *e)
 {
     r->blobs = calloc(img->layer_count + 2, sizeof *r->blobs);
     if (!r->blobs) { return err_set(e, ENOMEM, "out of memory"); }
@@ -166,14 +185,16 @@ static int add_blobs(struct blob_source *src, const struct image *img, struct re
         return -e->code;
     }
     for (size_t i = 0; i < img->layer_count; i++) {
-        if (add_blob(src, &img->layers[i].digest, img->layers[i].size, r, e) < 0) { return -e->code; }
+        if (add_blob(src, &img->layers[i].digest, img->layers[i].size, r, e) < 0) {
+            return -e->code;
+        }
         r->encrypted |= img->layers[i].encrypted;
     }
     return 0;
 }
 
-static int from_source(struct blob_source *src, const struct digest *manifest, const struct resolve_opts *opts,
-                       struct resolved *out, struct err *e)
+static int from_source(struct blob_source *src, const struct digest *manifest,
+                       const struct resolve_opts *opts, struct resolved *out, struct err *e)
 {
     struct resolved r = {.manifest = *manifest};
     struct image img;
@@ -192,19 +213,20 @@ static int from_source(struct blob_source *src, const struct digest *manifest, c
 
 /* ---- by kind of reference */
 
-static int from_layout(const struct image_ref *ref, const struct resolve_opts *opts, struct resolved *out,
-                       struct err *e)
+static int from_layout(const struct image_ref *ref, const struct resolve_opts *opts,
+                       struct resolved *out, struct err *e)
 {
     auto_layout l = NULL;
     struct digest manifest;
-    int r = ref->kind == REF_OCI ? layout_open_dir(ref->path, &l, e) : layout_open_archive(ref->path, &l, e);
+    int r = ref->kind == REF_OCI ? layout_open_dir(ref->path, &l, e)
+                                 : layout_open_archive(ref->path, &l, e);
 
     if (r < 0 || layout_select(l, ref->tag, &manifest, e) < 0) { return -e->code; }
     return from_source(layout_blobs(l), &manifest, opts, out, e);
 }
 
-static int from_dir(const struct image_ref *ref, const struct resolve_opts *opts, struct resolved *out,
-                    struct err *e)
+static int from_dir(const struct image_ref *ref, const struct resolve_opts *opts,
+                    struct resolved *out, struct err *e)
 {
     auto_dirimage d = NULL;
     struct digest manifest;
@@ -223,7 +245,8 @@ int resolve(const char *text, const struct resolve_opts *opts, struct resolved *
     case REF_OCI_ARCHIVE: r = from_layout(&ref, opts, out, e); break;
     case REF_DIR: r = from_dir(&ref, opts, out, e); break;
     default:
-        r = err_set(e, ENOTSUP, "registries are not supported yet; use skopeo copy docker://… oci:DIR:TAG");
+        r = err_set(e, ENOTSUP,
+                    "registries are not supported yet; use skopeo copy docker://… oci:DIR:TAG");
         break;
     }
     image_ref_fini(&ref);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From an image reference and a user's wishes to what the monitor hands to the guest: open blobs and the launch spec.
- * Manifest and config have been read and checked; layers are only found and opened: the guest checks, decrypts and
- * unpacks them, the host never does.
+ * From an image reference and a user's wishes to what the monitor hands to the guest: open blobs
+ * and the launch spec. Manifest and config have been read and checked; layers are only found and
+ * opened: the guest checks, decrypts and unpacks them, the host never does.
  */
 #ifndef CASEMATE_LOADER_RESOLVE_H
 #define CASEMATE_LOADER_RESOLVE_H
@@ -15,7 +15,8 @@ struct resolve_opts {
     const char *const *args;       /* ends with NULL; replaces the image's Cmd */
     const char *const *env;        /* ends with NULL; "NAME=value", over the image's */
     const char *workdir, *user, *hostname;
-    const struct spec_mount *mounts; /* the image's Volumes become tmpfs where none of these covers them */
+    const struct spec_mount
+        *mounts; /* the image's Volumes become tmpfs where none of these covers them */
     size_t mount_count;
     bool readonly, tty;
 };
@@ -36,7 +37,8 @@ struct resolved {
     char stop_signal[16]; /* as the image says: "SIGUSR1", "10"; "" = the default */
 };
 
-MUST_CHECK int resolve(const char *ref, const struct resolve_opts *opts, struct resolved *out, struct err *e);
+MUST_CHECK int resolve(const char *ref, const struct resolve_opts *opts, struct resolved *out,
+                       struct err *e);
 void resolved_fini(struct resolved *r); /* zeroed is fine */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A blob becomes private memory, once. Whoever serves it (a file that somebody else may be writing, the host of a
- * confidential guest) can answer a second read differently, so the copy is what is hashed and the copy is what is used.
+ * A blob becomes private memory, once. Whoever serves it (a file that somebody else may be writing,
+ * the host of a confidential guest) can answer a second read differently, so the copy is what is
+ * hashed and the copy is what is used.
  */
 #include "loader/image/image.h"
 
@@ -36,7 +37,8 @@ static int read_exactly(const struct blob *b, uint8_t *p, uint64_t off, size_t l
     return 0;
 }
 
-static int copy_and_check(const struct blob *b, const struct digest *want, uint8_t *to, struct err *e)
+static int copy_and_check(const struct blob *b, const struct digest *want, uint8_t *to,
+                          struct err *e)
 {
     struct crypto_sha sha;
     struct digest found;
@@ -57,14 +59,15 @@ static int copy_and_check(const struct blob *b, const struct digest *want, uint8
     return 0;
 }
 
-static int load(struct blob_source *src, const struct digest *d, uint64_t size, uint64_t max, struct map *out,
-                struct err *e)
+static int load(struct blob_source *src, const struct digest *d, uint64_t size, uint64_t max,
+                struct map *out, struct err *e)
 {
     __attribute__((cleanup(close_blob))) struct blob b = {.fd = -1};
 
     if (src->open(src, d, &b, e) < 0) { return -e->code; }
     if (size != BLOB_SIZE_ANY && b.size != size) {
-        return err_set(e, EBADMSG, "has %" PRIu64 " bytes, its descriptor says %" PRIu64, b.size, size);
+        return err_set(e, EBADMSG, "has %" PRIu64 " bytes, its descriptor says %" PRIu64, b.size,
+                       size);
     }
     if (b.size == 0) { return err_set(e, EBADMSG, "is empty"); }
     if (b.size > max) {
@@ -81,8 +84,8 @@ static int load(struct blob_source *src, const struct digest *d, uint64_t size, 
     return 0;
 }
 
-int blob_load(struct blob_source *src, const struct digest *d, uint64_t size, uint64_t max, struct map *out,
-              struct err *e)
+int blob_load(struct blob_source *src, const struct digest *d, uint64_t size, uint64_t max,
+              struct map *out, struct err *e)
 {
     if (load(src, d, size, max, out, e) < 0) {
         char text[DIGEST_TEXT_SIZE];

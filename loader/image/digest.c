@@ -49,7 +49,10 @@ void digest_text(const struct digest *d, char out[DIGEST_TEXT_SIZE])
     out[DIGEST_TEXT_SIZE - 1] = '\0';
 }
 
-void digest_of(const void *p, size_t len, struct digest *out) { crypto_sha256(p, len, out->sha256); }
+void digest_of(const void *p, size_t len, struct digest *out)
+{
+    crypto_sha256(p, len, out->sha256);
+}
 
 bool digest_equal(const struct digest *a, const struct digest *b)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dir:ROOTFS. Reads a directory that the caller of cc-run owns, writes a pax archive into a memory file. Links are not
- * followed; sockets are left out; files that shrink or grow meanwhile are an error. Hard links stay hard links.
+ * dir:ROOTFS. Reads a directory that the caller of cc-run owns, writes a pax archive into a memory
+ * file. Links are not followed; sockets are left out; files that shrink or grow meanwhile are an
+ * error. Hard links stay hard links.
  */
 #include "loader/image/dirimage.h"
 
@@ -16,7 +17,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define DEPTH_MAX 256
+#define DEPTH_MAX      256
 #define SIZE_MAX_OCTAL 077777777777ull /* what eleven octal digits hold: 8 GiB - 1 */
 
 struct dirimage {
@@ -65,8 +66,8 @@ static int put_padding(struct writer *w, uint64_t len, struct err *e)
     return rest ? put(w, zeros, TAR_BLOCK - rest, e) : 0;
 }
 
-static int put_header(struct writer *w, char type, const char *name, const char *link, const struct stat *st,
-                      uint64_t size, struct err *e)
+static int put_header(struct writer *w, char type, const char *name, const char *link,
+                      const struct stat *st, uint64_t size, struct err *e)
 {
     uint8_t b[TAR_BLOCK] = {0};
     unsigned sum = 0;
@@ -80,7 +81,10 @@ static int put_header(struct writer *w, char type, const char *name, const char 
     memset(b + 148, ' ', 8);
     b[156] = (uint8_t)type;
     memcpy(b + 157, link, strnlen(link, 100));
-    memcpy(b + 257, "ustar\0" "00", 8);
+    memcpy(b + 257,
+           "ustar\0"
+           "00",
+           8);
     if (type == TAR_CHAR || type == TAR_BLOCK_DEV) {
         octal(b + 329, 8, major(st->st_rdev));
         octal(b + 337, 8, minor(st->st_rdev));
@@ -101,14 +105,15 @@ static size_t pax_record(char *out, size_t room, const char *key, const char *va
     return (size_t)snprintf(out, room, "%zu %s=%s\n", len, key, value);
 }
 
-static int put_entry(struct writer *w, char type, const char *link, const struct stat *st, uint64_t size,
-                     struct err *e)
+static int put_entry(struct writer *w, char type, const char *link, const struct stat *st,
+                     uint64_t size, struct err *e)
 {
     char records[2 * TREE_PATH_MAX + 64];
     size_t n = 0;
 
     if (st->st_uid > 07777777 || st->st_gid > 07777777) {
-        return err_set(e, EOVERFLOW, "owner %u:%u does not fit in a tar header", st->st_uid, st->st_gid);
+        return err_set(e, EOVERFLOW, "owner %u:%u does not fit in a tar header", st->st_uid,
+                       st->st_gid);
     }
     if (w->len > 100) { n += pax_record(records, sizeof records, "path", w->path); }
     if (strlen(link) > 100) { n += pax_record(records + n, sizeof records - n, "linkpath", link); }
@@ -122,7 +127,8 @@ static int put_entry(struct writer *w, char type, const char *link, const struct
     return put_header(w, type, w->path, link, st, size, e);
 }
 
-static int put_file(struct writer *w, int dir_fd, const char *name, const struct stat *st, struct err *e)
+static int put_file(struct writer *w, int dir_fd, const char *name, const struct stat *st,
+                    struct err *e)
 {
     uint8_t buf[65536];
     uint64_t left = (uint64_t)st->st_size;
@@ -187,7 +193,9 @@ static int put_one(struct writer *w, int dir_fd, const char *name, int depth, st
     if (S_ISREG(st.st_mode)) { return put_file(w, dir_fd, name, &st, e); }
     if (S_ISLNK(st.st_mode)) {
         ssize_t n = readlinkat(dir_fd, name, link, sizeof link);
-        if (n < 0 || n == sizeof link) { return err_set(e, ENAMETOOLONG, "link target cannot be read"); }
+        if (n < 0 || n == sizeof link) {
+            return err_set(e, ENAMETOOLONG, "link target cannot be read");
+        }
         link[n] = '\0';
         return put_entry(w, TAR_SYMLINK, link, &st, 0, e);
     }
@@ -200,7 +208,10 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int not_dots(const struct dirent *d) { return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0; }
+static int not_dots(const struct dirent *d)
+{
+    return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
+}
 
 static int put_child(struct writer *w, int fd, const char *name, int depth, struct err *e)
 {
@@ -216,7 +227,9 @@ static int put_dir(struct writer *w, int fd, int depth, struct err *e)
     struct dirent **list;
     int r = 0;
 
-    if (depth > DEPTH_MAX) { return err_set(e, ELOOP, "directories nested deeper than %d", DEPTH_MAX); }
+    if (depth > DEPTH_MAX) {
+        return err_set(e, ELOOP, "directories nested deeper than %d", DEPTH_MAX);
+    }
     int count = scandirat(fd, ".", &list, not_dots, by_bytes);
     if (count < 0) { return err_set(e, errno, "list: %s", strerror(errno)); }
     for (int i = 0; i < count; i++) {
@@ -266,7 +279,8 @@ static int memory_file(const char *name, struct err *e)
     return fd >= 0 ? fd : err_set(e, errno, "memfd_create: %s", strerror(errno));
 }
 
-static int add_layer(struct dirimage *d, const char *path, struct digest *out, uint64_t *out_size, struct err *e)
+static int add_layer(struct dirimage *d, const char *path, struct digest *out, uint64_t *out_size,
+                     struct err *e)
 {
     struct stat st;
     auto_fd fd = memory_file("rootfs", e);
@@ -304,22 +318,26 @@ static int build(struct dirimage *d, const char *path, struct digest *out, struc
 
     if (add_layer(d, path, &layer, &layer_size, e) < 0) { return -e->code; }
     digest_text(&layer, layer_text);
-    (void)snprintf(json, sizeof json,
-                   "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":"
-                   "[\"%s\"]}}",
-                   layer_text);
+    (void)snprintf(
+        json, sizeof json,
+        "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":"
+        "[\"%s\"]}}",
+        layer_text);
     size_t config_size = strlen(json);
     if (add_text(d, json, &config, e) < 0) { return -e->code; }
     digest_text(&config, config_text);
-    (void)snprintf(json, sizeof json,
-                   "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"config\":{\"mediaType\":\""
-                   MEDIA_OCI_CONFIG "\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[{\"mediaType\":\""
-                   MEDIA_OCI_LAYER "\",\"digest\":\"%s\",\"size\":%llu}]}",
-                   config_text, config_size, layer_text, (unsigned long long)layer_size);
+    (void)snprintf(
+        json, sizeof json,
+        "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+        "\",\"config\":{\"mediaType\":\"" MEDIA_OCI_CONFIG
+        "\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[{\"mediaType\":\"" MEDIA_OCI_LAYER
+        "\",\"digest\":\"%s\",\"size\":%llu}]}",
+        config_text, config_size, layer_text, (unsigned long long)layer_size);
     return add_text(d, json, out, e);
 }
 
-static int open_blob(struct blob_source *self, const struct digest *digest, struct blob *out, struct err *e)
+static int open_blob(struct blob_source *self, const struct digest *digest, struct blob *out,
+                     struct err *e)
 {
     const struct dirimage *d = CONTAINER_OF(self, struct dirimage, blobs);
     for (size_t i = 0; i < d->count; i++) {
@@ -332,7 +350,8 @@ static int open_blob(struct blob_source *self, const struct digest *digest, stru
     return err_set(e, ENOENT, "not part of this image");
 }
 
-int dirimage_new(const char *path, struct dirimage **out, struct digest *out_manifest, struct err *e)
+int dirimage_new(const char *path, struct dirimage **out, struct digest *out_manifest,
+                 struct err *e)
 {
     auto_dirimage d = calloc(1, sizeof *d);
     if (!d) { return err_set(e, ENOMEM, "out of memory"); }

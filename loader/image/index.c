@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From an index to one manifest. Indexes nest (a layout's index.json may name an image index, and so on); platforms are
- * compared where they are given. A choice that is not unique is refused: order in a file is not a decision.
+ * From an index to one manifest. Indexes nest (a layout's index.json may name an image index, and
+ * so on); platforms are compared where they are given. A choice that is not unique is refused:
+ * order in a file is not a decision.
  */
 #include "loader/image/image.h"
 
@@ -21,7 +22,7 @@ struct choice {
     uint64_t size;
 };
 
-/* linux/amd64, or not said: then the image's config decides (config.c). */
+/* linux/amd64, or not said: then the image's config decides (manifest.c). */
 static int platform_fits(const json_t *desc, bool *out, struct err *e)
 {
     json_t *p;
@@ -54,8 +55,9 @@ static int read_choice(const json_t *desc, struct choice *out, struct err *e)
 {
     const char *text;
     struct choice c;
-    if (member_text(desc, "mediaType", &c.media_type, e) < 0 || member_text(desc, "digest", &text, e) < 0 ||
-        digest_parse(text, &c.digest, e) < 0 || member_size(desc, "size", &c.size, e) < 0) {
+    if (member_text(desc, "mediaType", &c.media_type, e) < 0 ||
+        member_text(desc, "digest", &text, e) < 0 || digest_parse(text, &c.digest, e) < 0 ||
+        member_size(desc, "size", &c.size, e) < 0) {
         return -e->code;
     }
     *out = c;
@@ -77,19 +79,24 @@ static int choose(const json_t *j, const char *tag, struct choice *out, struct e
         const char *name = NULL;
         bool fits = false;
 
-        if (!json_is_object(desc)) { return err_set(e, EBADMSG, "manifests[%zu] is not an object", i); }
+        if (!json_is_object(desc)) {
+            return err_set(e, EBADMSG, "manifests[%zu] is not an object", i);
+        }
         if (platform_fits(desc, &fits, e) < 0 || tag_of(desc, &name, e) < 0) {
             return err_wrap(e, "manifests[%zu]", i);
         }
         if (!fits || (tag && (!name || strcmp(name, tag) != 0))) { continue; }
-        if (++found == 1 && read_choice(desc, out, e) < 0) { return err_wrap(e, "manifests[%zu]", i); }
+        if (++found == 1 && read_choice(desc, out, e) < 0) {
+            return err_wrap(e, "manifests[%zu]", i);
+        }
     }
     if (found == 1) { return 0; }
     if (found == 0) {
         return tag ? err_set(e, ENOENT, "no linux/amd64 image is tagged '%.80s'", tag)
                    : err_set(e, ENOENT, "no image for linux/amd64");
     }
-    return err_set(e, EEXIST, "%zu images fit%s", found, tag ? " this tag" : ": name one by its tag");
+    return err_set(e, EEXIST, "%zu images fit%s", found,
+                   tag ? " this tag" : ": name one by its tag");
 }
 
 int image_index_select(struct blob_source *src, const void *index, size_t len, const char *tag,
@@ -105,7 +112,8 @@ int image_index_select(struct blob_source *src, const void *index, size_t len, c
             return 0;
         }
         if (!media_is_index(c.media_type)) {
-            (void)!err_set(e, ENOTSUP, "media type '%.100s' is neither an image nor an index", c.media_type);
+            (void)!err_set(e, ENOTSUP, "media type '%.100s' is neither an image nor an index",
+                           c.media_type);
             break;
         }
         if (level == NESTING_MAX) {

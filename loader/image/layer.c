@@ -2,9 +2,10 @@
 /*
  * Layers: bytes of a blob, already checked against their digest, become the bytes of a tar.
  *
- * A hostile image may still be a bomb (deflate expands up to 1032 times, zstd without bound), so every byte that comes
- * out is counted against the image's budget before anybody sees it. zstd windows are limited to 128 MiB, what
- * `zstd --long` may ask of a default decoder; memory beside that is constant.
+ * A hostile image may still be a bomb (deflate expands up to 1032 times, zstd without bound), so
+ * every byte that comes out is counted against the image's budget before anybody sees it. zstd
+ * windows are limited to 128 MiB, what `zstd --long` may ask of a default decoder; memory beside
+ * that is constant.
  */
 #include "loader/image/image.h"
 
@@ -45,12 +46,15 @@ static int copy(const uint8_t *p, size_t len, struct out *o, struct err *e)
 
 /* ---- gzip: members one after another [RFC 1952 §2.2] */
 
-static int gunzip_members(z_stream *z, const uint8_t *p, size_t len, uint8_t *buf, struct out *o, struct err *e)
+static int gunzip_members(z_stream *z, const uint8_t *p, size_t len, uint8_t *buf, struct out *o,
+                          struct err *e)
 {
     bool open = true; /* inside a member */
 
     while (len > 0 || open) {
-        if (!open && inflateReset(z) != Z_OK) { return err_set(e, EIO, "gzip: cannot start again"); }
+        if (!open && inflateReset(z) != Z_OK) {
+            return err_set(e, EIO, "gzip: cannot start again");
+        }
         open = true;
         uInt piece = len < UINT_MAX ? (uInt)len : UINT_MAX;
         z->next_in = (Bytef *)(uintptr_t)p;
@@ -76,7 +80,9 @@ static int gunzip_members(z_stream *z, const uint8_t *p, size_t len, uint8_t *bu
 static int gunzip(const uint8_t *p, size_t len, uint8_t *buf, struct out *o, struct err *e)
 {
     z_stream z = {0};
-    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) { return err_set(e, ENOMEM, "gzip: out of memory"); }
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
+        return err_set(e, ENOMEM, "gzip: out of memory");
+    }
     int r = gunzip_members(&z, p, len, buf, o, e);
     (void)inflateEnd(&z);
     return r;
@@ -84,7 +90,8 @@ static int gunzip(const uint8_t *p, size_t len, uint8_t *buf, struct out *o, str
 
 /* ---- zstd: frames one after another [RFC 8878 §3] */
 
-static int unzstd_frames(ZSTD_DCtx *z, const uint8_t *p, size_t len, uint8_t *buf, struct out *o, struct err *e)
+static int unzstd_frames(ZSTD_DCtx *z, const uint8_t *p, size_t len, uint8_t *buf, struct out *o,
+                         struct err *e)
 {
     ZSTD_inBuffer in = {.src = p, .size = len};
     size_t more = 1; /* 0 = at the end of a frame */
@@ -95,7 +102,9 @@ static int unzstd_frames(ZSTD_DCtx *z, const uint8_t *p, size_t len, uint8_t *bu
         more = ZSTD_decompressStream(z, &ob, &in);
         if (ZSTD_isError(more)) { return err_set(e, EBADMSG, "zstd: %s", ZSTD_getErrorName(more)); }
         if (emit(o, buf, ob.pos, e) < 0) { return -e->code; }
-        if (more != 0 && in.pos == before && ob.pos == 0) { return err_set(e, EBADMSG, "zstd: ends too early"); }
+        if (more != 0 && in.pos == before && ob.pos == 0) {
+            return err_set(e, EBADMSG, "zstd: ends too early");
+        }
     }
     return 0;
 }
@@ -111,15 +120,17 @@ static int unzstd(const uint8_t *p, size_t len, uint8_t *buf, struct out *o, str
     return r;
 }
 
-int layer_decode(enum layer_coding coding, const uint8_t *p, size_t len, uint64_t *budget, struct layer_sink *sink,
-                 struct digest *out, struct err *e)
+int layer_decode(enum layer_coding coding, const uint8_t *p, size_t len, uint64_t *budget,
+                 struct layer_sink *sink, struct digest *out, struct err *e)
 {
     struct out o = {.sink = sink, .budget = budget};
     auto_free uint8_t *buf = malloc(OUT_SIZE);
     int r;
 
     if (!buf) { return err_set(e, ENOMEM, "out of memory"); }
-    if (crypto_sha_init(&o.sha, CRYPTO_SHA256) < 0) { return err_set(e, EIO, "SHA-256 is missing"); }
+    if (crypto_sha_init(&o.sha, CRYPTO_SHA256) < 0) {
+        return err_set(e, EIO, "SHA-256 is missing");
+    }
     switch (coding) {
     case LAYER_TAR: r = copy(p, len, &o, e); break;
     case LAYER_GZIP: r = gunzip(p, len, buf, &o, e); break;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image layouts: `oci-layout`, `index.json`, `blobs/sha256/HEX` [OCI image-layout 1.0]. In an archive the members are
- * listed once when it is opened and then read in place; the list has a ceiling. Two members of one name are refused:
- * which of them counts depends on the tool.
+ * Image layouts: `oci-layout`, `index.json`, `blobs/sha256/HEX` [OCI image-layout 1.0]. In an
+ * archive the members are listed once when it is opened and then read in place; the list has a
+ * ceiling. Two members of one name are refused: which of them counts depends on the tool.
  */
 #include "loader/image/layout.h"
 
@@ -46,7 +46,8 @@ static int open_in_dir(const struct layout *l, const char *name, struct blob *ou
 
 /* ---- archive */
 
-static int open_in_archive(const struct layout *l, const char *name, struct blob *out, struct err *e)
+static int open_in_archive(const struct layout *l, const char *name, struct blob *out,
+                           struct err *e)
 {
     for (size_t i = 0; i < l->count; i++) {
         const struct member *m = &l->members[i];
@@ -59,7 +60,8 @@ static int open_in_archive(const struct layout *l, const char *name, struct blob
     return err_set(e, ENOENT, "the archive has no %s", name);
 }
 
-static int add_member(struct layout *l, const char *name, uint64_t base, uint64_t size, struct err *e)
+static int add_member(struct layout *l, const char *name, uint64_t base, uint64_t size,
+                      struct err *e)
 {
     if (strncmp(name, "./", 2) == 0) { name += 2; }
     if (strlen(name) > PATH_LEN) { return 0; } /* longer than anything that is ever looked for */
@@ -105,7 +107,8 @@ static int open_member(const struct layout *l, const char *name, struct blob *ou
     return l->archive ? open_in_archive(l, name, out, e) : open_in_dir(l, name, out, e);
 }
 
-static int open_blob(struct blob_source *self, const struct digest *d, struct blob *out, struct err *e)
+static int open_blob(struct blob_source *self, const struct digest *d, struct blob *out,
+                     struct err *e)
 {
     char text[DIGEST_TEXT_SIZE], path[PATH_LEN + 1];
     digest_text(d, text);
@@ -120,8 +123,8 @@ static int load_small(const struct layout *l, const char *name, struct map *out,
     if (open_member(l, name, &b, e) < 0) { return -e->code; }
     auto_fd fd = b.fd;
     if (b.size == 0 || b.size > IMAGE_JSON_MAX) {
-        return err_set(e, EFBIG, "%s has %llu bytes, wanted 1 to %u", name, (unsigned long long)b.size,
-                       IMAGE_JSON_MAX);
+        return err_set(e, EFBIG, "%s has %llu bytes, wanted 1 to %u", name,
+                       (unsigned long long)b.size, IMAGE_JSON_MAX);
     }
     auto_map m = {.len = (size_t)b.size};
     m.p = mmap(NULL, m.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -131,7 +134,9 @@ static int load_small(const struct layout *l, const char *name, struct map *out,
     }
     ssize_t n = pread(fd, m.p, m.len, (off_t)b.base);
     if (n < 0) { return err_set(e, errno, "read %s: %s", name, strerror(errno)); }
-    if ((size_t)n != m.len) { return err_set(e, EBADMSG, "%s became shorter while it was read", name); }
+    if ((size_t)n != m.len) {
+        return err_set(e, EBADMSG, "%s became shorter while it was read", name);
+    }
     *out = (struct map){.p = steal_ptr(&m.p), .len = m.len};
     return 0;
 }
@@ -143,7 +148,9 @@ static int check_version(const struct layout *l, struct err *e)
 
     if (load_small(l, "oci-layout", &m, e) < 0) { return err_wrap(e, "not an OCI image layout"); }
     auto_json j = members_parse(m.p, m.len, e);
-    if (!j || member_text(j, "imageLayoutVersion", &version, e) < 0) { return err_wrap(e, "oci-layout"); }
+    if (!j || member_text(j, "imageLayoutVersion", &version, e) < 0) {
+        return err_wrap(e, "oci-layout");
+    }
     if (strcmp(version, "1.0.0") != 0) {
         return err_set(e, ENOTSUP, "oci-layout: version '%.40s', wanted 1.0.0", version);
     }
@@ -163,7 +170,9 @@ static int open_layout(const char *path, bool archive, struct layout **out, stru
     if (archive) {
         l->members = calloc(MEMBERS_MAX, sizeof *l->members);
         if (!l->members) { return err_set(e, ENOMEM, "out of memory"); }
-        if (fstat(l->fd, &st) < 0) { return err_set(e, errno, "stat %s: %s", path, strerror(errno)); }
+        if (fstat(l->fd, &st) < 0) {
+            return err_set(e, errno, "stat %s: %s", path, strerror(errno));
+        }
         if (!S_ISREG(st.st_mode)) { return err_set(e, EBADMSG, "%s: not a regular file", path); }
         if (list_members(l, (uint64_t)st.st_size, e) < 0) { return err_wrap(e, "%s", path); }
     }
@@ -192,7 +201,10 @@ void layout_free(struct layout *l)
 
 struct blob_source *layout_blobs(struct layout *l) { return &l->blobs; }
 
-int layout_index(struct layout *l, struct map *out, struct err *e) { return load_small(l, "index.json", out, e); }
+int layout_index(struct layout *l, struct map *out, struct err *e)
+{
+    return load_small(l, "index.json", out, e);
+}
 
 int layout_select(struct layout *l, const char *tag, struct digest *out, struct err *e)
 {

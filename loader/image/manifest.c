@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Manifest and config of one image [OCI image-spec "manifest", "config"]. The manifest's digest names everything else:
- * the config and each layer by digest and size, and through the config each layer's diff id.
+ * Manifest and config of one image [OCI image-spec "manifest", "config"]. The manifest's digest
+ * names everything else: the config and each layer by digest and size, and through the config each
+ * layer's diff id.
  */
 #include "loader/image/image.h"
 
@@ -14,7 +15,8 @@
 #define ENC_PREFIX   "org.opencontainers.image.enc."
 #define PROVIDER_KEY ENC_PREFIX "keys.provider."
 
-static int descriptor(const json_t *desc, struct digest *digest, uint64_t *size, const char **media, struct err *e)
+static int descriptor(const json_t *desc, struct digest *digest, uint64_t *size, const char **media,
+                      struct err *e)
 {
     const char *text;
     if (member_text(desc, "mediaType", media, e) < 0 || member_text(desc, "digest", &text, e) < 0 ||
@@ -34,10 +36,11 @@ static int encryption(const json_t *desc, struct image_layer *l, struct err *e)
         member_text_opt(a, ENC_PREFIX "keys.jwe", &l->jwe, e) < 0) {
         return -e->code;
     }
-    json_object_foreach(a, key, value)
-    {
+    json_object_foreach (a, key, value) {
         if (strncmp(key, PROVIDER_KEY, strlen(PROVIDER_KEY)) != 0) { continue; }
-        if (!json_is_string(value)) { return err_set(e, EBADMSG, "annotation '%.100s' is not a text", key); }
+        if (!json_is_string(value)) {
+            return err_set(e, EBADMSG, "annotation '%.100s' is not a text", key);
+        }
         if (l->provider_count == IMAGE_PACKETS_MAX) {
             return err_set(e, EFBIG, "more than %d key providers", IMAGE_PACKETS_MAX);
         }
@@ -82,7 +85,9 @@ static int manifest(const json_t *j, struct image *img, struct err *e)
     if (media && !media_is_manifest(media)) {
         return err_set(e, ENOTSUP, "media type '%.100s' is not an image manifest", media);
     }
-    if (json_object_get(j, "manifests")) { return err_set(e, EBADMSG, "is an index and a manifest at once"); }
+    if (json_object_get(j, "manifests")) {
+        return err_set(e, EBADMSG, "is an index and a manifest at once");
+    }
     if (member_object(j, "config", &config, e) < 0) { return -e->code; }
     if (descriptor(config, &img->config_digest, &img->config_size, &media, e) < 0) {
         return err_wrap(e, "config");
@@ -99,7 +104,9 @@ static int manifest(const json_t *j, struct image *img, struct err *e)
     if (!img->layers) { return err_set(e, ENOMEM, "out of memory"); }
     img->layer_count = count;
     for (size_t i = 0; i < count; i++) {
-        if (layer(json_array_get(list, i), &img->layers[i], e) < 0) { return err_wrap(e, "layer %zu", i); }
+        if (layer(json_array_get(list, i), &img->layers[i], e) < 0) {
+            return err_wrap(e, "layer %zu", i);
+        }
     }
     return 0;
 }
@@ -123,16 +130,20 @@ static int diff_ids(const json_t *j, struct image *img, struct err *e)
 {
     json_t *rootfs, *list;
 
-    if (member_object(j, "rootfs", &rootfs, e) < 0 || member_array(rootfs, "diff_ids", &list, e) < 0) {
+    if (member_object(j, "rootfs", &rootfs, e) < 0 ||
+        member_array(rootfs, "diff_ids", &list, e) < 0) {
         return -e->code;
     }
     if (json_array_size(list) != img->layer_count) {
-        return err_set(e, EBADMSG, "%zu diff ids for %zu layers", json_array_size(list), img->layer_count);
+        return err_set(e, EBADMSG, "%zu diff ids for %zu layers", json_array_size(list),
+                       img->layer_count);
     }
     for (size_t i = 0; i < img->layer_count; i++) {
         const char *text = json_string_value(json_array_get(list, i));
         if (!text) { return err_set(e, EBADMSG, "diff_ids[%zu] is not a text", i); }
-        if (digest_parse(text, &img->layers[i].diff_id, e) < 0) { return err_wrap(e, "diff_ids[%zu]", i); }
+        if (digest_parse(text, &img->layers[i].diff_id, e) < 0) {
+            return err_wrap(e, "diff_ids[%zu]", i);
+        }
     }
     return 0;
 }
@@ -140,7 +151,8 @@ static int diff_ids(const json_t *j, struct image *img, struct err *e)
 static int check_platform(const struct image_config *c, struct err *e)
 {
     if (strcmp(c->os, "linux") != 0 || strcmp(c->architecture, "amd64") != 0) {
-        return err_set(e, ENOTSUP, "image is for %.40s/%.40s, wanted linux/amd64", c->os, c->architecture);
+        return err_set(e, ENOTSUP, "image is for %.40s/%.40s, wanted linux/amd64", c->os,
+                       c->architecture);
     }
     return 0;
 }
@@ -158,7 +170,7 @@ static int volume_names(const json_t *c, const char ***out, struct err *e)
     }
     const char **list = calloc(json_object_size(v) + 1, sizeof *list);
     if (!list) { return err_set(e, ENOMEM, "out of memory"); }
-    json_object_foreach(v, key, value) { list[i++] = key; }
+    json_object_foreach (v, key, value) { list[i++] = key; }
     *out = list;
     return 0;
 }
@@ -169,8 +181,10 @@ static int process(const json_t *c, struct image_config *out, struct err *e)
 
     if (member_texts_opt(c, "Entrypoint", IMAGE_STRINGS_MAX, &out->entrypoint, e) < 0 ||
         member_texts_opt(c, "Cmd", IMAGE_STRINGS_MAX, &out->cmd, e) < 0 ||
-        member_texts_opt(c, "Env", IMAGE_STRINGS_MAX, &out->env, e) < 0 || volume_names(c, &out->volumes, e) < 0 ||
-        member_text_opt(c, "WorkingDir", &workdir, e) < 0 || member_text_opt(c, "User", &user, e) < 0 ||
+        member_texts_opt(c, "Env", IMAGE_STRINGS_MAX, &out->env, e) < 0 ||
+        volume_names(c, &out->volumes, e) < 0 ||
+        member_text_opt(c, "WorkingDir", &workdir, e) < 0 ||
+        member_text_opt(c, "User", &user, e) < 0 ||
         member_text_opt(c, "StopSignal", &stop, e) < 0) {
         return err_wrap(e, "config");
     }
@@ -189,19 +203,23 @@ int image_config_parse(const void *p, size_t len, struct image *out, struct err 
     if (!none && e->code == 0) { (void)!err_set(e, ENOMEM, "out of memory"); }
     if (!out->config_json || !none || member_text(out->config_json, "os", &out->config.os, e) < 0 ||
         member_text(out->config_json, "architecture", &out->config.architecture, e) < 0 ||
-        diff_ids(out->config_json, out, e) < 0 || member_object_opt(out->config_json, "config", &c, e) < 0 ||
+        diff_ids(out->config_json, out, e) < 0 ||
+        member_object_opt(out->config_json, "config", &c, e) < 0 ||
         process(c ? c : none, &out->config, e) < 0) {
         return err_wrap(e, "image config");
     }
     return 0;
 }
 
-int image_load(struct blob_source *src, const struct digest *digest, struct image *out, struct err *e)
+int image_load(struct blob_source *src, const struct digest *digest, struct image *out,
+               struct err *e)
 {
     struct image img = {0};
     auto_map m = {0}, c = {0};
 
-    if (blob_load(src, digest, BLOB_SIZE_ANY, IMAGE_JSON_MAX, &m, e) < 0) { return err_wrap(e, "manifest"); }
+    if (blob_load(src, digest, BLOB_SIZE_ANY, IMAGE_JSON_MAX, &m, e) < 0) {
+        return err_wrap(e, "manifest");
+    }
     if (image_manifest_parse(m.p, m.len, &img, e) < 0) { return -e->code; }
     if (blob_load(src, &img.config_digest, img.config_size, IMAGE_JSON_MAX, &c, e) < 0) {
         image_fini(&img);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Every value but the first of its list has a comma before it; counted on the text, before any tree is built. */
+/*
+ * Every value but the first of its list has a comma before it; counted on the text, before any tree
+ * is built.
+ */
 static int check_count(const char *s, size_t len, struct err *e)
 {
     size_t count = 1;
@@ -27,7 +30,9 @@ static int check_count(const char *s, size_t len, struct err *e)
             count++;
         }
     }
-    if (count > MEMBERS_COUNT_MAX) { return err_set(e, EBADMSG, "JSON: more than %d values", MEMBERS_COUNT_MAX); }
+    if (count > MEMBERS_COUNT_MAX) {
+        return err_set(e, EBADMSG, "JSON: more than %d values", MEMBERS_COUNT_MAX);
+    }
     return 0;
 }
 
@@ -39,7 +44,9 @@ json_t *members_parse(const void *p, size_t len, struct err *e)
         (void)!err_set(e, EFBIG, "JSON: %zu bytes, the ceiling is %u", len, IMAGE_JSON_MAX);
         return NULL;
     }
-    if (check_count(p, len, e) < 0 || json_load_strict("JSON", p, len, IMAGE_JSON_MAX, &j, e) < 0) { return NULL; }
+    if (check_count(p, len, e) < 0 || json_load_strict("JSON", p, len, IMAGE_JSON_MAX, &j, e) < 0) {
+        return NULL;
+    }
     if (!json_is_object(j)) {
         json_decref(j);
         (void)!err_set(e, EBADMSG, "JSON: not an object");
@@ -60,19 +67,22 @@ static const char *type_name(json_type t)
 }
 
 /* *out = NULL when absent or null and not needed. */
-static int member(const json_t *obj, const char *key, json_type want, bool needed, json_t **out, struct err *e)
+static int member(const json_t *obj, const char *key, json_type want, bool needed, json_t **out,
+                  struct err *e)
 {
     json_t *m = json_object_get(obj, key);
     if (json_is_null(m)) { m = NULL; }
     if (!m && needed) { return err_set(e, EBADMSG, "member '%s' is missing", key); }
     if (m && json_typeof(m) != want) {
-        return err_set(e, EBADMSG, "member '%s' is %s, not %s", key, type_name(json_typeof(m)), type_name(want));
+        return err_set(e, EBADMSG, "member '%s' is %s, not %s", key, type_name(json_typeof(m)),
+                       type_name(want));
     }
     *out = m;
     return 0;
 }
 
-static int text_member(const json_t *obj, const char *key, bool needed, const char **out, struct err *e)
+static int text_member(const json_t *obj, const char *key, bool needed, const char **out,
+                       struct err *e)
 {
     json_t *m;
     if (member(obj, key, JSON_STRING, needed, &m, e) < 0) { return -e->code; }
@@ -115,12 +125,15 @@ int member_size(const json_t *obj, const char *key, uint64_t *out, struct err *e
     return 0;
 }
 
-int member_texts_opt(const json_t *obj, const char *key, size_t max, const char ***out, struct err *e)
+int member_texts_opt(const json_t *obj, const char *key, size_t max, const char ***out,
+                     struct err *e)
 {
     json_t *a;
     if (member_array_opt(obj, key, &a, e) < 0) { return -e->code; }
     size_t count = json_array_size(a);
-    if (count > max) { return err_set(e, EBADMSG, "member '%s' has %zu elements, at most %zu", key, count, max); }
+    if (count > max) {
+        return err_set(e, EBADMSG, "member '%s' has %zu elements, at most %zu", key, count, max);
+    }
     for (size_t i = 0; i < count; i++) {
         if (!json_is_string(json_array_get(a, i))) {
             return err_set(e, EBADMSG, "member '%s'[%zu] is not a text", key, i);
@@ -137,8 +150,7 @@ int members_only(const json_t *obj, const char *const *names, struct err *e)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)obj, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)obj, key, value) {
         size_t i = 0;
         while (names[i] && strcmp(names[i], key) != 0) { i++; }
         if (!names[i]) { return err_set(e, EBADMSG, "member '%.60s' is unknown", key); }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Packets of the key provider "attestation-agent" [CoCo annotation packet v1, v2]: the private options wrapped with a
- * key that a key broker holds. Version 2 adds members for key management services, which we do not speak to.
+ * Packets of the key provider "attestation-agent" [CoCo annotation packet v1, v2]: the private
+ * options wrapped with a key that a key broker holds. Version 2 adds members for key management
+ * services, which we do not speak to.
  */
 #include "loader/image/ocicrypt.h"
 
@@ -17,8 +18,8 @@
 
 static bool segment_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
 }
 
 int kek_uri_normalise(const char *text, char out[KEK_URI_MAX], struct err *e)
@@ -43,17 +44,21 @@ int kek_uri_normalise(const char *text, char out[KEK_URI_MAX], struct err *e)
         }
         p += n;
     }
-    if (segments != 3) { return err_set(e, EINVAL, "key id '%.80s' is not kbs:///repository/type/tag", text); }
+    if (segments != 3) {
+        return err_set(e, EINVAL, "key id '%.80s' is not kbs:///repository/type/tag", text);
+    }
     (void)snprintf(out, KEK_URI_MAX, "%s%s", scheme, path);
     return 0;
 }
 
-static int parse(const uint8_t *packet, size_t len, json_t **out, char kid[KEK_URI_MAX], struct err *e)
+static int parse(const uint8_t *packet, size_t len, json_t **out, char kid[KEK_URI_MAX],
+                 struct err *e)
 {
     const char *text, *provider;
     auto_json j = members_parse(packet, len, e);
 
-    if (!j || member_text(j, "kid", &text, e) < 0 || member_text_opt(j, "provider", &provider, e) < 0) {
+    if (!j || member_text(j, "kid", &text, e) < 0 ||
+        member_text_opt(j, "provider", &provider, e) < 0) {
         return err_wrap(e, "key packet");
     }
     if (provider && strcmp(provider, "kbs") != 0) {
@@ -72,7 +77,8 @@ int packet_kid(const uint8_t *packet, size_t len, char out[KEK_URI_MAX], struct 
     return 0;
 }
 
-static int decode(const json_t *j, const char *key, uint8_t *out, size_t cap, size_t *out_len, struct err *e)
+static int decode(const json_t *j, const char *key, uint8_t *out, size_t cap, size_t *out_len,
+                  struct err *e)
 {
     const char *text;
     if (member_text(j, key, &text, e) < 0) { return -e->code; }
@@ -82,8 +88,8 @@ static int decode(const json_t *j, const char *key, uint8_t *out, size_t cap, si
     return 0;
 }
 
-static int unwrap(const json_t *j, const struct kek *kek, uint8_t out[PRIVATE_OPTS_MAX], size_t *out_len,
-                  struct err *e)
+static int unwrap(const json_t *j, const struct kek *kek, uint8_t out[PRIVATE_OPTS_MAX],
+                  size_t *out_len, struct err *e)
 {
     uint8_t wrapped[WRAPPED_MAX], iv[CRYPTO_AES_BLOCK_SIZE];
     size_t len, iv_len;
@@ -96,7 +102,8 @@ static int unwrap(const json_t *j, const struct kek *kek, uint8_t out[PRIVATE_OP
     }
     if (strcmp(type, "A256GCM") == 0) {
         if (iv_len != CRYPTO_GCM_IV_SIZE || len < CRYPTO_GCM_TAG_SIZE) {
-            return err_set(e, EBADMSG, "A256GCM with an IV of %zu and data of %zu bytes", iv_len, len);
+            return err_set(e, EBADMSG, "A256GCM with an IV of %zu and data of %zu bytes", iv_len,
+                           len);
         }
         len -= CRYPTO_GCM_TAG_SIZE;
         if (crypto_gcm256_open(kek->key, iv, wrapped, len, wrapped + len, out) < 0) {
@@ -105,7 +112,8 @@ static int unwrap(const json_t *j, const struct kek *kek, uint8_t out[PRIVATE_OP
     } else if (strcmp(type, "A256CTR") == 0) {
         struct crypto_ctr c;
         if (iv_len != CRYPTO_AES_BLOCK_SIZE || len > PRIVATE_OPTS_MAX) {
-            return err_set(e, EBADMSG, "A256CTR with an IV of %zu and data of %zu bytes", iv_len, len);
+            return err_set(e, EBADMSG, "A256CTR with an IV of %zu and data of %zu bytes", iv_len,
+                           len);
         }
         crypto_ctr_init(&c, kek->key, iv);
         crypto_ctr_xor(&c, wrapped, out, len);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Extension headers [POSIX.1-2017 pax, "pax Header Block"]: records "LENGTH KEY=VALUE\n". See pax.h. */
+/*
+ * Extension headers [POSIX.1-2017 pax, "pax Header Block"]: records "LENGTH KEY=VALUE\n". See
+ * pax.h.
+ */
 #include "loader/image/pax.h"
 
 #include "guest/base/cur.h"
@@ -8,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XATTR_PREFIX "SCHILY.xattr."
+#define XATTR_PREFIX  "SCHILY.xattr."
 #define SPARSE_PREFIX "GNU.sparse."
 
 struct record {
@@ -33,11 +36,14 @@ static int next_record(struct cur *c, struct record *out, struct err *e)
         len = 10 * len + (size_t)(c->p[digits] - '0');
         digits++;
     }
-    if (digits == 0 || digits == c->left || c->p[digits] != ' ' || len < digits + 4 || len > c->left) {
+    if (digits == 0 || digits == c->left || c->p[digits] != ' ' || len < digits + 4 ||
+        len > c->left) {
         return err_set(e, EBADMSG, "pax: record has no valid length");
     }
     struct view body = cur_sub(c, len);
-    if (body.p[len - 1] != '\n') { return err_set(e, EBADMSG, "pax: record does not end with a newline"); }
+    if (body.p[len - 1] != '\n') {
+        return err_set(e, EBADMSG, "pax: record does not end with a newline");
+    }
     struct cur r = cur_of(body.p + digits + 1, len - digits - 2);
     const uint8_t *eq = memchr(r.p, '=', r.left);
     if (!eq || eq == r.p) { return err_set(e, EBADMSG, "pax: record has no key"); }
@@ -50,13 +56,17 @@ static int next_record(struct cur *c, struct record *out, struct err *e)
 static int number(const struct record *r, uint64_t max, uint64_t *out, struct err *e)
 {
     uint64_t v = 0;
-    if (r->value.len == 0 || r->value.len > 19) { return err_set(e, EBADMSG, "pax: number of %zu digits", r->value.len); }
+    if (r->value.len == 0 || r->value.len > 19) {
+        return err_set(e, EBADMSG, "pax: number of %zu digits", r->value.len);
+    }
     for (size_t i = 0; i < r->value.len; i++) {
         uint8_t c = r->value.p[i];
         if (c < '0' || c > '9') { return err_set(e, EBADMSG, "pax: not a number"); }
         v = 10 * v + (uint64_t)(c - '0');
     }
-    if (v > max) { return err_set(e, EBADMSG, "pax: number %llu is too large", (unsigned long long)v); }
+    if (v > max) {
+        return err_set(e, EBADMSG, "pax: number %llu is too large", (unsigned long long)v);
+    }
     *out = v;
     return 0;
 }
@@ -78,7 +88,9 @@ static int seconds(const struct record *r, int64_t *out, struct err *e)
 
 static int name(struct view v, char **slot, struct err *e)
 {
-    if (v.len == 0 || memchr(v.p, '\0', v.len)) { return err_set(e, EBADMSG, "pax: name is empty or has a NUL"); }
+    if (v.len == 0 || memchr(v.p, '\0', v.len)) {
+        return err_set(e, EBADMSG, "pax: name is empty or has a NUL");
+    }
     char *s = malloc(v.len + 1);
     if (!s) { return err_set(e, ENOMEM, "out of memory"); }
     memcpy(s, v.p, v.len);
@@ -135,7 +147,9 @@ static int take(const struct record *r, struct pax *p, struct err *e)
         return seconds(r, &p->mtime, e);
     }
     if (key_begins(r, XATTR_PREFIX)) { return xattr(r, p, e); }
-    if (key_begins(r, SPARSE_PREFIX)) { return err_set(e, ENOTSUP, "pax: sparse files are not supported"); }
+    if (key_begins(r, SPARSE_PREFIX)) {
+        return err_set(e, ENOTSUP, "pax: sparse files are not supported");
+    }
     return 0;
 }
 
@@ -157,10 +171,12 @@ int pax_check_global(const uint8_t *data, size_t len, struct err *e)
     while (c.left > 0) {
         bool known = false;
         if (next_record(&c, &r, e) < 0) { return -e->code; }
-        for (size_t i = 0; i < ARRAY_COUNT(harmless); i++) { known = known || key_is(&r, harmless[i]); }
+        for (size_t i = 0; i < ARRAY_COUNT(harmless); i++) {
+            known = known || key_is(&r, harmless[i]);
+        }
         if (!known) {
-            return err_set(e, ENOTSUP, "pax: a global header sets '%.*s'", (int)(r.key.len < 60 ? r.key.len : 60),
-                           (const char *)r.key.p);
+            return err_set(e, ENOTSUP, "pax: a global header sets '%.*s'",
+                           (int)(r.key.len < 60 ? r.key.len : 60), (const char *)r.key.p);
         }
     }
     return 0;

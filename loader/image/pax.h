@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What extension headers say about the next tar entry: pax records ('x') and GNU long names ('L', 'K').
+ * What extension headers say about the next tar entry: pax records ('x') and GNU long names ('L',
+ * 'K').
  *
- * Taken: path, linkpath, size, uid, gid, mtime, SCHILY.xattr.user.*. Refused: GNU.sparse.* (the content would be
- * wrong), NUL in names, a record that does not parse. Ignored: names of users, other times, comments, and the other
- * extended attributes, which are counted (capabilities and labels mean nothing in a guest with one container).
+ * Taken: path, linkpath, size, uid, gid, mtime, SCHILY.xattr.user.*. Refused: GNU.sparse.* (the
+ * content would be wrong), NUL in names, a record that does not parse. Ignored: names of users,
+ * other times, comments, and the other extended attributes, which are counted (capabilities and
+ * labels mean nothing in a guest with one container).
  */
 #ifndef CASEMATE_LOADER_PAX_H
 #define CASEMATE_LOADER_PAX_H
@@ -12,7 +14,7 @@
 #include "guest/base/cc.h"
 #include "guest/base/err.h"
 
-#define PAX_SIZE_MAX   (1u << 20) /* one header's records: room for a long path and a few large attributes */
+#define PAX_SIZE_MAX   (1u << 20) /* one header's records: a long path, a few large attributes */
 #define PAX_XATTRS_MAX 64
 
 struct pax_xattr {
@@ -31,7 +33,10 @@ struct pax {
     size_t xattr_count, xattrs_ignored;
 };
 
-/* Adds to what p already holds; a later record wins, as POSIX says. p is usable and freeable after a failure. */
+/*
+ * Adds to what p already holds; a later record wins, as POSIX says. p is usable and freeable after
+ * a failure.
+ */
 MUST_CHECK int pax_parse(const uint8_t *data, size_t len, struct pax *p, struct err *e);
 
 /* A global header may only say what we ignore anyway. */

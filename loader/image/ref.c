@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image references. Nothing is guessed: a name without a host is refused, not completed, because two tools that complete
- * it differently run two different images.
+ * Image references. Nothing is guessed: a name without a host is refused, not completed, because
+ * two tools that complete it differently run two different images.
  *
  * Grammar of registry names: [OCI distribution-spec 1.1, "Pulling manifests"].
  */
@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define REF_MAX  4096 /* PATH_MAX: longer ones cannot be opened */
+#define REF_MAX      4096 /* PATH_MAX: longer ones cannot be opened */
 #define NAME_MAX_LEN 255
 #define TAG_MAX_LEN  128
 
@@ -61,7 +61,10 @@ static bool tag_ok(const char *s)
     return true;
 }
 
-/* HOST[:PORT] that cannot be taken for a first path component: has a dot or a port, or is localhost. */
+/*
+ * HOST[:PORT] that cannot be taken for a first path component: has a dot or a port, or is
+ * localhost.
+ */
 static bool host_ok(const char *s)
 {
     size_t len = strlen(s);
@@ -85,7 +88,10 @@ static int keep(char **to, const char *from, size_t len, struct err *e)
     return *to ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
-/* PATH[:TAG], split at the first colon as skopeo does. The tag of a layout is an annotation: any visible text. */
+/*
+ * PATH[:TAG], split at the first colon as skopeo does. The tag of a layout is an annotation: any
+ * visible text.
+ */
 static int parse_local(const char *text, bool with_tag, struct image_ref *r, struct err *e)
 {
     const char *colon = with_tag ? strchr(text, ':') : NULL;
@@ -96,10 +102,13 @@ static int parse_local(const char *text, bool with_tag, struct image_ref *r, str
     if (!colon) { return 0; }
     const char *tag = colon + 1;
     for (const char *p = tag; *p; p++) {
-        if (!isgraph((unsigned char)*p)) { return err_set(e, EINVAL, "tag has an invisible character"); }
+        if (!isgraph((unsigned char)*p)) {
+            return err_set(e, EINVAL, "tag has an invisible character");
+        }
     }
     if (*tag == '\0' || strlen(tag) > NAME_MAX_LEN) {
-        return err_set(e, EINVAL, "tag has %zu characters, wanted 1 to %d", strlen(tag), NAME_MAX_LEN);
+        return err_set(e, EINVAL, "tag has %zu characters, wanted 1 to %d", strlen(tag),
+                       NAME_MAX_LEN);
     }
     return keep(&r->tag, tag, strlen(tag), e);
 }
@@ -110,7 +119,8 @@ static int parse_docker(const char *text, struct image_ref *r, struct err *e)
     if (!slash) { return err_set(e, EINVAL, "no registry host: write HOST/NAME[:TAG] in full"); }
     if (keep(&r->host, text, (size_t)(slash - text), e) < 0) { return -e->code; }
     if (!host_ok(r->host)) {
-        return err_set(e, EINVAL, "'%.80s' is not a registry host: write HOST/NAME[:TAG] in full", r->host);
+        return err_set(e, EINVAL, "'%.80s' is not a registry host: write HOST/NAME[:TAG] in full",
+                       r->host);
     }
     const char *rest = slash + 1, *at = strchr(rest, '@');
     size_t len = at ? (size_t)(at - rest) : strlen(rest);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The launch spec. One checker for both directions: the writer builds the JSON and hands it to the parser's checks, so a
- * host cannot write what a guest refuses. See guest/abi/launch_spec.h for the format.
+ * The launch spec. One checker for both directions: the writer builds the JSON and hands it to the
+ * parser's checks, so a host cannot write what a guest refuses. See guest/abi/launch_spec.h for the
+ * format.
  */
 #include "loader/image/spec.h"
 
@@ -52,7 +53,8 @@ static int check_env(const char *const *env, struct err *e)
     qsort(sorted, count, sizeof *sorted, compare_names);
     for (size_t i = 1; i < count; i++) {
         if (compare_names(&sorted[i - 1], &sorted[i]) == 0) {
-            return err_set(e, EBADMSG, "env names %.*s twice", (int)spec_env_name(sorted[i]), sorted[i]);
+            return err_set(e, EBADMSG, "env names %.*s twice", (int)spec_env_name(sorted[i]),
+                           sorted[i]);
         }
     }
     return 0;
@@ -62,7 +64,8 @@ static bool hostname_ok(const char *s)
 {
     if (strlen(s) > HOSTNAME_LEN_MAX) { return false; }
     for (; *s; s++) {
-        bool ok = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '-';
+        bool ok = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+                  (*s >= '0' && *s <= '9') || *s == '-';
         if (!ok) { return false; }
     }
     return true;
@@ -74,7 +77,9 @@ static bool target_ok(const char *s)
     if (*s != '/' || s[1] == '\0' || strlen(s) >= 4096) { return false; }
     while (*s == '/') {
         size_t n = strcspn(++s, "/");
-        if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.')) { return false; }
+        if (n == 0 || (n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.')) {
+            return false;
+        }
         s += n;
     }
     return true;
@@ -91,14 +96,17 @@ static int check_mounts(const struct spec_mount *m, size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
         if (!target_ok(m[i].target)) {
-            return err_set(e, EBADMSG, "mount target '%.80s' is not a plain absolute path", m[i].target);
+            return err_set(e, EBADMSG, "mount target '%.80s' is not a plain absolute path",
+                           m[i].target);
         }
         if (strcmp(m[i].kind, "tmpfs") != 0 && strcmp(m[i].kind, "host") != 0) {
-            return err_set(e, EBADMSG, "mount %.80s: kind '%.40s', wanted tmpfs or host", m[i].target, m[i].kind);
+            return err_set(e, EBADMSG, "mount %.80s: kind '%.40s', wanted tmpfs or host",
+                           m[i].target, m[i].kind);
         }
         for (size_t k = 0; k < i; k++) {
             if (covers(m[i].target, m[k].target) || covers(m[k].target, m[i].target)) {
-                return err_set(e, EBADMSG, "mounts %.80s and %.80s cover each other", m[k].target, m[i].target);
+                return err_set(e, EBADMSG, "mounts %.80s and %.80s cover each other", m[k].target,
+                               m[i].target);
             }
         }
     }
@@ -120,7 +128,9 @@ static int check(const struct launch_spec *s, struct err *e)
 static int member_bool(const json_t *j, const char *key, bool *out, struct err *e)
 {
     const json_t *m = json_object_get(j, key);
-    if (!json_is_boolean(m)) { return err_set(e, EBADMSG, "member '%s' is not true or false", key); }
+    if (!json_is_boolean(m)) {
+        return err_set(e, EBADMSG, "member '%s' is not true or false", key);
+    }
     *out = json_is_true(m);
     return 0;
 }
@@ -141,7 +151,8 @@ static int parse_mounts(const json_t *list, struct launch_spec *s, struct err *e
         const json_t *j = json_array_get(list, i);
         if (!json_is_object(j)) { return err_set(e, EBADMSG, "mounts[%zu] is not an object", i); }
         if (members_only(j, names, e) < 0 || member_text(j, "target", &m[i].target, e) < 0 ||
-            member_text(j, "kind", &m[i].kind, e) < 0 || member_bool(j, "readonly", &m[i].readonly, e) < 0) {
+            member_text(j, "kind", &m[i].kind, e) < 0 ||
+            member_bool(j, "readonly", &m[i].readonly, e) < 0) {
             return err_wrap(e, "mounts[%zu]", i);
         }
     }
@@ -150,20 +161,22 @@ static int parse_mounts(const json_t *list, struct launch_spec *s, struct err *e
 
 static int from_json(json_t *j, struct launch_spec *s, struct err *e)
 {
-    static const char *const names[] = {"args",   "cwd",      "env", "hostname", "manifest",
-                                        "mounts", "readonly", "tty", "user",     "version",  NULL};
+    static const char *const names[] = {"args",     "cwd", "env",  "hostname", "manifest", "mounts",
+                                        "readonly", "tty", "user", "version",  NULL};
     const char **args, **env, *manifest;
     uint64_t version;
     json_t *list;
 
     if (member_size(j, "version", &version, e) < 0) { return -e->code; }
     if (version != LAUNCH_SPEC_VERSION) {
-        return err_set(e, ENOTSUP, "version %llu, wanted %d", (unsigned long long)version, LAUNCH_SPEC_VERSION);
+        return err_set(e, ENOTSUP, "version %llu, wanted %d", (unsigned long long)version,
+                       LAUNCH_SPEC_VERSION);
     }
     if (members_only(j, names, e) < 0 || member_array(j, "args", &list, e) < 0 ||
         member_array(j, "env", &list, e) < 0 || member_text(j, "cwd", &s->cwd, e) < 0 ||
-        member_text(j, "hostname", &s->hostname, e) < 0 || member_text(j, "user", &s->user, e) < 0 ||
-        member_text(j, "manifest", &manifest, e) < 0 || digest_parse(manifest, &s->manifest, e) < 0 ||
+        member_text(j, "hostname", &s->hostname, e) < 0 ||
+        member_text(j, "user", &s->user, e) < 0 || member_text(j, "manifest", &manifest, e) < 0 ||
+        digest_parse(manifest, &s->manifest, e) < 0 ||
         member_bool(j, "readonly", &s->readonly, e) < 0 || member_bool(j, "tty", &s->tty, e) < 0) {
         return -e->code;
     }
@@ -171,7 +184,9 @@ static int from_json(json_t *j, struct launch_spec *s, struct err *e)
     s->args = args;
     if (member_texts_opt(j, "env", LAUNCH_SPEC_STRINGS_MAX, &env, e) < 0) { return -e->code; }
     s->env = env;
-    if (member_array(j, "mounts", &list, e) < 0 || parse_mounts(list, s, e) < 0) { return -e->code; }
+    if (member_array(j, "mounts", &list, e) < 0 || parse_mounts(list, s, e) < 0) {
+        return -e->code;
+    }
     return check(s, e);
 }
 
@@ -186,9 +201,12 @@ static int parse(const void *p, size_t len, struct launch_spec *s, struct err *e
     auto_free char *canonical = NULL;
     size_t canonical_len;
 
-    if (len > LAUNCH_SPEC_MAX) { return err_set(e, EFBIG, "%zu bytes, at most %u", len, LAUNCH_SPEC_MAX); }
+    if (len > LAUNCH_SPEC_MAX) {
+        return err_set(e, EFBIG, "%zu bytes, at most %u", len, LAUNCH_SPEC_MAX);
+    }
     s->json = members_parse(p, len, e);
-    if (!s->json || from_json(s->json, s, e) < 0 || canonical_text(s->json, &canonical, &canonical_len, e) < 0) {
+    if (!s->json || from_json(s->json, s, e) < 0 ||
+        canonical_text(s->json, &canonical, &canonical_len, e) < 0) {
         return -e->code;
     }
     if (canonical_len != len || memcmp(canonical, p, len) != 0) {
@@ -223,7 +241,8 @@ static json_t *texts(const char *const *list)
 {
     json_t *a = json_array();
     for (; a && *list; list++) {
-        if (json_array_append_new(a, json_string(*list)) < 0) { /* also when the text is not UTF-8 */
+        if (json_array_append_new(a, json_string(*list)) <
+            0) { /* also when the text is not UTF-8 */
             json_decref(a);
             return NULL;
         }
@@ -236,7 +255,8 @@ static json_t *mounts_json(const struct launch_spec *s)
     json_t *a = json_array();
     for (size_t i = 0; a && i < s->mount_count; i++) {
         const struct spec_mount *m = &s->mounts[i];
-        json_t *j = json_pack("{s:s, s:b, s:s}", "kind", m->kind, "readonly", m->readonly, "target", m->target);
+        json_t *j = json_pack("{s:s, s:b, s:s}", "kind", m->kind, "readonly", m->readonly, "target",
+                              m->target);
         if (json_array_append_new(a, j) < 0) {
             json_decref(a);
             return NULL;
@@ -253,10 +273,11 @@ int spec_write(const struct launch_spec *s, char **out, size_t *out_len, struct 
     size_t len;
 
     digest_text(&s->manifest, manifest);
-    auto_json j = json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:s, s:i}", "args", texts(s->args), "cwd",
-                            s->cwd, "env", texts(s->env), "hostname", s->hostname, "manifest", manifest,
-                            "mounts", mounts_json(s), "readonly", s->readonly, "tty", s->tty, "user", s->user,
-                            "version", LAUNCH_SPEC_VERSION);
+    auto_json j =
+        json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:s, s:i}", "args", texts(s->args),
+                  "cwd", s->cwd, "env", texts(s->env), "hostname", s->hostname, "manifest",
+                  manifest, "mounts", mounts_json(s), "readonly", s->readonly, "tty", s->tty,
+                  "user", s->user, "version", LAUNCH_SPEC_VERSION);
     if (!j) { return err_set(e, EINVAL, "launch spec: a text is not valid UTF-8"); }
     if (canonical_text(j, &text, &len, e) < 0) { return err_wrap(e, "launch spec"); }
     if (spec_parse(text, len, &again, e) < 0) { return -e->code; }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The launch spec (guest/abi/launch_spec.h) as a struct: written by the host, parsed by init, checked by both. */
+/*
+ * The launch spec (guest/abi/launch_spec.h) as a struct: written by the host, parsed by init,
+ * checked by both.
+ */
 #ifndef CASEMATE_LOADER_SPEC_H
 #define CASEMATE_LOADER_SPEC_H
 
@@ -30,7 +33,10 @@ void spec_fini(struct launch_spec *s);
 /* The canonical text, heap, NUL behind it; refuses what spec_parse() would refuse. */
 MUST_CHECK int spec_write(const struct launch_spec *s, char **out, size_t *out_len, struct err *e);
 
-/* Values of runtime registers 1 and 2: the manifest's SHA-256 with zeros behind it; SHA-384 of the spec's text. */
+/*
+ * Values of runtime registers 1 and 2: the manifest's SHA-256 with zeros behind it; SHA-384 of the
+ * spec's text.
+ */
 #define SPEC_REGISTER_SIZE 48
 void spec_register_image(const struct digest *manifest, uint8_t out[SPEC_REGISTER_SIZE]);
 void spec_register_spec(const void *text, size_t len, uint8_t out[SPEC_REGISTER_SIZE]);

@@ -40,7 +40,9 @@ static int number(struct view f, const char *what, uint64_t max, uint64_t *out, 
         for (; i < f.len && (f.p[i] == ' ' || f.p[i] == '\0'); i++) {}
         if (i < f.len) { return err_set(e, EBADMSG, "tar: %s is not an octal number", what); }
     }
-    if (v > max) { return err_set(e, EBADMSG, "tar: %s %llu is too large", what, (unsigned long long)v); }
+    if (v > max) {
+        return err_set(e, EBADMSG, "tar: %s %llu is too large", what, (unsigned long long)v);
+    }
     *out = v;
     return 0;
 }
@@ -62,8 +64,8 @@ static int check_sum(const uint8_t block[TAR_BLOCK], struct err *e)
         found += i >= CHECKSUM_AT && i < CHECKSUM_AT + CHECKSUM_LEN ? ' ' : block[i];
     }
     if (found != want) {
-        return err_set(e, EBADMSG, "tar: header checksum is %llo, found %llo", (unsigned long long)want,
-                       (unsigned long long)found);
+        return err_set(e, EBADMSG, "tar: header checksum is %llo, found %llo",
+                       (unsigned long long)want, (unsigned long long)found);
     }
     return 0;
 }
@@ -73,7 +75,8 @@ int tar_header_parse(const uint8_t block[TAR_BLOCK], struct tar_header *out, str
     if (check_sum(block, e) < 0) { return -e->code; }
 
     struct cur c = cur_of(block, TAR_BLOCK);
-    struct view name = cur_sub(&c, 100), mode = cur_sub(&c, 8), uid = cur_sub(&c, 8), gid = cur_sub(&c, 8);
+    struct view name = cur_sub(&c, 100), mode = cur_sub(&c, 8), uid = cur_sub(&c, 8),
+                gid = cur_sub(&c, 8);
     struct view size = cur_sub(&c, 12), mtime = cur_sub(&c, 12);
     cur_skip(&c, CHECKSUM_LEN);
     char type = (char)cur_u8(&c);
@@ -83,7 +86,8 @@ int tar_header_parse(const uint8_t block[TAR_BLOCK], struct tar_header *out, str
 
     struct tar_header h = {.type = type == '\0' || type == '7' ? TAR_FILE : type};
     uint64_t v_mode, v_uid, v_gid, v_mtime, v_major, v_minor;
-    if (number(mode, "mode", UINT32_MAX, &v_mode, e) < 0 || number(uid, "uid", UINT32_MAX - 1, &v_uid, e) < 0 ||
+    if (number(mode, "mode", UINT32_MAX, &v_mode, e) < 0 ||
+        number(uid, "uid", UINT32_MAX - 1, &v_uid, e) < 0 ||
         number(gid, "gid", UINT32_MAX - 1, &v_gid, e) < 0 ||
         number(size, "size", INT64_MAX, &h.size, e) < 0 ||
         number(mtime, "mtime", INT64_MAX, &v_mtime, e) < 0 ||
@@ -101,7 +105,10 @@ int tar_header_parse(const uint8_t block[TAR_BLOCK], struct tar_header *out, str
 
     char tail[101];
     text(name, tail);
-    bool ustar = memcmp(magic.p, "ustar\0" "00", 8) == 0;
+    bool ustar = memcmp(magic.p,
+                        "ustar\0"
+                        "00",
+                        8) == 0;
     if (ustar && prefix.p[0] != '\0') {
         char head[156];
         text(prefix, head);

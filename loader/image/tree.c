@@ -3,11 +3,11 @@
  * A directory tree that only we write, addressed by names that strangers chose. See tree.h.
  *
  * Invariants
- *  1. `fd` is always a directory at or below the root; `depth` is its distance from the root, so "fd/.." at depth > 0
- *     stays inside.
+ *  1. `fd` is always a directory at or below the root; `depth` is its distance from the root, so
+ *     "fd/.." at depth > 0 stays inside.
  *  2. Every open below names one component and has O_NOFOLLOW.
- *  3. `made` holds the places of the current layer; a directory made by a lower layer enters it when this layer puts
- *     something into it, and then it is only emptied of what is not in `made`.
+ *  3. `made` holds the places of the current layer; a directory made by a lower layer enters it
+ *     when this layer puts something into it, and then it is only emptied of what is not in `made`.
  */
 #include "loader/image/tree.h"
 
@@ -19,9 +19,10 @@
 #include <limits.h>
 #include <string.h>
 
-#define PENDING_MAX (2 * TREE_PATH_MAX) /* what is left of a path, with a link's target spliced in */
-#define REMOVE_DEPTH_MAX 512            /* a path of 4096 bytes is at most 2048 deep; real trees 30 */
-#define DIR_FLAGS   (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define PENDING_MAX                                                                                \
+    (2 * TREE_PATH_MAX)      /* what is left of a path, with a link's target spliced in */
+#define REMOVE_DEPTH_MAX 512 /* a path of 4096 bytes is at most 2048 deep; real trees 30 */
+#define DIR_FLAGS        (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 struct made {
     struct made *next;
@@ -45,7 +46,8 @@ struct tree {
 
 static size_t bucket_of(const struct tree *t, uint64_t dir_ino, const char *name)
 {
-    uint64_t h = 0xcbf29ce484222325ull ^ dir_ino; /* FNV-1a: spreads; crowding by design costs time only */
+    uint64_t h =
+        0xcbf29ce484222325ull ^ dir_ino; /* FNV-1a: spreads; crowding by design costs time only */
     for (const char *p = name; *p; p++) { h = (h ^ (uint8_t)*p) * 0x100000001b3ull; }
     return (size_t)(h ^ h >> 32) & (t->bucket_count - 1);
 }
@@ -119,7 +121,9 @@ static void forget_parent(struct tree *t)
 int tree_new(int root_fd, struct tree **out, struct err *e)
 {
     struct stat st;
-    if (fstat(root_fd, &st) < 0) { return err_set(e, errno, "root directory: %s", strerror(errno)); }
+    if (fstat(root_fd, &st) < 0) {
+        return err_set(e, errno, "root directory: %s", strerror(errno));
+    }
     struct tree *t = calloc(1, sizeof *t);
     if (!t) { return err_set(e, ENOMEM, "out of memory"); }
     *t = (struct tree){.root_fd = root_fd, .root_ino = st.st_ino, .fd = -1, .bucket_count = 1024};
@@ -159,7 +163,10 @@ static int enter(struct tree *t, int fd, size_t depth, struct err *e)
     return 0;
 }
 
-static int to_root(struct tree *t, struct err *e) { return enter(t, openat(t->root_fd, ".", DIR_FLAGS), 0, e); }
+static int to_root(struct tree *t, struct err *e)
+{
+    return enter(t, openat(t->root_fd, ".", DIR_FLAGS), 0, e);
+}
 
 static int step_up(struct tree *t, struct err *e)
 {
@@ -168,7 +175,8 @@ static int step_up(struct tree *t, struct err *e)
 }
 
 /* pending := target + "/" + rest; rest points into pending. */
-static int splice_link(struct tree *t, const char *name, char pending[PENDING_MAX], const char *rest, struct err *e)
+static int splice_link(struct tree *t, const char *name, char pending[PENDING_MAX],
+                       const char *rest, struct err *e)
 {
     char target[TREE_PATH_MAX];
     ssize_t n = readlinkat(t->fd, name, target, sizeof target);
@@ -183,14 +191,19 @@ static int splice_link(struct tree *t, const char *name, char pending[PENDING_MA
     return target[0] == '/' ? to_root(t, e) : 0;
 }
 
-/* One name that is not "." or "..": a directory is entered, a link is spliced into pending (*spliced). */
-static int step_down(struct tree *t, const char *name, bool make, char pending[PENDING_MAX], const char *rest,
-                     bool *spliced, struct err *e)
+/*
+ * One name that is not "." or "..": a directory is entered, a link is spliced into pending
+ * (*spliced).
+ */
+static int step_down(struct tree *t, const char *name, bool make, char pending[PENDING_MAX],
+                     const char *rest, bool *spliced, struct err *e)
 {
     struct stat st;
     *spliced = false;
     if (fstatat(t->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        if (errno != ENOENT || !make) { return err_set(e, errno, "'%.80s': %s", name, strerror(errno)); }
+        if (errno != ENOENT || !make) {
+            return err_set(e, errno, "'%.80s': %s", name, strerror(errno));
+        }
         if (mkdirat(t->fd, name, 0755) < 0) {
             return err_set(e, errno, "make directory '%.80s': %s", name, strerror(errno));
         }
@@ -219,7 +232,9 @@ static int walk(struct tree *t, const char *path, bool make, struct err *e)
         p += strspn(p, "/");
         size_t n = strcspn(p, "/");
         if (n == 0) { return 0; }
-        if (n > NAME_MAX) { return err_set(e, ENAMETOOLONG, "a name has %zu bytes, at most %d", n, NAME_MAX); }
+        if (n > NAME_MAX) {
+            return err_set(e, ENAMETOOLONG, "a name has %zu bytes, at most %d", n, NAME_MAX);
+        }
         memcpy(name, p, n);
         name[n] = '\0';
         p += n;
@@ -230,14 +245,20 @@ static int walk(struct tree *t, const char *path, bool make, struct err *e)
         }
         if (step_down(t, name, make, pending, p, &spliced, e) < 0) { return -e->code; }
         if (spliced) {
-            if (++links > TREE_LINK_MAX) { return err_set(e, ELOOP, "more than %d links", TREE_LINK_MAX); }
+            if (++links > TREE_LINK_MAX) {
+                return err_set(e, ELOOP, "more than %d links", TREE_LINK_MAX);
+            }
             p = pending;
         }
     }
 }
 
-/* path = parent + last, slashes behind dropped; a last "." or ".." belongs to the parent and leaves last = "". */
-static int split(const char *path, char parent[TREE_PATH_MAX], char last[TREE_PATH_MAX], struct err *e)
+/*
+ * path = parent + last, slashes behind dropped; a last "." or ".." belongs to the parent and leaves
+ * last = "".
+ */
+static int split(const char *path, char parent[TREE_PATH_MAX], char last[TREE_PATH_MAX],
+                 struct err *e)
 {
     size_t len = strlen(path);
     if (len >= TREE_PATH_MAX) { return err_set(e, ENAMETOOLONG, "path has %zu bytes", len); }
@@ -248,7 +269,8 @@ static int split(const char *path, char parent[TREE_PATH_MAX], char last[TREE_PA
     if (last_len > NAME_MAX) {
         return err_set(e, ENAMETOOLONG, "a name has %zu bytes, at most %d", last_len, NAME_MAX);
     }
-    if ((last_len == 1 && path[at] == '.') || (last_len == 2 && path[at] == '.' && path[at + 1] == '.')) {
+    if ((last_len == 1 && path[at] == '.') ||
+        (last_len == 2 && path[at] == '.' && path[at + 1] == '.')) {
         at = len;
         last_len = 0;
     }
@@ -264,8 +286,10 @@ int tree_resolve(struct tree *t, const char *path, bool make, struct place *out,
     char parent[TREE_PATH_MAX];
 
     if (split(path, parent, t->last, e) < 0) { return -e->code; }
-    /* The same text leads to the same directory until something is removed (forget_parent). Only walks that may make
-     * directories also count them as made, so only those are remembered. */
+    /*
+     * The same text leads to the same directory until something is removed. Only walks that may
+     * make directories also count them as made, so only those are remembered.
+     */
     if (t->fd < 0 || parent[0] == '\0' || strcmp(parent, t->parent) != 0) {
         t->parent[0] = '\0';
         if (walk(t, parent, make, e) < 0) {
@@ -274,7 +298,10 @@ int tree_resolve(struct tree *t, const char *path, bool make, struct place *out,
         }
         if (make) { memcpy(t->parent, parent, strlen(parent) + 1); }
     }
-    /* "..", "." and "" name a directory by itself: give it as (directory, ""), which only directory entries accept. */
+    /*
+     * "..", "." and "" name a directory by itself: give it as (directory, ""), which only directory
+     * entries accept.
+     */
     *out = (struct place){.dir_fd = t->fd, .dir_ino = t->ino, .name = t->last};
     return 0;
 }
@@ -289,7 +316,9 @@ static int follow(const struct place *p, char path[TREE_PATH_MAX], struct err *e
 
     if (n < 0) { return err_set(e, errno, "readlink: %s", strerror(errno)); }
     if (n > 0 && target[0] == '/') { dir_len = 0; }
-    if (n == 0 || dir_len + (size_t)n >= TREE_PATH_MAX) { return err_set(e, ENAMETOOLONG, "link target is too long"); }
+    if (n == 0 || dir_len + (size_t)n >= TREE_PATH_MAX) {
+        return err_set(e, ENAMETOOLONG, "link target is too long");
+    }
     memcpy(path + dir_len, target, (size_t)n);
     path[dir_len + (size_t)n] = '\0';
     return 0;
@@ -311,7 +340,8 @@ int tree_open(struct tree *t, const char *name, int *out_fd, struct err *e)
             return err_set(e, errno, "%.100s: %s", name, strerror(errno));
         }
         if (!S_ISLNK(st.st_mode)) {
-            int fd = openat(p.dir_fd, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+            int fd =
+                openat(p.dir_fd, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
             if (fd < 0) { return err_set(e, errno, "%.100s: %s", name, strerror(errno)); }
             *out_fd = fd;
             return 0;
@@ -334,7 +364,10 @@ int tree_make_dirs(struct tree *t, const char *path, struct err *e)
 
 /* ---- claims and removal */
 
-bool tree_claimed(const struct tree *t, const struct place *p) { return is_made(t, p->dir_ino, p->name); }
+bool tree_claimed(const struct tree *t, const struct place *p)
+{
+    return is_made(t, p->dir_ino, p->name);
+}
 
 int tree_claim(struct tree *t, const struct place *p, struct err *e)
 {
@@ -342,8 +375,8 @@ int tree_claim(struct tree *t, const struct place *p, struct err *e)
     return add_made(t, p->dir_ino, p->name, e);
 }
 
-static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *name, bool keep_made, int level,
-                     struct err *e);
+static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *name, bool keep_made,
+                     int level, struct err *e);
 
 /* Everything below the directory dir_fd, whose descriptor is taken. */
 static int remove_children(struct tree *t, int take_fd, bool keep_made, int level, struct err *e)
@@ -373,11 +406,11 @@ static int remove_children(struct tree *t, int take_fd, bool keep_made, int leve
 }
 
 /*
- * keep_made: what this layer made stays, and its directories are only cleared of what is below. The caller's place stays
- * valid: only the text that led to t->fd is forgotten, never the descriptor.
+ * keep_made: what this layer made stays, and its directories are only cleared of what is below. The
+ * caller's place stays valid: only the text that led to t->fd is forgotten, never the descriptor.
  */
-static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *name, bool keep_made, int level,
-                     struct err *e)
+static int remove_at(struct tree *t, int dir_fd, uint64_t dir_ino, const char *name, bool keep_made,
+                     int level, struct err *e)
 {
     bool stays = keep_made && is_made(t, dir_ino, name);
 

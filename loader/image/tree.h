@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Paths of an archive below one root directory. Walks component by component from the root's descriptor and follows
- * symbolic links itself, as if chrooted: absolute targets start at the root, ".." stops there. The kernel never follows
- * a link for us (O_NOFOLLOW, AT_SYMLINK_NOFOLLOW), so nothing outside the root is reached, whatever the names say.
+ * Paths of an archive below one root directory. Walks component by component from the root's
+ * descriptor and follows symbolic links itself, as if chrooted: absolute targets start at the root,
+ * ".." stops there. The kernel never follows a link for us (O_NOFOLLOW, AT_SYMLINK_NOFOLLOW), so
+ * nothing outside the root is reached, whatever the names say.
  *
  * Nobody else may change the tree meanwhile: the caller owns it until unpacking is done.
  *
- * A path's identity is (inode of its directory, last name). With it the tree remembers what the current layer made, for
- * whiteouts remove what lower layers made and nothing else, and no path may come twice in one layer.
+ * A path's identity is (inode of its directory, last name). With it the tree remembers what the
+ * current layer made, for whiteouts remove what lower layers made and nothing else, and no path may
+ * come twice in one layer.
  */
 #ifndef CASEMATE_LOADER_TREE_H
 #define CASEMATE_LOADER_TREE_H
@@ -37,11 +39,16 @@ struct place {
 
 /*
  * Resolve all but the last component of path. The last one is never followed.
- * make  create missing directories (0755, root) and count those passed as made by this layer; otherwise -ENOENT
+ * make  create missing directories (0755, root) and count those passed as made by this layer;
+ *       otherwise -ENOENT
  */
-MUST_CHECK int tree_resolve(struct tree *t, const char *path, bool make, struct place *out, struct err *e);
+MUST_CHECK int tree_resolve(struct tree *t, const char *path, bool make, struct place *out,
+                            struct err *e);
 
-/* The file or directory at path, links followed as if chrooted; a descriptor for reading. -errno in e as always. */
+/*
+ * The file or directory at path, links followed as if chrooted; a descriptor for reading. -errno in
+ * e as always.
+ */
 MUST_CHECK int tree_open(struct tree *t, const char *path, int *out_fd, struct err *e);
 
 /* Make path a directory with all its parents where they are missing. */
@@ -54,7 +61,10 @@ bool tree_claimed(const struct tree *t, const struct place *p);
 /* Remove whatever is at the place, with everything below it; nothing there is fine. */
 MUST_CHECK int tree_remove(struct tree *t, const struct place *p, struct err *e);
 
-/* Remove what lower layers made at the place, and below it where this layer added to a directory of theirs. */
+/*
+ * Remove what lower layers made at the place, and below it where this layer added to a directory of
+ * theirs.
+ */
 MUST_CHECK int tree_white_out(struct tree *t, const struct place *p, struct err *e);
 
 /* Remove what lower layers made below the directory at the place. */

@@ -7,8 +7,9 @@
 
 #include <errno.h>
 
-static int unpack_layer(struct blob_source *src, const struct image_layer *l, const struct ocicrypt_keys *keys,
-                        struct tree *t, uint64_t *budget, struct untar_stats *stats, struct err *e)
+static int unpack_layer(struct blob_source *src, const struct image_layer *l,
+                        const struct ocicrypt_keys *keys, struct tree *t, uint64_t *budget,
+                        struct untar_stats *stats, struct err *e)
 {
     auto_map blob = {0};
     auto_untar u = NULL;
@@ -17,7 +18,9 @@ static int unpack_layer(struct blob_source *src, const struct image_layer *l, co
     if (blob_load(src, &l->digest, l->size, IMAGE_BLOB_MAX, &blob, e) < 0) { return -e->code; }
     if (l->encrypted && ocicrypt_decrypt(l, keys, blob.p, blob.len, e) < 0) { return -e->code; }
     if (untar_new(t, stats, &u, e) < 0) { return -e->code; }
-    if (layer_decode(l->coding, blob.p, blob.len, budget, untar_sink(u), &found, e) < 0) { return -e->code; }
+    if (layer_decode(l->coding, blob.p, blob.len, budget, untar_sink(u), &found, e) < 0) {
+        return -e->code;
+    }
     if (!digest_equal(&found, &l->diff_id)) {
         char text[DIGEST_TEXT_SIZE];
         digest_text(&found, text);
@@ -26,8 +29,8 @@ static int unpack_layer(struct blob_source *src, const struct image_layer *l, co
     return untar_finish(u, e);
 }
 
-int image_unpack(struct blob_source *src, const struct image *img, const struct ocicrypt_keys *keys, int root_fd,
-                 uint64_t *budget, struct untar_stats *stats, struct err *e)
+int image_unpack(struct blob_source *src, const struct image *img, const struct ocicrypt_keys *keys,
+                 int root_fd, uint64_t *budget, struct untar_stats *stats, struct err *e)
 {
     struct untar_stats unwanted = {0};
     struct tree *t;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The unpacker. A push parser: bytes come in pieces of any size, each belongs to a header, to the data of an entry, to
- * padding, or to the zeros behind the end. See untar.h for what it promises.
+ * The unpacker. A push parser: bytes come in pieces of any size, each belongs to a header, to the
+ * data of an entry, to padding, or to the zeros behind the end. See untar.h for what it promises.
  */
 #include "loader/image/untar.h"
 
@@ -16,14 +16,16 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
-#define WHITEOUT "." "wh."
-#define OPAQUE   WHITEOUT WHITEOUT ".opq"
+#define WHITEOUT                                                                                   \
+    "."                                                                                            \
+    "wh."
+#define OPAQUE WHITEOUT WHITEOUT ".opq"
 
 enum state {
     AT_HEADER = 0, /* block holds `have` bytes of it */
-    IN_FILE,   /* data goes to fd */
-    IN_META,   /* data goes to meta */
-    IN_SKIP,   /* data is dropped */
+    IN_FILE,       /* data goes to fd */
+    IN_META,       /* data goes to meta */
+    IN_SKIP,       /* data is dropped */
     IN_PAD,
     AT_END, /* one block of zeros seen: only zeros may follow */
 };
@@ -82,7 +84,9 @@ static int set_xattrs(struct untar *u, int fd, struct err *e)
 /* Owner before mode: changing the owner clears setuid. */
 static int set_open(struct untar *u, int fd, struct err *e)
 {
-    if (fchown(fd, uid_of(u), gid_of(u)) < 0) { return err_set(e, errno, "set owner: %s", strerror(errno)); }
+    if (fchown(fd, uid_of(u), gid_of(u)) < 0) {
+        return err_set(e, errno, "set owner: %s", strerror(errno));
+    }
     if (fchmod(fd, u->h.mode) < 0) { return err_set(e, errno, "set mode: %s", strerror(errno)); }
     return set_xattrs(u, fd, e);
 }
@@ -114,10 +118,15 @@ static int make_dir(struct untar *u, const struct place *p, struct err *e)
     if (!exists) {
         if (tree_claimed(u->tree, p)) { return err_set(e, EEXIST, "comes twice in one layer"); }
         if (tree_remove(u->tree, p, e) < 0) { return -e->code; }
-        if (mkdirat(p->dir_fd, p->name, 0700) < 0) { return err_set(e, errno, "mkdir: %s", strerror(errno)); }
+        if (mkdirat(p->dir_fd, p->name, 0700) < 0) {
+            return err_set(e, errno, "mkdir: %s", strerror(errno));
+        }
     }
-    if (*p->name != '\0' && !tree_claimed(u->tree, p) && tree_claim(u->tree, p, e) < 0) { return -e->code; }
-    auto_fd fd = openat(p->dir_fd, *p->name ? p->name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*p->name != '\0' && !tree_claimed(u->tree, p) && tree_claim(u->tree, p, e) < 0) {
+        return -e->code;
+    }
+    auto_fd fd = openat(p->dir_fd, *p->name ? p->name : ".",
+                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) { return err_set(e, errno, "open: %s", strerror(errno)); }
     if (set_open(u, fd, e) < 0) { return -e->code; }
 
@@ -138,14 +147,19 @@ static int make_dir(struct untar *u, const struct place *p, struct err *e)
 
 static int make_hardlink(struct untar *u, const struct place *p, struct err *e)
 {
-    /* Resolving the target moves the tree's one cursor, so the place is held by a descriptor and a name of our own. */
+    /*
+     * Resolving the target moves the tree's one cursor, so the place is held by a descriptor and a
+     * name of our own.
+     */
     char name[NAME_MAX + 1];
     struct place target;
     auto_fd dir = openat(p->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (dir < 0) { return err_set(e, errno, "open: %s", strerror(errno)); }
     memcpy(name, p->name, strlen(p->name) + 1);
-    if (tree_resolve(u->tree, link_of(u), false, &target, e) < 0) { return err_wrap(e, "hard link's target"); }
+    if (tree_resolve(u->tree, link_of(u), false, &target, e) < 0) {
+        return err_wrap(e, "hard link's target");
+    }
     if (linkat(target.dir_fd, target.name, dir, name, 0) < 0) {
         return err_set(e, errno, "hard link to '%.80s': %s", link_of(u), strerror(errno));
     }
@@ -203,7 +217,9 @@ static int make(struct untar *u, struct err *e)
     if (tree_resolve(u->tree, path_of(u), true, &p, e) < 0) { return -e->code; }
     if (strncmp(p.name, WHITEOUT, strlen(WHITEOUT)) == 0) { return whiteout(u, &p, e); }
     if (u->h.type == TAR_DIR) { return make_dir(u, &p, e); }
-    if (*p.name == '\0') { return err_set(e, EBADMSG, "would replace a directory that has no name"); }
+    if (*p.name == '\0') {
+        return err_set(e, EBADMSG, "would replace a directory that has no name");
+    }
     if (tree_claim(u->tree, &p, e) < 0 || tree_remove(u->tree, &p, e) < 0) { return -e->code; }
     switch (u->h.type) {
     case TAR_FILE: return open_file(u, &p, e);
@@ -255,8 +271,8 @@ static int end_of_data(struct untar *u, struct err *e)
 static int begin_meta(struct untar *u, struct err *e)
 {
     if (u->left == 0 || u->left > PAX_SIZE_MAX) {
-        return err_set(e, EFBIG, "extension header of %llu bytes, wanted 1 to %u", (unsigned long long)u->left,
-                       PAX_SIZE_MAX);
+        return err_set(e, EFBIG, "extension header of %llu bytes, wanted 1 to %u",
+                       (unsigned long long)u->left, PAX_SIZE_MAX);
     }
     u->meta = malloc((size_t)u->left);
     if (!u->meta) { return err_set(e, ENOMEM, "out of memory"); }
@@ -271,7 +287,9 @@ static int begin_entry(struct untar *u, struct err *e)
         return err_set(e, EFBIG, "more than %u entries", UNTAR_ENTRIES_MAX);
     }
     size_t len = strlen(path_of(u));
-    if (u->h.type == TAR_FILE && len > 0 && path_of(u)[len - 1] == '/') { u->h.type = TAR_DIR; } /* v7 */
+    if (u->h.type == TAR_FILE && len > 0 && path_of(u)[len - 1] == '/') {
+        u->h.type = TAR_DIR;
+    } /* v7 */
     switch (u->h.type) {
     case TAR_FILE: break;
     case TAR_HARDLINK:
@@ -281,8 +299,8 @@ static int begin_entry(struct untar *u, struct err *e)
     case TAR_DIR:
     case TAR_FIFO:
         if (u->left > 0) {
-            return err_set(e, EBADMSG, "'%.80s': %llu bytes of data on an entry that has none", path_of(u),
-                           (unsigned long long)u->left);
+            return err_set(e, EBADMSG, "'%.80s': %llu bytes of data on an entry that has none",
+                           path_of(u), (unsigned long long)u->left);
         }
         break;
     default:
@@ -326,7 +344,9 @@ static int write_all(int fd, const uint8_t *p, size_t len, struct err *e)
 
 static int take_data(struct untar *u, const uint8_t *p, size_t n, struct err *e)
 {
-    if (u->state == IN_FILE && write_all(u->fd, p, n, e) < 0) { return err_wrap(e, "'%.80s'", path_of(u)); }
+    if (u->state == IN_FILE && write_all(u->fd, p, n, e) < 0) {
+        return err_wrap(e, "'%.80s'", path_of(u));
+    }
     if (u->state == IN_META) {
         memcpy(u->meta + u->meta_len, p, n); /* room for all of u->left was made */
         u->meta_len += n;
@@ -355,7 +375,9 @@ static int push(struct layer_sink *self, const uint8_t *p, size_t len, struct er
             break;
         case AT_END:
             for (n = 0; n < len; n++) {
-                if (p[n] != 0) { return err_set(e, EBADMSG, "tar: data behind the end of the archive"); }
+                if (p[n] != 0) {
+                    return err_set(e, EBADMSG, "tar: data behind the end of the archive");
+                }
             }
             break;
         default:
@@ -399,15 +421,20 @@ struct layer_sink *untar_sink(struct untar *u) { return &u->sink; }
 
 int untar_finish(struct untar *u, struct err *e)
 {
-    bool whole = u->state == AT_END || (u->state == AT_HEADER && u->have == 0 && !u->pax.path && !u->pax.link);
+    bool whole = u->state == AT_END ||
+                 (u->state == AT_HEADER && u->have == 0 && !u->pax.path && !u->pax.link);
     if (!whole) { return err_set(e, EBADMSG, "tar: ends too early"); }
     for (size_t i = u->dir_count; i-- > 0;) {
         struct timespec times[2] = {{.tv_sec = u->dirs[i].mtime}, {.tv_sec = u->dirs[i].mtime}};
         struct place p;
         struct err ignored = {0};
-        /* A later entry may have moved the link this path went through: then the directory keeps the time it has. */
+        /*
+         * A later entry may have moved the link this path went through: then the directory keeps
+         * the time it has.
+         */
         if (tree_resolve(u->tree, u->dirs[i].path, false, &p, &ignored) < 0) { continue; }
-        if (utimensat(p.dir_fd, *p.name ? p.name : ".", times, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT) {
+        if (utimensat(p.dir_fd, *p.name ? p.name : ".", times, AT_SYMLINK_NOFOLLOW) < 0 &&
+            errno != ENOENT) {
             return err_set(e, errno, "'%.80s': set time: %s", u->dirs[i].path, strerror(errno));
         }
     }

@@ -55,7 +55,10 @@ static bool number(const char *p, size_t len, uint32_t *out)
     return true;
 }
 
-static bool is(const struct field *f, const char *text) { return f->len == strlen(text) && memcmp(f->p, text, f->len) == 0; }
+static bool is(const struct field *f, const char *text)
+{
+    return f->len == strlen(text) && memcmp(f->p, text, f->len) == 0;
+}
 
 /* name = NULL: look for uid. Fills uid, gid and home. */
 static bool find_passwd(struct file f, const char *name, uint32_t uid, struct user *u)
@@ -63,11 +66,14 @@ static bool find_passwd(struct file f, const char *name, uint32_t uid, struct us
     struct field v[FIELDS_MAX];
     while (next_line(&f, v)) {
         uint32_t found_uid, found_gid;
-        if (!number(v[2].p, v[2].len, &found_uid) || !number(v[3].p, v[3].len, &found_gid)) { continue; }
+        if (!number(v[2].p, v[2].len, &found_uid) || !number(v[3].p, v[3].len, &found_gid)) {
+            continue;
+        }
         if (name ? !is(&v[0], name) : found_uid != uid) { continue; }
         u->uid = found_uid;
         u->gid = found_gid;
-        if (v[5].len > 0 && v[5].len < sizeof u->home && v[5].p[0] == '/' && !memchr(v[5].p, '\0', v[5].len)) {
+        if (v[5].len > 0 && v[5].len < sizeof u->home && v[5].p[0] == '/' &&
+            !memchr(v[5].p, '\0', v[5].len)) {
             memcpy(u->home, v[5].p, v[5].len);
             u->home[v[5].len] = '\0';
         }
@@ -114,8 +120,8 @@ static int add_groups(struct file f, const char *name, struct user *u, struct er
     return 0;
 }
 
-int user_lookup(const char *text, const char *passwd, size_t passwd_len, const char *group, size_t group_len,
-                struct user *out, struct err *e)
+int user_lookup(const char *text, const char *passwd, size_t passwd_len, const char *group,
+                size_t group_len, struct user *out, struct err *e)
 {
     struct file users = {passwd, passwd_len}, groups = {group, group_len};
     struct user u = {.home = "/"};
@@ -133,7 +139,8 @@ int user_lookup(const char *text, const char *passwd, size_t passwd_len, const c
     } else if (!of_group && add_groups(groups, name, &u, e) < 0) {
         return -e->code;
     }
-    if (of_group && !number(of_group, strlen(of_group), &u.gid) && !find_group(groups, of_group, &u.gid)) {
+    if (of_group && !number(of_group, strlen(of_group), &u.gid) &&
+        !find_group(groups, of_group, &u.gid)) {
         return err_set(e, ENOENT, "group %.60s is not in the image's /etc/group", of_group);
     }
     *out = u;
@@ -153,13 +160,17 @@ static int read_etc(struct tree *t, const char *path, char *buf, size_t *out_len
         return why.code == ENOENT || why.code == ENOTDIR ? 0 : err_set(e, why.code, "%s", why.text);
     }
     auto_fd fd = raw;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) { return err_set(e, EBADMSG, "%s is not a regular file", path); }
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        return err_set(e, EBADMSG, "%s is not a regular file", path);
+    }
     for (;;) {
         ssize_t n = read(fd, buf + len, FILE_MAX - len);
         if (n < 0) { return err_set(e, errno, "%s: %s", path, strerror(errno)); }
         if (n == 0) { break; }
         len += (size_t)n;
-        if (len == FILE_MAX) { return err_set(e, EFBIG, "%s has more than %u bytes", path, FILE_MAX - 1); }
+        if (len == FILE_MAX) {
+            return err_set(e, EFBIG, "%s has more than %u bytes", path, FILE_MAX - 1);
+        }
     }
     *out_len = len;
     return 0;
@@ -172,7 +183,8 @@ int user_resolve(struct tree *t, const char *text, struct user *out, struct err 
     size_t passwd_len = 0, group_len = 0;
 
     if (!passwd || !group) { return err_set(e, ENOMEM, "out of memory"); }
-    if (read_etc(t, "/etc/passwd", passwd, &passwd_len, e) < 0 || read_etc(t, "/etc/group", group, &group_len, e) < 0) {
+    if (read_etc(t, "/etc/passwd", passwd, &passwd_len, e) < 0 ||
+        read_etc(t, "/etc/group", group, &group_len, e) < 0) {
         return -e->code;
     }
     return user_lookup(text, passwd, passwd_len, group, group_len, out, e);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The user of a process as an image names it: NAME|UID[:GROUP|GID], "" = root, resolved by the image's own /etc/passwd
- * and /etc/group [OCI image-spec "config.User"].
+ * The user of a process as an image names it: NAME|UID[:GROUP|GID], "" = root, resolved by the
+ * image's own /etc/passwd and /etc/group [OCI image-spec "config.User"].
  *
- *  - A name must be there; a number need not. Its group is the one given, else the passwd entry's, else 0.
+ *  - A name must be there; a number need not. Its group is the one given, else the passwd entry's,
+ *    else 0.
  *  - Supplementary groups come from /etc/group, and only for a name without a group.
  *  - Both files are hostile: at most 1 MiB is read, a line that does not parse is no entry.
  */
@@ -25,7 +26,7 @@ struct user {
 MUST_CHECK int user_resolve(struct tree *t, const char *text, struct user *out, struct err *e);
 
 /* The same from the files' bytes: the part that strangers feed. */
-MUST_CHECK int user_lookup(const char *text, const char *passwd, size_t passwd_len, const char *group,
-                           size_t group_len, struct user *out, struct err *e);
+MUST_CHECK int user_lookup(const char *text, const char *passwd, size_t passwd_len,
+                           const char *group, size_t group_len, struct user *out, struct err *e);
 
 #endif

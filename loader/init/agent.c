@@ -41,8 +41,8 @@ static int receive(int fd, void *p, size_t len, struct err *e)
     return 0;
 }
 
-static int send_request(int fd, const struct kek *keys, size_t count, const void *initdata, size_t initdata_len,
-                        const uint8_t registers[4][48], struct err *e)
+static int send_request(int fd, const struct kek *keys, size_t count, const void *initdata,
+                        size_t initdata_len, const uint8_t registers[4][48], struct err *e)
 {
     struct agent_request q = {
         .magic = AGENT_REQUEST_MAGIC,
@@ -51,10 +51,14 @@ static int send_request(int fd, const struct kek *keys, size_t count, const void
         .resource_count = (uint32_t)count,
     };
     memcpy(q.registers, registers, sizeof q.registers);
-    if (send_all(fd, &q, sizeof q, e) < 0 || send_all(fd, initdata, initdata_len, e) < 0) { return -e->code; }
+    if (send_all(fd, &q, sizeof q, e) < 0 || send_all(fd, initdata, initdata_len, e) < 0) {
+        return -e->code;
+    }
     for (size_t i = 0; i < count; i++) {
         struct agent_resource r = {0};
-        if (strlen(keys[i].uri) >= sizeof r.uri) { return err_set(e, ENAMETOOLONG, "key id %.80s is too long", keys[i].uri); }
+        if (strlen(keys[i].uri) >= sizeof r.uri) {
+            return err_set(e, ENAMETOOLONG, "key id %.80s is too long", keys[i].uri);
+        }
         memcpy(r.uri, keys[i].uri, strlen(keys[i].uri));
         if (send_all(fd, &r, sizeof r, e) < 0) { return -e->code; }
     }
@@ -65,7 +69,9 @@ static int send_request(int fd, const struct kek *keys, size_t count, const void
 static int refusal(int fd, uint32_t len, struct err *e)
 {
     char text[AGENT_TEXT_MAX + 1];
-    if (len == 0 || len > AGENT_TEXT_MAX) { return err_set(e, EBADMSG, "agent: a refusal of %u bytes", len); }
+    if (len == 0 || len > AGENT_TEXT_MAX) {
+        return err_set(e, EBADMSG, "agent: a refusal of %u bytes", len);
+    }
     if (receive(fd, text, len, e) < 0) { return -e->code; }
     for (size_t i = 0; i < len; i++) {
         if (text[i] < ' ' || text[i] > '~') { text[i] = '?'; }
@@ -80,22 +86,26 @@ static int receive_answers(int fd, struct kek *keys, size_t count, struct err *e
     for (size_t got = 0;; got++) {
         struct agent_answer a;
         if (receive(fd, &a, sizeof a, e) < 0) { return -e->code; }
-        if (a.magic != AGENT_ANSWER_MAGIC) { return err_set(e, EBADMSG, "agent: answer without its magic"); }
+        if (a.magic != AGENT_ANSWER_MAGIC) {
+            return err_set(e, EBADMSG, "agent: answer without its magic");
+        }
         if (a.kind == AGENT_FAILED) { return refusal(fd, a.len, e); }
         if (a.kind == AGENT_DONE && got == count) { return 0; }
         if (a.kind != AGENT_RESOURCE || a.index != got || got == count) {
-            return err_set(e, EBADMSG, "agent: answer of kind %u about resource %u, number %zu of %zu", a.kind, a.index,
-                           got, count);
+            return err_set(e, EBADMSG,
+                           "agent: answer of kind %u about resource %u, number %zu of %zu", a.kind,
+                           a.index, got, count);
         }
         if (a.len != KEK_SIZE) {
-            return err_set(e, EBADMSG, "key %.120s has %u bytes, wanted %d", keys[got].uri, a.len, KEK_SIZE);
+            return err_set(e, EBADMSG, "key %.120s has %u bytes, wanted %d", keys[got].uri, a.len,
+                           KEK_SIZE);
         }
         if (receive(fd, keys[got].key, KEK_SIZE, e) < 0) { return -e->code; }
     }
 }
 
-int agent_talk(int to, int from, struct kek *keys, size_t count, const void *initdata, size_t initdata_len,
-               const uint8_t registers[4][48], struct err *e)
+int agent_talk(int to, int from, struct kek *keys, size_t count, const void *initdata,
+               size_t initdata_len, const uint8_t registers[4][48], struct err *e)
 {
     if (send_request(to, keys, count, initdata, initdata_len, registers, e) < 0 ||
         receive_answers(from, keys, count, e) < 0) {
@@ -125,7 +135,8 @@ int agent_fetch(struct kek *keys, size_t count, const void *initdata, size_t ini
     auto_fd program = env_agent_open();
 
     if (program < 0) {
-        return err_set(e, -program, "agent: the guest image has none that can be used: %s", strerror(-program));
+        return err_set(e, -program, "agent: the guest image has none that can be used: %s",
+                       strerror(-program));
     }
     if (pipe2(request, O_CLOEXEC) < 0) { return err_set(e, errno, "pipe: %s", strerror(errno)); }
     auto_fd request_out = request[0], request_in = request[1];

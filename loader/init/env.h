@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What init asks of the library OS (guest/abi/init.h), as functions, so that tests can stand in for it. All return 0 or
- * more, or a negative errno. Items and blobs come from the host and are untrusted.
+ * What init asks of the library OS (guest/abi/init.h), as functions, so that tests can stand in for
+ * it. All return 0 or more, or a negative errno. Items and blobs come from the host and are
+ * untrusted.
  */
 #ifndef CASEMATE_INIT_ENV_H
 #define CASEMATE_INIT_ENV_H

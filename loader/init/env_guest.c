@@ -7,7 +7,10 @@
 
 static long result(long r) { return r < 0 ? -errno : r; }
 
-ssize_t env_item(int item, void *buf, size_t size) { return result(syscall(CC_GET_ITEM, item, buf, size)); }
+ssize_t env_item(int item, void *buf, size_t size)
+{
+    return result(syscall(CC_GET_ITEM, item, buf, size));
+}
 int env_blob_open(const char *digest) { return (int)result(syscall(CC_BLOB_OPEN, digest)); }
 int env_agent_open(void) { return (int)result(syscall(CC_AGENT_OPEN)); }
 int env_register_set(int index, const uint8_t value[48])

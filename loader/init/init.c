@@ -3,7 +3,8 @@
  * The first process of the guest. The order is the design:
  *
  *   1. read launch spec and initdata; both come from the host
- *   2. judge the spec by the policy in initdata: from here on spec and manifest digest are the owner's choice
+ *   2. judge the spec by the policy in initdata: from here on spec and manifest digest are the
+ *      owner's choice
  *   3. set the runtime registers: initdata, image, spec
  *   4. read manifest and config, by that digest; learn which keys the layers need
  *   5. have the agent attest and fetch them
@@ -11,8 +12,9 @@
  *   7. read, check, decrypt and unpack the layers: hostile bytes are touched only now
  *   8. wipe the keys; start the application
  *
- * Without initdata nobody has said what may run, so there is no secret to protect: the spec is taken as it is, registers
- * 1 and 2 still say what was started, and an encrypted image is refused for want of keys.
+ * Without initdata nobody has said what may run, so there is no secret to protect: the spec is
+ * taken as it is, registers 1 and 2 still say what was started, and an encrypted image is refused
+ * for want of keys.
  */
 #include "loader/init/init.h"
 
@@ -55,15 +57,20 @@ static void init_fini(struct init *in)
 /* ---- 1 and 2: what the host asks for, and whether the owner allows it */
 
 /* *out = NULL when the host gave none. */
-static int read_item(int item, const char *what, size_t max, char **out, size_t *out_len, struct err *e)
+static int read_item(int item, const char *what, size_t max, char **out, size_t *out_len,
+                     struct err *e)
 {
     ssize_t n = env_item(item, NULL, 0);
     if (n == -ENOENT) { return 0; }
     if (n < 0) { return err_set(e, (int)-n, "%s: %s", what, strerror((int)-n)); }
-    if (n == 0 || (size_t)n > max) { return err_set(e, EFBIG, "%s: %zd bytes, wanted 1 to %zu", what, n, max); }
+    if (n == 0 || (size_t)n > max) {
+        return err_set(e, EFBIG, "%s: %zd bytes, wanted 1 to %zu", what, n, max);
+    }
     auto_free char *text = malloc((size_t)n);
     if (!text) { return err_set(e, ENOMEM, "out of memory"); }
-    if (env_item(item, text, (size_t)n) != n) { return err_set(e, EBADMSG, "%s: changed while it was read", what); }
+    if (env_item(item, text, (size_t)n) != n) {
+        return err_set(e, EBADMSG, "%s: changed while it was read", what);
+    }
     *out = steal_ptr(&text);
     *out_len = (size_t)n;
     return 0;
@@ -74,17 +81,23 @@ static int judge(struct init *in, struct err *e)
     auto_initdata d = {0};
 
     if (!in->initdata_text) { return 0; }
-    if (initdata_parse(in->initdata_text, in->initdata_len, &d, e) < 0) { return err_wrap(e, "initdata"); }
+    if (initdata_parse(in->initdata_text, in->initdata_len, &d, e) < 0) {
+        return err_wrap(e, "initdata");
+    }
     initdata_field(&d, in->registers[0], sizeof in->registers[0]);
     const char *policy = initdata_text(&d, INITDATA_POLICY);
-    if (!policy) { return err_set(e, EACCES, "initdata has no " INITDATA_POLICY ": it allows nothing"); }
+    if (!policy) {
+        return err_set(e, EACCES, "initdata has no " INITDATA_POLICY ": it allows nothing");
+    }
     return policy_judge(policy, strlen(policy), &in->spec, e);
 }
 
 static int read_request(struct init *in, struct err *e)
 {
-    if (read_item(CC_ITEM_LAUNCH_SPEC, "launch spec", LAUNCH_SPEC_MAX, &in->spec_text, &in->spec_len, e) < 0 ||
-        read_item(CC_ITEM_INITDATA, "initdata", INITDATA_MAX, &in->initdata_text, &in->initdata_len, e) < 0) {
+    if (read_item(CC_ITEM_LAUNCH_SPEC, "launch spec", LAUNCH_SPEC_MAX, &in->spec_text,
+                  &in->spec_len, e) < 0 ||
+        read_item(CC_ITEM_INITDATA, "initdata", INITDATA_MAX, &in->initdata_text, &in->initdata_len,
+                  e) < 0) {
         return -e->code;
     }
     if (!in->spec_text) { return err_set(e, ENOENT, "the host gave no launch spec"); }
@@ -114,7 +127,8 @@ static int seal(struct err *e)
 
 /* ---- 4 and 5: the image and its keys */
 
-static int open_blob(struct blob_source *self, const struct digest *d, struct blob *out, struct err *e)
+static int open_blob(struct blob_source *self, const struct digest *d, struct blob *out,
+                     struct err *e)
 {
     char text[DIGEST_TEXT_SIZE];
     struct stat st;
@@ -138,7 +152,9 @@ static int fetch_keys(struct init *in, struct err *e)
     if (!uris || !in->keys) { return err_set(e, ENOMEM, "out of memory"); }
     if (ocicrypt_key_uris(&in->image, uris, &count, e) < 0) { return -e->code; }
     if (count == 0) { return 0; }
-    if (!in->initdata_text) { return err_set(e, ENOKEY, "image is encrypted, and without initdata there are no keys"); }
+    if (!in->initdata_text) {
+        return err_set(e, ENOKEY, "image is encrypted, and without initdata there are no keys");
+    }
     for (size_t i = 0; i < count; i++) { memcpy(in->keys[i].uri, uris[i], KEK_URI_MAX); }
     if (agent_fetch(in->keys, count, in->initdata_text, in->initdata_len, in->registers, e) < 0) {
         return err_wrap(e, "image key");
@@ -149,7 +165,10 @@ static int fetch_keys(struct init *in, struct err *e)
 
 /* ---- 7 and 8 */
 
-/* All the memory there is: a bomb then fails here, with a sentence, and not in the middle of a write. */
+/*
+ * All the memory there is: a bomb then fails here, with a sentence, and not in the middle of a
+ * write.
+ */
 static uint64_t unpack_budget(void)
 {
     struct sysinfo si;
@@ -181,7 +200,8 @@ static int run(struct init *in, const char *root_path, struct err *e)
     struct tree *t;
 
     if (read_request(in, e) < 0 || set_registers(in, e) < 0 ||
-        image_load(&in->blobs, &in->spec.manifest, &in->image, e) < 0 || fetch_keys(in, e) < 0 || seal(e) < 0) {
+        image_load(&in->blobs, &in->spec.manifest, &in->image, e) < 0 || fetch_keys(in, e) < 0 ||
+        seal(e) < 0) {
         return START_FAILED;
     }
     auto_fd root = open_root(root_path, e);

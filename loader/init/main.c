@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program the library OS starts first. One line on standard error and an exit status when it cannot go on. */
+/*
+ * The program the library OS starts first. One line on standard error and an exit status when it
+ * cannot go on.
+ */
 #include "loader/init/env.h"
 #include "loader/init/init.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The launch policy. Trusted text in the sense that its digest is in the evidence, but its author makes mistakes: an
- * unknown key, a wrong type or a missing member refuses, so that a misspelt restriction cannot vanish.
+ * The launch policy. Trusted text in the sense that its digest is in the evidence, but its author
+ * makes mistakes: an unknown key, a wrong type or a missing member refuses, so that a misspelt
+ * restriction cannot vanish.
  */
 #include "loader/init/policy.h"
 
@@ -13,7 +14,10 @@
 
 /* ---- patterns */
 
-/* Greedy with one point of return: the last '*' seen. Linear in practice, |pattern| * |text| at worst. */
+/*
+ * Greedy with one point of return: the last '*' seen. Linear in practice, |pattern| * |text| at
+ * worst.
+ */
 bool policy_pattern_matches(const char *pattern, const char *text)
 {
     const char *star = NULL, *resume = NULL;
@@ -46,16 +50,20 @@ static bool is_literal(const char *pattern)
     return true;
 }
 
-/* Names with which a host could make another program out of the one that was allowed; a trailing * is a prefix. */
+/*
+ * Names with which a host could make another program out of the one that was allowed; a trailing *
+ * is a prefix.
+ */
+/* clang-format off */
 static const char *const sensitive[] = {
-    "LD_*",        "GLIBC_TUNABLES", "GCONV_PATH",  "LOCPATH",         "NLSPATH",           "PATH",
-    "IFS",         "ENV",            "BASH_*",      "BASHOPTS",        "SHELLOPTS",         "PS4",
-    "PROMPT_COMMAND", "PYTHON*",     "PERL*",       "RUBY*",           "GEM_*",             "NODE_*",
-    "JAVA_*",      "_JAVA_OPTIONS",  "JDK_*",       "CLASSPATH",       "LUA_*",             "PHP*",
-    "OPENSSL_*",   "SSL_CERT_*",     "GIT_*",       "DOTNET_*",        "CORECLR_*",         "QT_PLUGIN_PATH",
-    "XDG_*",       "TERMINFO*",      "R_*",         "JULIA_*",         "ERL_*",             "GODEBUG",
-    "MALLOC_*",    "HOSTALIASES",    "RES_OPTIONS", "LOCALDOMAIN",     "TCLLIBPATH",        "GUILE_*",
+    "LD_*", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "PATH", "IFS", "ENV",
+    "BASH_*", "BASHOPTS", "SHELLOPTS", "PS4", "PROMPT_COMMAND", "PYTHON*", "PERL*", "RUBY*",
+    "GEM_*", "NODE_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "CLASSPATH", "LUA_*", "PHP*",
+    "OPENSSL_*", "SSL_CERT_*", "GIT_*", "DOTNET_*", "CORECLR_*", "QT_PLUGIN_PATH", "XDG_*",
+    "TERMINFO*", "R_*", "JULIA_*", "ERL_*", "GODEBUG", "MALLOC_*", "HOSTALIASES", "RES_OPTIONS",
+    "LOCALDOMAIN", "TCLLIBPATH", "GUILE_*",
 };
+/* clang-format on */
 
 bool policy_env_is_sensitive(const char *text)
 {
@@ -86,12 +94,15 @@ static int judge_args(const json_t *p, const struct launch_spec *s, struct err *
     if (member_array(p, "args", &list, e) < 0) { return -e->code; }
     while (s->args[count]) { count++; }
     if (json_array_size(list) != count) {
-        return err_set(e, EACCES, "policy allows %zu arguments, the host asks for %zu", json_array_size(list), count);
+        return err_set(e, EACCES, "policy allows %zu arguments, the host asks for %zu",
+                       json_array_size(list), count);
     }
     for (size_t i = 0; i < count; i++) {
         const char *pattern = json_string_value(json_array_get(list, i));
         if (!pattern) { return err_set(e, EACCES, "args[%zu] is not a text", i); }
-        if (!policy_pattern_matches(pattern, s->args[i])) { return refuse_text(e, "argument", s->args[i]); }
+        if (!policy_pattern_matches(pattern, s->args[i])) {
+            return refuse_text(e, "argument", s->args[i]);
+        }
     }
     return 0;
 }
@@ -100,7 +111,9 @@ static bool env_allowed(const char *const *patterns, const char *text)
 {
     bool sensitive_name = policy_env_is_sensitive(text);
     for (; *patterns; patterns++) {
-        if ((!sensitive_name || is_literal(*patterns)) && policy_pattern_matches(*patterns, text)) { return true; }
+        if ((!sensitive_name || is_literal(*patterns)) && policy_pattern_matches(*patterns, text)) {
+            return true;
+        }
     }
     return false;
 }
@@ -113,7 +126,10 @@ static int judge_env(const json_t *p, const struct launch_spec *s, struct err *e
     if (member_texts_opt(p, "env", LAUNCH_SPEC_STRINGS_MAX, &list, e) < 0) { return -e->code; }
     for (size_t i = 0; r == 0 && s->env[i]; i++) {
         if (!env_allowed((const char *const *)list, s->env[i])) {
-            r = refuse_text(e, policy_env_is_sensitive(s->env[i]) ? "(without a literal value) the variable" : "the variable",
+            r = refuse_text(e,
+                            policy_env_is_sensitive(s->env[i])
+                                ? "(without a literal value) the variable"
+                                : "the variable",
                             s->env[i]);
         }
     }
@@ -121,19 +137,24 @@ static int judge_env(const json_t *p, const struct launch_spec *s, struct err *e
     return r;
 }
 
-static int judge_text(const json_t *p, const char *key, const char *found, bool needed, struct err *e)
+static int judge_text(const json_t *p, const char *key, const char *found, bool needed,
+                      struct err *e)
 {
     const char *pattern;
     int r = needed ? member_text(p, key, &pattern, e) : member_text_opt(p, key, &pattern, e);
     if (r < 0) { return r; }
-    if (!policy_pattern_matches(pattern ? pattern : "", found)) { return refuse_text(e, key, found); }
+    if (!policy_pattern_matches(pattern ? pattern : "", found)) {
+        return refuse_text(e, key, found);
+    }
     return 0;
 }
 
 static int judge_flag(const json_t *p, const char *key, bool found, struct err *e)
 {
     const json_t *m = json_object_get(p, key);
-    if (m && !json_is_boolean(m)) { return err_set(e, EACCES, "member '%s' is not true or false", key); }
+    if (m && !json_is_boolean(m)) {
+        return err_set(e, EACCES, "member '%s' is not true or false", key);
+    }
     if (json_is_true(m) != found) {
         return err_set(e, EACCES, "policy wants %s = %s", key, json_is_true(m) ? "true" : "false");
     }
@@ -167,8 +188,9 @@ static int judge_process(const json_t *p, const struct launch_spec *s, struct er
     if (!json_is_object(p)) { return err_set(e, EACCES, "process is not a table"); }
     if (members_only(p, known, e) < 0 || judge_args(p, s, e) < 0 || judge_env(p, s, e) < 0 ||
         judge_text(p, "cwd", s->cwd, true, e) < 0 || judge_text(p, "user", s->user, true, e) < 0 ||
-        judge_text(p, "hostname", s->hostname, false, e) < 0 || judge_flag(p, "tty", s->tty, e) < 0 ||
-        judge_flag(p, "readonly", s->readonly, e) < 0 || member_array_opt(p, "mount", &mounts, e) < 0) {
+        judge_text(p, "hostname", s->hostname, false, e) < 0 ||
+        judge_flag(p, "tty", s->tty, e) < 0 || judge_flag(p, "readonly", s->readonly, e) < 0 ||
+        member_array_opt(p, "mount", &mounts, e) < 0) {
         return -e->code;
     }
     for (size_t i = 0; i < s->mount_count; i++) {
@@ -203,9 +225,15 @@ static int judge(const json_t *j, const struct launch_spec *s, struct err *e)
     uint64_t version;
     json_t *list;
 
-    if (members_only(j, known, e) < 0 || member_size(j, "version", &version, e) < 0) { return -e->code; }
-    if (version != 1) { return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version); }
-    if (judge_manifest(j, s, e) < 0 || member_array(j, "process", &list, e) < 0) { return -e->code; }
+    if (members_only(j, known, e) < 0 || member_size(j, "version", &version, e) < 0) {
+        return -e->code;
+    }
+    if (version != 1) {
+        return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version);
+    }
+    if (judge_manifest(j, s, e) < 0 || member_array(j, "process", &list, e) < 0) {
+        return -e->code;
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct err why = {0};
         if (judge_process(json_array_get(list, i), s, &why) == 0) { return 0; }
@@ -214,7 +242,8 @@ static int judge(const json_t *j, const struct launch_spec *s, struct err *e)
     if (first.code == 0) { return err_set(e, EACCES, "no [[process]]: nothing may run"); }
     return json_array_size(list) == 1
                ? err_set(e, first.code, "%s", first.text)
-               : err_set(e, first.code, "none of %zu [[process]] fits; the first: %s", json_array_size(list), first.text);
+               : err_set(e, first.code, "none of %zu [[process]] fits; the first: %s",
+                         json_array_size(list), first.text);
 }
 
 int policy_judge(const char *policy, size_t len, const struct launch_spec *spec, struct err *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The owner's policy on what a host may ask to run: "casemate.toml" in initdata. The launch spec must satisfy it whole;
- * what it does not name is refused.
+ * The owner's policy on what a host may ask to run: "casemate.toml" in initdata. The launch spec
+ * must satisfy it whole; what it does not name is refused.
  *
  *   version = 1
  *   manifests = ["sha256:…"]         # images, by manifest digest, literally
@@ -20,9 +20,9 @@
  *   kind = "tmpfs"
  *   readonly = false
  *
- * A pattern matches a whole text: '*' stands for any bytes, also none; '\' takes the next byte as it is; everything else
- * stands for itself. Variables that loaders and interpreters read (LD_PRELOAD, PYTHONPATH, PATH and the like) match only
- * a pattern without '*'.
+ * A pattern matches a whole text: '*' stands for any bytes, also none; '\' takes the next byte as
+ * it is; everything else stands for itself. Variables that loaders and interpreters read
+ * (LD_PRELOAD, PYTHONPATH, PATH and the like) match only a pattern without '*'.
  */
 #ifndef CASEMATE_INIT_POLICY_H
 #define CASEMATE_INIT_POLICY_H
@@ -31,8 +31,12 @@
 
 #define POLICY_MAX (256u << 10)
 
-/* 0 when the policy (its text) allows the spec; -EACCES with the first member that it does not, or why it is no policy. */
-MUST_CHECK int policy_judge(const char *policy, size_t len, const struct launch_spec *spec, struct err *e);
+/*
+ * 0 when the policy (its text) allows the spec; -EACCES with the first member that it does not, or
+ * why it is no policy.
+ */
+MUST_CHECK int policy_judge(const char *policy, size_t len, const struct launch_spec *spec,
+                            struct err *e);
 
 /* Exposed for tests. */
 bool policy_pattern_matches(const char *pattern, const char *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last step. Everything is looked up inside the root as if chrooted, because the image chose the links. What the
- * image lacks of a root directory (/dev, /proc, /sys, /tmp, the working directory) is made.
+ * The last step. Everything is looked up inside the root as if chrooted, because the image chose
+ * the links. What the image lacks of a root directory (/dev, /proc, /sys, /tmp, the working
+ * directory) is made.
  */
 #include "loader/init/start.h"
 
@@ -37,10 +38,12 @@ static int check_program(struct tree *t, const char *path, struct err *e)
     return 0;
 }
 
-static int join(char out[TREE_PATH_MAX], const char *dir, size_t dir_len, const char *name, struct err *e)
+static int join(char out[TREE_PATH_MAX], const char *dir, size_t dir_len, const char *name,
+                struct err *e)
 {
     int n = snprintf(out, TREE_PATH_MAX, "%.*s/%s", (int)dir_len, dir, name);
-    return n >= 0 && n < TREE_PATH_MAX ? 0 : err_set(e, ENAMETOOLONG, "%.80s: path is too long", name);
+    return n >= 0 && n < TREE_PATH_MAX ? 0
+                                       : err_set(e, ENAMETOOLONG, "%.80s: path is too long", name);
 }
 
 int start_find_program(struct tree *t, const char *name, const char *const *env, const char *cwd,
@@ -49,7 +52,8 @@ int start_find_program(struct tree *t, const char *name, const char *const *env,
     struct err denied = {0};
 
     if (strchr(name, '/')) {
-        if (join(out, name[0] == '/' ? "" : cwd, name[0] == '/' ? 0 : strlen(cwd), name + (name[0] == '/'), e) < 0) {
+        if (join(out, name[0] == '/' ? "" : cwd, name[0] == '/' ? 0 : strlen(cwd),
+                 name + (name[0] == '/'), e) < 0) {
             return -e->code;
         }
         return check_program(t, out, e);
@@ -74,13 +78,17 @@ static int make_place(struct tree *t, const struct launch_spec *spec, struct err
     for (size_t i = 0; i < ARRAY_COUNT(needed); i++) {
         if (tree_make_dirs(t, needed[i], e) < 0) { return err_wrap(e, "%s", needed[i]); }
     }
-    if (tree_make_dirs(t, spec->cwd, e) < 0) { return err_wrap(e, "working directory %.100s", spec->cwd); }
+    if (tree_make_dirs(t, spec->cwd, e) < 0) {
+        return err_wrap(e, "working directory %.100s", spec->cwd);
+    }
     for (size_t i = 0; i < spec->mount_count; i++) {
         const struct spec_mount *m = &spec->mounts[i];
         /* The root is a tmpfs already: a directory in it is what a tmpfs mount would be. */
         if (strcmp(m->kind, "tmpfs") != 0 || m->readonly || spec->readonly) {
-            return err_set(e, ENOTSUP, "mount %.80s: this guest has only writable tmpfs mounts on a writable root",
-                           m->target);
+            return err_set(
+                e, ENOTSUP,
+                "mount %.80s: this guest has only writable tmpfs mounts on a writable root",
+                m->target);
         }
         if (tree_make_dirs(t, m->target, e) < 0) { return err_wrap(e, "mount %.100s", m->target); }
     }
@@ -88,7 +96,8 @@ static int make_place(struct tree *t, const struct launch_spec *spec, struct err
 }
 
 /* env as it is, and HOME where it has none. The list is the caller's, what is in it borrowed. */
-static int make_env(const struct launch_spec *spec, const char *home, const char ***out, struct err *e)
+static int make_env(const struct launch_spec *spec, const char *home, const char ***out,
+                    struct err *e)
 {
     size_t count = 0;
     while (spec->env[count]) { count++; }
@@ -102,8 +111,8 @@ static int make_env(const struct launch_spec *spec, const char *home, const char
 
 static uint64_t address(const void *p) { return (uint64_t)(uintptr_t)p; }
 
-static int run(int root_fd, const struct launch_spec *spec, const struct user *u, const char *path, const char **env,
-               struct err *e)
+static int run(int root_fd, const struct launch_spec *spec, const struct user *u, const char *path,
+               const char **env, struct err *e)
 {
     struct cc_container c = {
         .rootfd = root_fd,
@@ -130,7 +139,9 @@ int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct er
     char path[TREE_PATH_MAX], home[sizeof "HOME=" + USER_HOME_MAX];
 
     if (!u) { return (void)!err_set(e, ENOMEM, "out of memory"), START_FAILED; }
-    if (make_place(t, spec, e) < 0 || user_resolve(t, spec->user, u, e) < 0) { return START_FAILED; }
+    if (make_place(t, spec, e) < 0 || user_resolve(t, spec->user, u, e) < 0) {
+        return START_FAILED;
+    }
     (void)snprintf(home, sizeof home, "HOME=%s", u->home);
     if (make_env(spec, home, &env, e) < 0) { return START_FAILED; }
     if (start_find_program(t, spec->args[0], spec->env, spec->cwd, path, e) < 0) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -lcrypto */
-/* Manifest, config and index from the same bytes; the source of nested blobs has none. The first byte is a layer count. */
+/*
+ * Manifest, config and index from the same bytes; the source of nested blobs has none. The first
+ * byte is a layer count.
+ */
 #include "loader/image/image.h"
 
 #include <errno.h>
@@ -9,7 +12,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int nothing(struct blob_source *self, const struct digest *d, struct blob *out, struct err *e)
+static int nothing(struct blob_source *self, const struct digest *d, struct blob *out,
+                   struct err *e)
 {
     (void)self, (void)d, (void)out;
     return err_set(e, ENOENT, "no blobs");

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: loader image jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -lcrypto */
-/* Requests to the key provider. A keypath that the fuzzer invents is opened for reading and has to be 32 bytes: harmless. */
+/*
+ * Requests to the key provider. A keypath that the fuzzer invents is opened for reading and has to
+ * be 32 bytes: harmless.
+ */
 #include "loader/keyprovider.h"
 
 #include <stdlib.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: policy image initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -lcrypto */
-/* The launch policy against one spec, and the pattern matcher: PATTERN, NUL, TEXT. A literal pattern matches one text. */
+/*
+ * The launch policy against one spec, and the pattern matcher: PATTERN, NUL, TEXT. A literal
+ * pattern matches one text.
+ */
 #include "loader/init/policy.h"
 
 #include <stdlib.h>
@@ -12,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const args[] = {"sh", "-c", "x", NULL}, *const env[] = {"PATH=/bin", NULL};
-    static const struct launch_spec spec = {.args = args, .env = env, .cwd = "/", .hostname = "", .user = ""};
+    static const struct launch_spec spec = {
+        .args = args, .env = env, .cwd = "/", .hostname = "", .user = ""};
     struct err e = {0};
     size_t n = strnlen((const char *)data, size);
     char *pattern = strndup((const char *)data, size);

@@ -17,7 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len;
 
     if (spec_parse(data, size, &s, &e) < 0) { return 0; }
-    if (spec_write(&s, &again, &len, &e) < 0 || len != size || memcmp(again, data, size) != 0) { abort(); }
+    if (spec_write(&s, &again, &len, &e) < 0 || len != size || memcmp(again, data, size) != 0) {
+        abort();
+    }
     free(again);
     spec_fini(&s);
     return 0;

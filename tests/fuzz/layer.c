@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -lcrypto */
-/* Decompression: whatever comes in, no more comes out than the budget, and it is counted exactly. */
+/*
+ * Decompression: whatever comes in, no more comes out than the budget, and it is counted exactly.
+ */
 #include "loader/image/image.h"
 
 #include <stdlib.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -lcrypto */
-/* Everything an encrypted layer's annotations can say: public and private options, packets, lists of packets. */
+/*
+ * Everything an encrypted layer's annotations can say: public and private options, packets, lists
+ * of packets.
+ */
 #include "loader/image/ocicrypt.h"
 
 #include <stdlib.h>
@@ -21,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = strndup((const char *)data, size);
 
     if (!text) { return 0; }
-    struct image_layer l = {.encrypted = true, .pubopts = text, .jwe = text, .provider = {text}, .provider_count = 1};
+    struct image_layer l = {
+        .encrypted = true, .pubopts = text, .jwe = text, .provider = {text}, .provider_count = 1};
     struct image img = {.layers = &l, .layer_count = 1};
     (void)!ocicrypt_parse_private_opts(data, size, &s, &e[0]);
     (void)!packet_open(data, size, &kek, 1, opts, &len, &e[1]);

@@ -2,9 +2,10 @@
 /* libs: image jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -lcrypto */
 /*
- * The unpacker, on a real directory: the input is two layers (the first byte says where the first ends). Whatever they
- * hold, the directory above the root still has exactly what was put there, and the root can be emptied again. Checksums
- * of headers are made right first, or hardly any mutation would get past them.
+ * The unpacker, on a real directory: the input is two layers (the first byte says where the first
+ * ends). Whatever they hold, the directory above the root still has exactly what was put there, and
+ * the root can be emptied again. Checksums of headers are made right first, or hardly any mutation
+ * would get past them.
  */
 #include "loader/image/tar.h"
 #include "loader/image/untar.h"
@@ -31,7 +32,8 @@ static void leave(void)
 
 static void begin(void)
 {
-    (void)snprintf(above, sizeof above, "%s/casemate-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    (void)snprintf(above, sizeof above, "%s/casemate-fuzz-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     if (!mkdtemp(above)) { abort(); }
     above_fd = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int guard = openat(above_fd, "guard", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -71,7 +73,9 @@ static void layer(struct tree *t, struct untar_stats *stats, const uint8_t *p, s
     struct untar *u;
     struct err e = {0};
     if (untar_new(t, stats, &u, &e) < 0) { abort(); }
-    if (len == 0 || untar_sink(u)->write(untar_sink(u), p, len, &e) == 0) { (void)!untar_finish(u, &e); }
+    if (len == 0 || untar_sink(u)->write(untar_sink(u), p, len, &e) == 0) {
+        (void)!untar_finish(u, &e);
+    }
     untar_free(u);
 }
 

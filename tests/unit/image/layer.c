@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims about decompression and the tar reader beyond the recorded layers: ceilings, odd headers, small pieces. */
+/*
+ * Claims about decompression and the tar reader beyond the recorded layers: ceilings, odd headers,
+ * small pieces.
+ */
 #include "loader/image/untar.h"
 #include "tests/unit/image/vectors.h"
 
@@ -43,8 +46,8 @@ Test(layer, a_bomb_stops_at_the_budget)
         struct counter c = {.sink.write = count};
         struct err e = {0};
         uint64_t budget = 1u << 20;
-        cr_assert_eq(layer_decode(zstd ? LAYER_ZSTD : LAYER_GZIP, zstd ? packed_z : packed, zstd ? len_z : len, &budget,
-                                  &c.sink, &d, &e),
+        cr_assert_eq(layer_decode(zstd ? LAYER_ZSTD : LAYER_GZIP, zstd ? packed_z : packed,
+                                  zstd ? len_z : len, &budget, &c.sink, &d, &e),
                      -EFBIG);
         cr_assert_leq(c.bytes, 1u << 20, "bytes came out beyond the budget");
     }
@@ -62,8 +65,8 @@ Test(layer, every_cut_is_an_error)
             struct counter c = {.sink.write = count};
             struct err e = {0};
             uint64_t budget = 1u << 20;
-            cr_assert_eq(layer_decode(zstd ? LAYER_ZSTD : LAYER_GZIP, zstd ? packed_z : packed, cut, &budget, &c.sink,
-                                      &d, &e),
+            cr_assert_eq(layer_decode(zstd ? LAYER_ZSTD : LAYER_GZIP, zstd ? packed_z : packed, cut,
+                                      &budget, &c.sink, &d, &e),
                          -EBADMSG, "cut at %zu", cut);
         }
     }
@@ -76,7 +79,8 @@ struct archive {
     size_t len;
 };
 
-static void add(struct archive *a, const char *name, char type, const char *link, const void *data, size_t len)
+static void add(struct archive *a, const char *name, char type, const char *link, const void *data,
+                size_t len)
 {
     uint8_t *h = a->b + a->len;
     unsigned sum = 0;
@@ -90,7 +94,10 @@ static void add(struct archive *a, const char *name, char type, const char *link
     memset(h + 148, ' ', 8);
     h[156] = (uint8_t)type;
     (void)snprintf((char *)h + 157, 100, "%s", link);
-    memcpy(h + 257, "ustar\0" "00", 8);
+    memcpy(h + 257,
+           "ustar\0"
+           "00",
+           8);
     for (size_t i = 0; i < 512; i++) { sum += h[i]; }
     (void)snprintf((char *)h + 148, 8, "%06o", sum);
     a->len += 512;
@@ -246,7 +253,8 @@ struct liar {
     size_t len;
 };
 
-static int open_lie(struct blob_source *self, const struct digest *d, struct blob *out, struct err *e)
+static int open_lie(struct blob_source *self, const struct digest *d, struct blob *out,
+                    struct err *e)
 {
     const struct liar *l = CONTAINER_OF(self, struct liar, source);
     int fd = memfd_create("blob", MFD_CLOEXEC);
@@ -258,8 +266,8 @@ static int open_lie(struct blob_source *self, const struct digest *d, struct blo
 
 Test(blob, is_what_its_digest_names_or_refused)
 {
-    struct liar honest = {{open_lie}, "abc", 3}, other = {{open_lie}, "abd", 3}, shorter = {{open_lie}, "ab", 2},
-                empty = {{open_lie}, "", 0};
+    struct liar honest = {{open_lie}, "abc", 3}, other = {{open_lie}, "abd", 3},
+                shorter = {{open_lie}, "ab", 2}, empty = {{open_lie}, "", 0};
     struct digest d;
     auto_map m = {0};
     struct err ok = {0}, e1 = {0}, e2 = {0}, e3 = {0}, e4 = {0};
@@ -291,7 +299,8 @@ Test(unpack, a_layer_that_is_not_its_diff_id_is_refused)
     l.diff_id = l.digest;
     l.size = a.len;
     int root = temp_dir(dir);
-    cr_assert_eq(image_unpack(&blobs.source, &img, NULL, root, &budget, NULL, &ok), 0, "%s", ok.text);
+    cr_assert_eq(image_unpack(&blobs.source, &img, NULL, root, &budget, NULL, &ok), 0, "%s",
+                 ok.text);
     l.diff_id.sha256[0] ^= 1;
     cr_assert_eq(image_unpack(&blobs.source, &img, NULL, root, &budget, NULL, &e), -EBADMSG);
     cr_assert(strstr(e.text, "diff id"), "%s", e.text);

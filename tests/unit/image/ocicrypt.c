@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims about encrypted layers: known answers, the order of checks, key packets, the key provider's strictness. */
+/*
+ * Claims about encrypted layers: known answers, the order of checks, key packets, the key
+ * provider's strictness.
+ */
 #include "loader/image/ocicrypt.h"
 
 #include "attest/base64.h"
@@ -29,7 +32,9 @@ static const char *pubopts(const uint8_t hmac[32])
     static char text[512];
     char b64[64], json[256];
     b64_encode(hmac, 32, b64);
-    (void)snprintf(json, sizeof json, "{\"cipher\":\"AES_256_CTR_HMAC_SHA256\",\"hmac\":\"%s\",\"cipheroptions\":null}", b64);
+    (void)snprintf(
+        json, sizeof json,
+        "{\"cipher\":\"AES_256_CTR_HMAC_SHA256\",\"hmac\":\"%s\",\"cipheroptions\":null}", b64);
     b64_encode(json, strlen(json), text);
     return text;
 }
@@ -41,8 +46,7 @@ Test(ocicrypt, opens_the_known_answers)
     size_t i;
     cr_assert_not_null(root, "%s", je.text);
     cr_assert_gt(json_array_size(json_object_get(root, "cases")), 3);
-    json_array_foreach(json_object_get(root, "cases"), i, c)
-    {
+    json_array_foreach (json_object_get(root, "cases"), i, c) {
         static uint8_t cipher[65536], plain[65536];
         uint8_t hmac[32];
         struct layer_secret s;
@@ -62,7 +66,8 @@ Test(ocicrypt, opens_the_known_answers)
         hmac[31] ^= 1;
         l.pubopts = pubopts(hmac);
         (void)from_hex(c, "ciphertext_hex", cipher, sizeof cipher);
-        cr_assert_eq(ocicrypt_open(&l, &s, cipher, len, &e2), -EBADMSG, "%s: a wrong HMAC was taken", name);
+        cr_assert_eq(ocicrypt_open(&l, &s, cipher, len, &e2), -EBADMSG,
+                     "%s: a wrong HMAC was taken", name);
         uint8_t again[65536];
         (void)from_hex(c, "ciphertext_hex", again, sizeof again);
         cr_assert_arr_eq(cipher, again, len, "%s: decrypted before the HMAC was checked", name);
@@ -82,19 +87,23 @@ static const char *const bad_private[] = {
     "{\"symkey\":\"" KEY32 "\",\"cipheroptions\":{\"nonce\":\"AAAA\"}}",
     "{\"symkey\":\"" NONCE16 "\",\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}",
     "{\"symkey\":\"!\",\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}",
-    "{\"symkey\":\"" KEY32 "\",\"symkey\":\"" KEY32 "\",\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}",
+    "{\"symkey\":\"" KEY32 "\",\"symkey\":\"" KEY32 "\",\"cipheroptions\":{\"nonce\":\"" NONCE16
+    "\"}}",
 };
 
 Test(ocicrypt, private_options_are_complete_or_refused)
 {
-    static const char good[] = "{\"symkey\":\"" KEY32 "\",\"more\":1,\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}";
+    static const char good[] =
+        "{\"symkey\":\"" KEY32 "\",\"more\":1,\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}";
     struct layer_secret s;
     struct err ok = {0};
-    cr_assert_eq(ocicrypt_parse_private_opts((const uint8_t *)good, strlen(good), &s, &ok), 0, "%s", ok.text);
+    cr_assert_eq(ocicrypt_parse_private_opts((const uint8_t *)good, strlen(good), &s, &ok), 0, "%s",
+                 ok.text);
     for (size_t i = 0; i < ARRAY_COUNT(bad_private); i++) {
         struct err e = {0};
         const uint8_t *p = (const uint8_t *)bad_private[i];
-        cr_assert_lt(ocicrypt_parse_private_opts(p, strlen(bad_private[i]), &s, &e), 0, "taken: %s", bad_private[i]);
+        cr_assert_lt(ocicrypt_parse_private_opts(p, strlen(bad_private[i]), &s, &e), 0, "taken: %s",
+                     bad_private[i]);
     }
 }
 
@@ -107,18 +116,28 @@ Test(packet, what_the_host_seals_the_guest_opens_and_only_with_that_key)
     struct err e = {0}, e2 = {0}, e3 = {0};
 
     cr_assert_eq(keys_seal_packet(&kek, "hello", 5, &packet, &e), 0, "%s", e.text);
-    cr_assert_eq(packet_open((uint8_t *)packet, strlen(packet), &kek, 1, out, &len, &e), 0, "%s", e.text);
+    cr_assert_eq(packet_open((uint8_t *)packet, strlen(packet), &kek, 1, out, &len, &e), 0, "%s",
+                 e.text);
     cr_assert(len == 5 && memcmp(out, "hello", 5) == 0);
     wrong.key[31] = 1;
-    cr_assert_eq(packet_open((uint8_t *)packet, strlen(packet), &wrong, 1, out, &len, &e2), -EBADMSG);
+    cr_assert_eq(packet_open((uint8_t *)packet, strlen(packet), &wrong, 1, out, &len, &e2),
+                 -EBADMSG);
     cr_assert_eq(packet_open((uint8_t *)packet, strlen(packet), &kek, 0, out, &len, &e3), -ENOKEY);
     free(packet);
 }
 
 Test(packet, key_names_have_three_plain_parts)
 {
-    static const char *const bad[] = {"",         "kbs://",        "kbs:///a/b",     "kbs:///a/b/c/d", "kbs:///a/../c",
-                                      "kbs:///a/./c", "kbs:///a//c", "kbs:///a/b/c?x", "http://h/a/b/c", "kbs:///a/b/c/",
+    static const char *const bad[] = {"",
+                                      "kbs://",
+                                      "kbs:///a/b",
+                                      "kbs:///a/b/c/d",
+                                      "kbs:///a/../c",
+                                      "kbs:///a/./c",
+                                      "kbs:///a//c",
+                                      "kbs:///a/b/c?x",
+                                      "http://h/a/b/c",
+                                      "kbs:///a/b/c/",
                                       "kbs:///a/b/%2e"};
     char uri[KEK_URI_MAX];
     struct err ok = {0};
@@ -132,7 +151,8 @@ Test(packet, key_names_have_three_plain_parts)
 
 Test(unwrap, a_first_packet_that_fails_does_not_stop_the_search)
 {
-    static const char opts[] = "{\"symkey\":\"" KEY32 "\",\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}";
+    static const char opts[] =
+        "{\"symkey\":\"" KEY32 "\",\"cipheroptions\":{\"nonce\":\"" NONCE16 "\"}}";
     struct kek kek = {.uri = "kbs:///default/key/1", .key = {1}};
     struct ocicrypt_keys keys = {.kek = &kek, .kek_count = 1};
     struct layer_secret s;
@@ -142,7 +162,8 @@ Test(unwrap, a_first_packet_that_fails_does_not_stop_the_search)
     cr_assert_eq(keys_seal_packet(&kek, opts, strlen(opts), &packet, &e), 0);
     b64_encode(packet, strlen(packet), b64);
     (void)snprintf(list, sizeof list, "!,e30=,,%s", b64);
-    struct image_layer l = {.encrypted = true, .jwe = "e30=", .provider = {"e30=", list}, .provider_count = 2};
+    struct image_layer l = {
+        .encrypted = true, .jwe = "e30=", .provider = {"e30=", list}, .provider_count = 2};
     cr_assert_eq(ocicrypt_unwrap(&l, &keys, &s, &e), 0, "%s", e.text);
     free(packet);
 }
@@ -159,9 +180,11 @@ Test(keyprovider, the_first_parameter_wins_and_the_command_line_goes_before_the_
     cr_assert_not_null(k);
     (void)snprintf(k->kek[0].uri, sizeof k->kek[0].uri, "kbs:///a/b/1");
     k->kek_count = 1;
-    cr_assert_eq(keyprovider_answer(k, request, strlen(request), false, &answer, &e), 0, "%s", e.text);
+    cr_assert_eq(keyprovider_answer(k, request, strlen(request), false, &answer, &e), 0, "%s",
+                 e.text);
     json_t *j = json_loads(answer, 0, NULL);
-    const char *b64 = json_string_value(json_object_get(json_object_get(j, "keywrapresults"), "annotation"));
+    const char *b64 =
+        json_string_value(json_object_get(json_object_get(j, "keywrapresults"), "annotation"));
     uint8_t packet[1024], out[PRIVATE_OPTS_MAX];
     size_t len, out_len;
     cr_assert_eq(b64_decode(b64, strlen(b64), packet, sizeof packet, &len), 0);

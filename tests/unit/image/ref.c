@@ -72,7 +72,8 @@ Test(ref, refuses_what_would_have_to_be_guessed)
 
 Test(digest, is_one_text_only)
 {
-    static const char text[] = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    static const char text[] =
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     static const char *const bad[] = {
         "",
         "sha256:",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claims about unpacking: the tree two other tools agree on, and hostile layers. Needs root, for owners and nodes.
+ * Claims about unpacking: the tree two other tools agree on, and hostile layers. Needs root, for
+ * owners and nodes.
  */
 #include "loader/image/layout.h"
 #include "loader/image/untar.h"
@@ -13,7 +14,8 @@
 
 /* ---- one layer by itself */
 
-static int unpack(enum layer_coding coding, const struct map *m, int root, struct untar_stats *stats, struct err *e)
+static int unpack(enum layer_coding coding, const struct map *m, int root,
+                  struct untar_stats *stats, struct err *e)
 {
     struct tree *t;
     struct digest diff_id;
@@ -71,11 +73,13 @@ Test(unpack, hostile_layers_give_what_the_table_says)
             cr_assert(strstr(e.text, hostile[i].text), "%s: says '%s'", hostile[i].file, e.text);
         }
         if (hostile[i].path && *hostile[i].path) {
-            cr_assert_eq(fstatat(root, hostile[i].path, &st, AT_SYMLINK_NOFOLLOW), 0, "%s", hostile[i].file);
+            cr_assert_eq(fstatat(root, hostile[i].path, &st, AT_SYMLINK_NOFOLLOW), 0, "%s",
+                         hostile[i].file);
         }
         (void)close(root);
         temp_dir_remove(path);
-        cr_assert(access("/evil", F_OK) != 0 && access("/evil-abs", F_OK) != 0, "%s got out", hostile[i].file);
+        cr_assert(access("/evil", F_OK) != 0 && access("/evil-abs", F_OK) != 0, "%s got out",
+                  hostile[i].file);
         cr_assert_eq(access("/etc/passwd", F_OK), 0, "%s removed a file outside", hostile[i].file);
     }
 }
@@ -99,7 +103,10 @@ static void describe_one(int dir, const char *name, const char *path)
     char line[2 * PATH_MAX], tail[PATH_MAX + 64] = "-";
 
     cr_assert_eq(fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
-    char type = S_ISDIR(st.st_mode) ? 'd' : S_ISLNK(st.st_mode) ? 'l' : S_ISFIFO(st.st_mode) ? 'p' : 'f';
+    char type = S_ISDIR(st.st_mode)    ? 'd'
+                : S_ISLNK(st.st_mode)  ? 'l'
+                : S_ISFIFO(st.st_mode) ? 'p'
+                                       : 'f';
     if (type == 'l') {
         char target[PATH_MAX] = {0};
         cr_assert(readlinkat(dir, name, target, sizeof target - 1) > 0);
@@ -112,10 +119,11 @@ static void describe_one(int dir, const char *name, const char *path)
         digest_of(m.p, m.len, &d);
         digest_text(&d, text);
         bool has = getxattr(full, "user.cc", value, sizeof value - 1) > 0;
-        (void)snprintf(tail, sizeof tail, "%.16s%s%s", text + 7, has ? " xattr:user.cc=" : "", value);
+        (void)snprintf(tail, sizeof tail, "%.16s%s%s", text + 7, has ? " xattr:user.cc=" : "",
+                       value);
     }
-    (void)snprintf(line, sizeof line, "%c %04o %u:%u %s %s", type, st.st_mode & 07777, st.st_uid, st.st_gid, path,
-                   tail);
+    (void)snprintf(line, sizeof line, "%c %04o %u:%u %s %s", type, st.st_mode & 07777, st.st_uid,
+                   st.st_gid, path, tail);
     add_line(line);
     if (type == 'd') {
         int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -160,7 +168,8 @@ static void expect_tree(const char *image)
     cr_assert_eq(layout_select(l, "v1", &manifest, &e), 0, "%s", e.text);
     cr_assert_eq(image_load(layout_blobs(l), &manifest, &img, &e), 0, "%s", e.text);
     int root = temp_dir(path);
-    cr_assert_eq(image_unpack(layout_blobs(l), &img, NULL, root, &budget, &stats, &e), 0, "%s", e.text);
+    cr_assert_eq(image_unpack(layout_blobs(l), &img, NULL, root, &budget, &stats, &e), 0, "%s",
+                 e.text);
     image_fini(&img);
 
     describe(root, "");
@@ -185,4 +194,7 @@ static void expect_tree(const char *image)
 }
 
 Test(unpack, gzip_image_gives_the_tree_that_others_get) { expect_tree("oci/image-whiteout-gzip"); }
-Test(unpack, zstd_image_behind_a_nested_index_gives_it_too) { expect_tree("oci/image-whiteout-zstd-nested"); }
+Test(unpack, zstd_image_behind_a_nested_index_gives_it_too)
+{
+    expect_tree("oci/image-whiteout-zstd-nested");
+}

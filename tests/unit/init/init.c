@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claims about the first process, with this file standing in for the library OS: order, registers, what is refused
- * before what. Needs root and the vectors' images.
+ * Claims about the first process, with this file standing in for the library OS: order, registers,
+ * what is refused before what. Needs root and the vectors' images.
  */
 #include "loader/init/init.h"
 
@@ -51,7 +51,8 @@ int env_blob_open(const char *digest)
     struct blob b;
     trace('b');
     if (digest_parse(digest, &d, &e) < 0) { return -EINVAL; }
-    return layout_blobs(los.layout)->open(layout_blobs(los.layout), &d, &b, &e) < 0 ? -ENOENT : b.fd;
+    return layout_blobs(los.layout)->open(layout_blobs(los.layout), &d, &b, &e) < 0 ? -ENOENT
+                                                                                    : b.fd;
 }
 
 int env_agent_open(void)
@@ -106,10 +107,11 @@ static const char *spec_for(const char *image, const char *args, const char *use
     cr_assert_eq(layout_open_dir(vector_path(image), &los.layout, &e), 0, "%s", e.text);
     cr_assert_eq(layout_select(los.layout, NULL, &d, &e), 0, "%s", e.text);
     digest_text(&d, digest);
-    (void)snprintf(text, sizeof text,
-                   "{\"args\":[%s],\"cwd\":\"/keep\",\"env\":[\"PATH=/none:/bin\"],\"hostname\":\"\",\"manifest\":\"%s\","
-                   "\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"%s\",\"version\":1}",
-                   args, digest, user);
+    (void)snprintf(
+        text, sizeof text,
+        "{\"args\":[%s],\"cwd\":\"/keep\",\"env\":[\"PATH=/none:/bin\"],\"hostname\":\"\",\"manifest\":\"%s\","
+        "\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"%s\",\"version\":1}",
+        args, digest, user);
     return text;
 }
 
@@ -146,12 +148,16 @@ Test(init, seals_before_it_touches_a_layer)
     los.tee = TEE_SIM;
     los.spec = spec_for("oci/image-whiteout-gzip", "\"/bin/app\"", "");
     cr_assert_eq(run(&e), START_CANNOT_RUN);
-    cr_assert_str_eq(los.trace, "12bbsbbbg", "registers, manifest, config, seal, three layers, start");
+    cr_assert_str_eq(los.trace, "12bbsbbbg",
+                     "registers, manifest, config, seal, three layers, start");
 }
 
 Test(init, register_two_is_the_hash_of_the_spec)
 {
-    /* SHA-384 of "abc" [FIPS 180-4 examples]; the image register is the digest with zeros behind it. */
+    /*
+     * SHA-384 of "abc" [FIPS 180-4 examples]; the image register is the digest with zeros behind
+     * it.
+     */
     static const uint8_t abc[4] = {0xcb, 0x00, 0x75, 0x3f};
     struct digest d = {{0xaa, 0xbb}};
     uint8_t value[SPEC_REGISTER_SIZE];
@@ -214,11 +220,12 @@ Test(init, asks_the_agent_only_when_the_policy_allows)
     struct err e = {0};
     los.tee = TEE_SIM;
     los.spec = spec_for("coco/images/enc-provider", "\"/bin/app\"", "");
-    (void)snprintf(initdata, sizeof initdata,
-                   "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"casemate.toml\" = '''\nversion = 1\n"
-                   "manifests = [\"%.71s\"]\n[[process]]\nargs = [\"/bin/app\"]\ncwd = \"/keep\"\nuser = \"\"\n"
-                   "env = [\"PATH=/none:/bin\"]\n'''\n",
-                   strstr(los.spec, "sha256:"));
+    (void)snprintf(
+        initdata, sizeof initdata,
+        "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"casemate.toml\" = '''\nversion = 1\n"
+        "manifests = [\"%.71s\"]\n[[process]]\nargs = [\"/bin/app\"]\ncwd = \"/keep\"\nuser = \"\"\n"
+        "env = [\"PATH=/none:/bin\"]\n'''\n",
+        strstr(los.spec, "sha256:"));
     los.initdata = initdata;
     cr_assert_eq(run(&e), START_FAILED);
     cr_assert(strstr(e.text, "agent"), "%s", e.text);
@@ -257,7 +264,8 @@ struct one_key {
 
 static struct one_key good_answer(void)
 {
-    struct one_key a = {.head = {AGENT_ANSWER_MAGIC, AGENT_RESOURCE, 0, KEK_SIZE}, .done = {AGENT_ANSWER_MAGIC, AGENT_DONE, 0, 0}};
+    struct one_key a = {.head = {AGENT_ANSWER_MAGIC, AGENT_RESOURCE, 0, KEK_SIZE},
+                        .done = {AGENT_ANSWER_MAGIC, AGENT_DONE, 0, 0}};
     memset(a.key, 0x5a, sizeof a.key);
     return a;
 }

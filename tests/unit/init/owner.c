@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims about initdata that the owner's machine writes: the guest reads them back as exactly that one permission. */
+/*
+ * Claims about initdata that the owner's machine writes: the guest reads them back as exactly that
+ * one permission.
+ */
 #include "attest/initdata.h"
 #include "loader/init/policy.h"
 #include "loader/owner.h"
@@ -14,8 +17,14 @@ static const struct spec_mount mounts[] = {{.target = "/it's", .kind = "tmpfs"}}
 
 static struct launch_spec sample(void)
 {
-    return (struct launch_spec){.args = args, .env = env, .cwd = "/w", .hostname = "h", .user = "a:b",
-                                .mounts = mounts, .mount_count = 1, .tty = true};
+    return (struct launch_spec){.args = args,
+                                .env = env,
+                                .cwd = "/w",
+                                .hostname = "h",
+                                .user = "a:b",
+                                .mounts = mounts,
+                                .mount_count = 1,
+                                .tty = true};
 }
 
 static int judge(const char *initdata, const struct launch_spec *s, struct err *e)
@@ -31,7 +40,8 @@ Test(owner, initdata_allow_the_spec_and_no_other)
 {
     static const char *const other_args[] = {"sh", "-c", "echo 'x' \"\\n\" '''", NULL};
     static const char *const other_env[] = {"PATH=/bin", "X=aab", NULL};
-    static const struct owner_broker broker = {.url = "https://kbs:8080", .cert = "-----BEGIN\nAB+/=\n"};
+    static const struct owner_broker broker = {.url = "https://kbs:8080",
+                                               .cert = "-----BEGIN\nAB+/=\n"};
     struct launch_spec s = sample();
     struct err e = {0}, e2 = {0}, e3 = {0}, e4 = {0};
     char *initdata;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Claims about the launch policy: what it allows, and that everything else is refused with the reason. */
+/*
+ * Claims about the launch policy: what it allows, and that everything else is refused with the
+ * reason.
+ */
 #include "loader/init/policy.h"
 
 #include <criterion/criterion.h>
@@ -12,15 +15,16 @@
 
 static const char spec_text[] =
     "{\"args\":[\"sh\",\"-c\",\"echo hi\"],\"cwd\":\"/w\",\"env\":[\"PATH=/bin\",\"LANG=C\"],\"hostname\":\"\","
-    "\"manifest\":\"" DIGEST "\",\"mounts\":[{\"kind\":\"tmpfs\",\"readonly\":false,\"target\":\"/scratch\"}],"
+    "\"manifest\":\"" DIGEST
+    "\",\"mounts\":[{\"kind\":\"tmpfs\",\"readonly\":false,\"target\":\"/scratch\"}],"
     "\"readonly\":false,\"tty\":false,\"user\":\"1000:1000\",\"version\":1}";
 
-#define HEAD "version = 1\nmanifests = [\"" OTHER "\", \"" DIGEST "\"]\n"
-#define ARGS "args = [\"sh\", \"-c\", \"echo *\"]\n"
-#define ENV  "env = [\"PATH=/bin\", \"LANG=*\"]\n"
-#define REST "cwd = \"/w\"\nuser = \"1000:*\"\n"
+#define HEAD  "version = 1\nmanifests = [\"" OTHER "\", \"" DIGEST "\"]\n"
+#define ARGS  "args = [\"sh\", \"-c\", \"echo *\"]\n"
+#define ENV   "env = [\"PATH=/bin\", \"LANG=*\"]\n"
+#define REST  "cwd = \"/w\"\nuser = \"1000:*\"\n"
 #define MOUNT "[[process.mount]]\ntarget = \"/scratch\"\nkind = \"tmpfs\"\n"
-#define GOOD HEAD "[[process]]\n" ARGS ENV REST MOUNT
+#define GOOD  HEAD "[[process]]\n" ARGS ENV REST MOUNT
 
 static int judge(const char *policy, struct err *e)
 {
@@ -70,7 +74,9 @@ static const struct {
     {HEAD "[[process]]\n" ARGS ENV REST "readonly = true\n" MOUNT, "readonly = true"},
     {HEAD "[[process]]\n" ARGS ENV REST "hostname = \"db*\"\n" MOUNT, "hostname"},
     {HEAD "[[process]]\n" ARGS ENV REST, "a mount at '/scratch'"},
-    {HEAD "[[process]]\n" ARGS ENV REST "[[process.mount]]\ntarget = \"/scratch\"\nkind = \"host\"\n", "a mount at"},
+    {HEAD "[[process]]\n" ARGS ENV REST
+          "[[process.mount]]\ntarget = \"/scratch\"\nkind = \"host\"\n",
+     "a mount at"},
     {HEAD "[[process]]\n" ARGS ENV REST MOUNT "readonly = true\n", "readonly = true"},
     {HEAD "[[process]]\n" ARGS ENV REST "envs = []\n" MOUNT, "'envs' is unknown"},
     {HEAD "mainfest = []\n[[process]]\n" ARGS ENV REST MOUNT, "'mainfest' is unknown"},
@@ -81,7 +87,8 @@ Test(policy, refuses_what_it_does_not_name_and_says_what)
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
         struct err e = {0};
         cr_assert_lt(judge(refused[i].policy, &e), 0, "allowed by:\n%s", refused[i].policy);
-        cr_assert(strstr(e.text, refused[i].says), "says '%s', wanted '%s'", e.text, refused[i].says);
+        cr_assert(strstr(e.text, refused[i].says), "says '%s', wanted '%s'", e.text,
+                  refused[i].says);
     }
 }
 
@@ -89,27 +96,48 @@ static const struct {
     const char *pattern, *text;
     bool matches;
 } patterns[] = {
-    {"", "", true},          {"", "a", false},        {"a", "a", true},           {"a", "ab", false},
-    {"ab", "a", false},      {"*", "", true},         {"*", "a/b c", true},       {"a*", "ba", false},
-    {"*a", "ab", false},     {"*a", "aaba", true},    {"a*b*c", "axxbyybc", true}, {"a*b*c", "axxbyyb", false},
-    {"\\*", "*", true},      {"\\*", "a", false},     {"\\\\", "\\", true},       {"a\\", "a\\", true},
-    {"*\\*", "ab*", true},   {"**", "x", true},       {"*aab", "aaaaab", true},   {"*.so", "evil.so\n", false},
+    {"", "", true},
+    {"", "a", false},
+    {"a", "a", true},
+    {"a", "ab", false},
+    {"ab", "a", false},
+    {"*", "", true},
+    {"*", "a/b c", true},
+    {"a*", "ba", false},
+    {"*a", "ab", false},
+    {"*a", "aaba", true},
+    {"a*b*c", "axxbyybc", true},
+    {"a*b*c", "axxbyyb", false},
+    {"\\*", "*", true},
+    {"\\*", "a", false},
+    {"\\\\", "\\", true},
+    {"a\\", "a\\", true},
+    {"*\\*", "ab*", true},
+    {"**", "x", true},
+    {"*aab", "aaaaab", true},
+    {"*.so", "evil.so\n", false},
 };
 
 Test(policy, patterns_match_whole_texts)
 {
     for (size_t i = 0; i < ARRAY_COUNT(patterns); i++) {
-        cr_assert_eq(policy_pattern_matches(patterns[i].pattern, patterns[i].text), patterns[i].matches,
-                     "'%s' against '%s'", patterns[i].pattern, patterns[i].text);
+        cr_assert_eq(policy_pattern_matches(patterns[i].pattern, patterns[i].text),
+                     patterns[i].matches, "'%s' against '%s'", patterns[i].pattern,
+                     patterns[i].text);
     }
 }
 
 Test(policy, knows_the_variables_that_change_programs)
 {
-    static const char *const yes[] = {"LD_PRELOAD=x",   "LD_LIBRARY_PATH=/x", "PYTHONPATH=/x", "BASH_ENV=x", "NODE_OPTIONS=x",
-                                      "PERL5LIB=x",     "RUBYOPT=x",          "GLIBC_TUNABLES=", "PATH=/x",  "ENV=x",
-                                      "JAVA_TOOL_OPTIONS=x"};
+    static const char *const yes[] = {"LD_PRELOAD=x", "LD_LIBRARY_PATH=/x", "PYTHONPATH=/x",
+                                      "BASH_ENV=x",   "NODE_OPTIONS=x",     "PERL5LIB=x",
+                                      "RUBYOPT=x",    "GLIBC_TUNABLES=",    "PATH=/x",
+                                      "ENV=x",        "JAVA_TOOL_OPTIONS=x"};
     static const char *const no[] = {"LANG=C", "L=1", "MYPATH=/x", "ENVIRONMENT=x", "path=/x"};
-    for (size_t i = 0; i < ARRAY_COUNT(yes); i++) { cr_assert(policy_env_is_sensitive(yes[i]), "%s", yes[i]); }
-    for (size_t i = 0; i < ARRAY_COUNT(no); i++) { cr_assert_not(policy_env_is_sensitive(no[i]), "%s", no[i]); }
+    for (size_t i = 0; i < ARRAY_COUNT(yes); i++) {
+        cr_assert(policy_env_is_sensitive(yes[i]), "%s", yes[i]);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(no); i++) {
+        cr_assert_not(policy_env_is_sensitive(no[i]), "%s", no[i]);
+    }
 }
