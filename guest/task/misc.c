@@ -28,7 +28,7 @@ ABI_SIZE(struct lsysinfo, 112);
 int64_t sys_sysinfo(const uint64_t a[6])
 {
     struct lsysinfo s = {
-        .uptime = (int64_t)(clock_mono_ns() / NS_PER_S),
+        .uptime = (int64_t)((clock_mono_ns() + NS_PER_S - 1) / NS_PER_S), /* Linux rounds up */
         .totalram = mem_total_pages() * PAGE_SIZE,
         .freeram = mem_free_pages() * PAGE_SIZE,
         .mem_unit = 1,
