@@ -33,6 +33,7 @@ uint64_t cpu_secondary_stack(void) { return (uint64_t)idle_stacks[cpu_id()] + ST
 
 void cpu_secondary(void)
 {
+    ward_syscall_target();
     big_lock();
     sched_cpu_init(cpu_id());
     sched_idle(NULL);

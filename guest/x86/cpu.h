@@ -12,6 +12,7 @@ struct regs;
 void ward_probe(void);
 /* A page fault of the probe: true when it was one, and then r continues behind it. */
 bool ward_probe_fault(struct regs *r);
+void ward_syscall_target(void); /* this vCPU's `syscall` goes to LOS_SYSCALL, where the machine leaves it to us */
 bool ward_syscall_stays(void); /* `syscall` is a jump inside ring 3 on this machine */
 
 void xstate_setup(void);

@@ -33,8 +33,13 @@ void ward_probe(void)
     probing = false;
     if (r == PROBE_STAYED) {
         gate_address = LOS_GATE_INT3;
-        if (ward_call(WARD_SYSCALL_TARGET, 0, 0, 0, 0, 0) != 0) { panic("syscall target refused"); }
+        ward_syscall_target();
     }
+}
+
+void ward_syscall_target(void)
+{
+    if (ward_syscall_stays() && ward_call(WARD_SYSCALL_TARGET, 0, 0, 0, 0, 0) != 0) { panic("syscall target refused"); }
 }
 
 bool ward_probe_fault(struct regs *r)
