@@ -9,6 +9,7 @@
 #include "guest/mm/frames.h"
 #include "guest/mm/tables.h"
 #include "guest/streams.h"
+#include "guest/sys/private.h"
 #include "guest/task/sched.h"
 #include "guest/ward.h"
 #include "guest/x86/cpu.h"
@@ -44,6 +45,7 @@ void los_main(const void *handoff_page)
     sched_cpu_init(0);
     big_lock();
     if (streams_init((void *)LOS_WINDOW, handoff->window_size) != 0) { panic("streams device"); }
+    streams_events.signal = host_signal;
     device_poll = streams_poll;
     if (fs_init() != 0) { panic("file systems"); }
     vdso_setup();

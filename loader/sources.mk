@@ -42,5 +42,10 @@ IMAGES += $(B)/image/init
 INIT_ELF := $(B)/image/init
 
 # launch: what the programs that start guests share
-launch_SRCS := loader/guest_image.c
+launch_SRCS := loader/guest_image.c loader/opts.c loader/terminal.c loader/signals.c
 HOST_ARCHIVES += launch
+
+PROGRAMS += cc-run
+cc-run_MAIN   := loader/cc_run.c
+cc-run_LIBS   := launch loader image vmm streams plan evidence initdata jose crypto_full crypto_small base
+cc-run_LDLIBS  = $(image_LDLIBS) $(VMM_LDLIBS) -lcrypto

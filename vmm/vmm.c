@@ -224,14 +224,14 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
         return err_wrap(e, "start guest");
     }
     out->phase_ns[VMM_PHASE_PLACED] = out->phase_ns[VMM_PHASE_RUN] = now_ns();
-    if (l->out_streams) { *l->out_streams = vm.streams; }
+    if (l->running) { l->running(l->running_arg, vm.streams); }
 
     run_all(&vm);
 
     out->phase_ns[VMM_PHASE_EXIT] = now_ns();
     streams_finish(vm.streams, STDIO_DRAIN_MS);
     out->exit = streams_exit(vm.streams);
-    if (l->out_streams) { *l->out_streams = NULL; }
+    if (l->running) { l->running(l->running_arg, NULL); }
     machine_free(&vm);
     out->phase_ns[VMM_PHASE_END] = now_ns();
     return out->exited ? 0 : -e->code;

@@ -59,7 +59,9 @@ struct vmm_launch {
     uint8_t host_data[32]; /* digest of initdata for HOST_DATA, zero without              */
 
     struct streams_config streams; /* items, blobs, stdio, terminal; window and callbacks are the monitor's */
-    struct streams **out_streams;  /* optional: set while the guest runs, for signals and resizes          */
+    /* Optional: told the device once the guest runs, for signals and resizes, and NULL before the device goes. */
+    void (*running)(void *arg, struct streams *s);
+    void *running_arg;
 
     struct vmm_sim sim;
     void (*log)(void *arg, const char *line); /* lines of the guest's log; may be NULL */

@@ -232,13 +232,15 @@ static int cred_copy(const struct cc_container *c, struct cred *out)
     return copy_from_user(out->groups, c->groups, c->groups_count * sizeof out->groups[0]);
 }
 
-/* The host's signals for the container's first process. More than these only by policy, which init does not pass on yet. */
-static void host_signal(int signo)
+/* More than these only by policy, which init does not pass on yet. */
+void host_signal(int signo)
 {
     struct proc *p = proc_find(1);
-    if (signo == LSIG_KILL) {
-        streams_say_exit(STREAM_EXIT_PROGRAM, 128 + LSIG_KILL);
-        ward_power_off(128 + LSIG_KILL);
+    bool ends = signo == LSIG_KILL || (p == NULL && (signo == LSIG_TERM || signo == LSIG_INT));
+
+    if (ends) {
+        streams_say_exit(p != NULL ? STREAM_EXIT_PROGRAM : STREAM_EXIT_REFUSED, 128 + (unsigned)signo);
+        ward_power_off(128 + (unsigned)signo);
     }
     if (signo != LSIG_TERM && signo != LSIG_INT && signo != LSIG_WINCH) {
         log_warn("refused: the host's signal %d", signo);
@@ -274,7 +276,6 @@ static int start(const struct cc_container *c)
     if (r == 0) { r = strings_copy(c->envp, &v.envp, &budget); }
     if (r == 0 && (c->flags & CC_CONTAINER_TTY) != 0) { r = stdio_make_terminal(current_proc()->files); }
     if (r == 0) {
-        streams_events.signal = host_signal;
         r = container_start(c->rootfd, p->path, &v, p->cwd, &cred, c->umask, c->flags, p->hostname);
     }
     strings_free(v.argv);
