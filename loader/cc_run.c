@@ -322,9 +322,9 @@ static void check_guest_image(void)
     struct guest_image g;
     struct err e = {0};
     if (guest_image_open(NULL, &g, &e) < 0) {
-        (void)printf("missing  %s\n", e.text);
+        (void)printf("no    %s\n", e.text);
     } else {
-        (void)printf("ok       guest image: %zu KiB core, %zu KiB agent, %zu bytes measured code\n", g.core.len >> 10,
+        (void)printf("ok    guest image: %zu KiB core, %zu KiB agent, %zu bytes measured code\n", g.core.len >> 10,
                      g.agent.len >> 10, g.stub.len);
         guest_image_fini(&g);
     }
@@ -340,11 +340,11 @@ static int check(bool init_sim, struct err *e)
     if (init_sim) {
         auto_sim_signer s = NULL;
         if (sim_signer_open(NULL, &s, e) < 0) { return err_wrap(e, "--init-sim"); }
-        (void)printf("ok       key of the software TEE: %s\n", path);
+        (void)printf("ok    key of the software TEE: %s\n", path);
     } else if (access(path, F_OK) == 0) {
-        (void)printf("ok       key of the software TEE: %s\n", path);
+        (void)printf("ok    key of the software TEE: %s\n", path);
     } else {
-        (void)printf("note     no key of the software TEE yet (%s): cc-run check --init-sim makes it, or first use\n", path);
+        (void)printf("no    no key of the software TEE yet (%s): cc-run check --init-sim makes it, or first use\n", path);
     }
     return 0;
 }
