@@ -148,12 +148,7 @@ static bool is_launch_digest(const json_t *j)
 /* The names our own rules look at must hold what our rules compare with. */
 static bool reference_value_ok(const char *name, const json_t *value)
 {
-    static const char *const tees[] = {"sim", "snp", "tdx"};
-    bool ours = false;
-    for (size_t i = 0; i < ARRAY_COUNT(tees); i++) {
-        ours |= strcmp(reference_name_of(tees[i]), name) == 0;
-    }
-    if (!ours) { return true; }
+    if (!reference_name_is_ours(name)) { return true; }
     size_t i;
     json_t *one;
     json_array_foreach(value, i, one)
@@ -320,7 +315,7 @@ struct route {
     const char *name;
     enum http_method method;
     void (*handle)(struct exchange *x);
-    const char *event; /* for the audit log */
+    const char *event;   /* for the audit log */
     const char *variant; /* when the token is no good; CoCo's, which differs by route */
 };
 

@@ -194,18 +194,6 @@ int broker_load_policy(struct broker *b, struct err *e)
     return 0;
 }
 
-const char *reference_name_of(const char *tee)
-{
-    static const struct {
-        const char *tee, *name;
-    } names[] = {
-        {"sim", "sim_launch_measurement"}, {"snp", "snp_launch_measurement"}, {"tdx", "mr_td"}};
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        if (strcmp(names[i].tee, tee) == 0) { return names[i].name; }
-    }
-    return NULL;
-}
-
 /* A value is a digest in hex or a list of them; anything else in it matches nothing. */
 static struct reference_answer reference_ask(void *ctx, const char *tee,
                                              const uint8_t measurement[CLAIMS_MEASUREMENT])

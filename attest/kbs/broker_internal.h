@@ -64,9 +64,6 @@ MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
 
 #define POLICY_NAME "resource-policy"
 
-/* The name under which the reference values of a TEE kind are stored, CoCo's where there is one; NULL for other kinds. */
-const char *reference_name_of(const char *tee);
-
 /* A reader of the store for rules_judge(). */
 struct references broker_references(struct broker *b);
 

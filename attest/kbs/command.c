@@ -6,6 +6,7 @@
 #include "attest/hex.h"
 #include "attest/json.h"
 #include "attest/kbs/config.h"
+#include "attest/kbs/rules.h"
 #include "attest/kbs/store.h"
 #include "guest/base/hosted.h"
 
@@ -122,20 +123,12 @@ static int delete_policy(const struct client *c, char **argv, int argc, struct e
 
 /* ---- reference values ------------------------------------------------------------------------ */
 
-/* The name under which a broker looks for launch digests of that kind. */
-static const char *reference_name(const char *tee)
-{
-    if (strcmp(tee, "sim") == 0) { return "sim_launch_measurement"; }
-    if (strcmp(tee, "snp") == 0) { return "snp_launch_measurement"; }
-    return strcmp(tee, "tdx") == 0 ? "mr_td" : NULL;
-}
-
 /* {"tee": "sim", "measurement": "<96 hex>"}: adds one digest to the list of its kind. Further members are for people. */
 static int take_measurement(const char *file, const json_t *doc, json_t *values, struct err *e)
 {
     const char *tee = json_string_value(json_object_get(doc, "tee"));
     const char *digest = json_string_value(json_object_get(doc, "measurement"));
-    const char *name = tee ? reference_name(tee) : NULL;
+    const char *name = tee ? reference_name_of(tee) : NULL;
     uint8_t bytes[48];
     if (!name) { return err_set(e, EINVAL, "%s: tee: wanted sim, snp or tdx", file); }
     if (!digest || !hex_decode(digest, strlen(digest), bytes, sizeof bytes)) {

@@ -62,6 +62,24 @@ static void form_choose(const uint8_t *report, const struct sim_context *x, stru
     c->phase = CLAIMS_PHASE_APPLICATION;
 }
 
+/* What the guest tells about itself, before anybody asks whether it is bound. */
+static void registers_check(const struct sim_context *x, struct verdict *v)
+{
+    /* The launch page is measured; what its flags mean must be known all the same. */
+    if (x->registers.launch_flags & ~LAUNCH_FLAGS_ALL) {
+        char found[16], wanted[32];
+        (void)snprintf(found, sizeof found, "0x%x", x->registers.launch_flags);
+        (void)snprintf(wanted, sizeof wanted, "within 0x%x", LAUNCH_FLAGS_ALL);
+        verdict_refuse(v, "policy", "launch-flags", found, wanted,
+                       "a launch flag this broker does not know");
+    }
+    const uint8_t *register0 = x->registers.value[0];
+    if (x->has_registers && memcmp(register0, x->register0, sizeof x->register0) != 0) {
+        verdict_refuse_bytes(v, "policy", "register-initdata", register0, x->register0,
+                             sizeof x->register0, "register 0 is not the digest of the initdata");
+    }
+}
+
 static void sim_verify(void *ctx, const struct evidence *ev, struct claims *out, struct verdict *v)
 {
     const struct evidence_sim *s = ctx;
@@ -76,30 +94,15 @@ static void sim_verify(void *ctx, const struct evidence *ev, struct claims *out,
         return;
     }
     form_choose(report, &x, &c, report_data);
+    registers_check(&x, v);
     struct sim_demand demand = {
         .insecure_keys = (const struct crypto_key *const *)s->keys,
         .insecure_key_count = s->count,
         .report_data = report_data,
         .host_data = x.host_data,
     };
-    verify_sim(report, sizeof report, &demand, &facts, v);
+    verify_sim(report, sizeof report, &demand, &facts, v); /* closes the verdict over all reasons */
     if (v->result != VERDICT_ACCEPTED) { return; }
-    /* The launch page is measured; what its flags mean must be known all the same. */
-    if (x.registers.launch_flags & ~LAUNCH_FLAGS_ALL) {
-        char found[16], wanted[32];
-        v->result = VERDICT_REFUSED;
-        (void)snprintf(found, sizeof found, "0x%x", x.registers.launch_flags);
-        (void)snprintf(wanted, sizeof wanted, "within 0x%x", LAUNCH_FLAGS_ALL);
-        verdict_refuse(v, "policy", "launch-flags", found, wanted,
-                       "a launch flag this broker does not know");
-        return;
-    }
-    if (x.has_registers && memcmp(x.registers.value[0], x.register0, sizeof x.register0) != 0) {
-        v->result = VERDICT_REFUSED;
-        verdict_refuse_bytes(v, "freshness", "register-initdata", x.registers.value[0], x.register0,
-                             sizeof x.register0, "register 0 is not the digest of the initdata");
-        return;
-    }
     memcpy(c.measurement, facts.measurement, sizeof c.measurement);
     memcpy(c.report_data, facts.report_data, sizeof c.report_data);
     c.has_registers = x.has_registers;

@@ -68,11 +68,6 @@ void rules_free(struct rules *r)
     free(r);
 }
 
-size_t rules_count(const struct rules *r)
-{
-    return r->count;
-}
-
 /* ---- resource paths -------------------------------------------------------------------------- */
 
 static bool segment_ok(const char *p, size_t len)
@@ -198,13 +193,30 @@ static bool pattern_ok(const char *text)
     return three_segments(text, strlen(text), pattern_segment_ok);
 }
 
-static bool tee_ok(const char *text)
+static const struct {
+    const char *tee, *reference;
+} kinds[] = {
+    {"sim", "sim_launch_measurement"}, {"snp", "snp_launch_measurement"}, {"tdx", "mr_td"}};
+
+const char *reference_name_of(const char *tee)
 {
-    static const char *const known[] = {"sim", "snp", "tdx"};
-    for (size_t i = 0; i < ARRAY_COUNT(known); i++) {
-        if (strcmp(text, known[i]) == 0) { return true; }
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        if (strcmp(kinds[i].tee, tee) == 0) { return kinds[i].reference; }
+    }
+    return NULL;
+}
+
+bool reference_name_is_ours(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        if (strcmp(kinds[i].reference, name) == 0) { return true; }
     }
     return false;
+}
+
+static bool tee_ok(const char *text)
+{
+    return reference_name_of(text) != NULL;
 }
 
 /* "sha256:<64 hex>" */

@@ -37,7 +37,6 @@ struct rules;
 
 MUST_CHECK int rules_parse(const void *text, size_t len, struct rules **out, struct err *e);
 void rules_free(struct rules *r);
-size_t rules_count(const struct rules *r);
 
 /* The zero value is a refusal without a reason; rules_judge() always gives one. */
 #define DECISION_REASONS_MAX 8
@@ -64,6 +63,14 @@ struct references {
     struct reference_answer (*ask)(void *ctx, const char *tee,
                                    const uint8_t measurement[CLAIMS_MEASUREMENT]);
 };
+
+/*
+ * The kinds of TEE that rules know, and the name under which each one's reference values are kept: CoCo's names where it
+ * has one. NULL for other kinds.
+ */
+const char *reference_name_of(const char *tee);
+/* Is that one of these names? */
+bool reference_name_is_ours(const char *name);
 
 /* rules NULL = there is no policy. resource: "repository/type/tag", syntax already checked. */
 void rules_judge(const struct rules *rules, const struct references *refs, const struct claims *c,

@@ -44,11 +44,6 @@ void sessions_free(struct sessions *t)
     free(t);
 }
 
-uint32_t sessions_count(const struct sessions *t)
-{
-    return t->count;
-}
-
 void session_drop(struct sessions *t, struct session *s)
 {
     list_del(&s->by_age);

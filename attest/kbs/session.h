@@ -48,6 +48,4 @@ void session_attested(struct session *s, struct claims *take_claims, char *take_
 
 void session_drop(struct sessions *t, struct session *s);
 
-uint32_t sessions_count(const struct sessions *t);
-
 #endif
