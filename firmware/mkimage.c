@@ -238,7 +238,7 @@ static int load_elf(struct builder *b, struct elf *f, bool zero_inside, struct p
 static int load_init(struct builder *b, const char *path, struct part *out, uint64_t *size, struct err *e)
 {
     *size = 0;
-    *out = (struct part){.va = LOS_INIT, .flags = PTE_NX};
+    *out = (struct part){.flags = PTE_NX};
     if (strcmp(path, "-") == 0) { return 0; }
     auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -308,7 +308,6 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
     for (size_t i = 0; i < zero_count; i++) {
         map4k(b, zero[i].va, zero[i].gpa, zero[i].pages, zero[i].flags | PTE_U);
     }
-    map4k(b, LOS_INIT, base + init_part.gpa * PAGE_SIZE, init_part.pages, PTE_U | PTE_NX);
     map4k(b, LOS_DIRECT + base + init_part.gpa * PAGE_SIZE, base + init_part.gpa * PAGE_SIZE, init_part.pages,
           PTE_U | PTE_NX);
     map4k(b, LOS_HANDOFF, handoff_gpa, 1, PTE_U | PTE_NX);
@@ -340,6 +339,7 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
                             .zero_size = zero_end - at,
                             .handoff_gpa = handoff_gpa,
                             .cpu_gpa = cpu_gpa,
+                            .init_gpa = base + init_part.gpa * PAGE_SIZE,
                             .init_size = init_size,
                             .ward_gpa = base + ward_first * PAGE_SIZE};
     uint64_t state = 0, levels = 0;

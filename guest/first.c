@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first process: init's program, placed at LOS_INIT with the core image and covered by its hash, becomes a file of
+ * The first process: init's program, placed with the core image and covered by its hash, becomes a file of
  * init's own root and is executed from there like any other program.
  */
 #include "guest/first.h"
 
 #include "guest/fs/fs.h"
-#include "guest/mm/mm.h"
+#include "guest/mm/mobj.h"
 #include "guest/stream_files.h"
 #include "guest/streams.h"
 #include "guest/task/sched.h"
@@ -14,18 +14,22 @@
 
 #define INIT_PATH "/init"
 
+/* The file's pages are the image's own frames: nothing is copied. */
 static struct file *init_file(void)
 {
     int e;
-    uint64_t pos = 0;
-    struct uio u;
-    struct file *f = file_open(INIT_PATH, LO_WRONLY | LO_CREAT | LO_EXCL, 0500, &e);
+    struct file *f = file_open(INIT_PATH, LO_RDONLY | LO_CREAT | LO_EXCL, 0500, &e);
     if (f == NULL) { return NULL; }
-    uio_kernel(&u, (void *)LOS_INIT, handoff->init_size);
-    int64_t n = f->ops->write(f, &u, &pos);
+    struct mobj *o = f->ops->mobj(f);
+    bool ok = mobj_truncate(o, handoff->init_size) == 0;
+    for (uint64_t off = 0; ok && off < handoff->init_size; off += PAGE_SIZE) {
+        gpa_t g = {handoff->init_gpa + off};
+        frame_get(g);
+        ok = mobj_insert(o, off / PAGE_SIZE, g) == 0;
+    }
+    if (ok) { return f; }
     file_put(f);
-    if (n != (int64_t)handoff->init_size) { return NULL; }
-    return file_open(INIT_PATH, LO_RDONLY, 0, &e);
+    return NULL;
 }
 
 /* On the new thread's own stack; exec_file() fills its registers. */

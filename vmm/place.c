@@ -44,6 +44,7 @@ static struct handoff make_handoff(const struct vm *vm)
                         .tables_size = m->tables_size,
                         .window_gpa = m->window.gpa,
                         .window_size = m->window.size,
+                        .init_gpa = vm->core.init_gpa,
                         .init_size = vm->core.init_size,
                         .fdt_off = vm->fdt_off,
                         .fdt_size = vm->fdt_size,

@@ -28,7 +28,7 @@ struct core_header {
     uint64_t zero_gpa, zero_size; /* must be zero before start; ends where the image begins                  */
     uint64_t handoff_gpa;   /* one page inside the zero area                                                 */
     uint64_t cpu_gpa;       /* per vCPU three pages of the zero area: vpage, upcall stack (2)                */
-    uint64_t init_size;
+    uint64_t init_gpa, init_size;
     uint64_t ward_gpa;      /* [ward_gpa, end of the table region) is the ward's                              */
     uint64_t gdt, idt, tss; /* ward addresses; limits are the next three                                      */
     uint32_t gdt_limit, idt_limit, tss_limit, reserved2;
@@ -38,8 +38,8 @@ struct core_header {
     uint64_t ward_state_gpa; /* struct ward_state, written by the placer                                      */
 };
 ABI_AT(struct core_header, size, 16);
-ABI_AT(struct core_header, ward_entry, 112);
-ABI_SIZE(struct core_header, 144);
+ABI_AT(struct core_header, ward_entry, 120);
+ABI_SIZE(struct core_header, 152);
 
 /* What the ward must know about the machine; written once by the placer, before the ward's first instruction. */
 struct ward_state {

@@ -20,7 +20,7 @@
  *
  *   0x6000_0000_0000  LOS_TEXT    library OS: gate page first, text, rodata, data, bss
  *   0x6000_8000_0000  LOS_CPU     per vCPU CPU_STRIDE: vpage, vframe (read-only alias), upcall stack
- *   0x6000_c000_0000  LOS_HANDOFF one page, read-only; LOS_INIT: the init program's ELF file, read-only
+ *   0x6000_c000_0000  LOS_HANDOFF start page, read-only; LOS_DOORBELL
  *   0x6100_0000_0000  LOS_DIRECT  all RAM at + gpa, 2 MiB pages; not executable, core text read-only
  *   0x6200_0000_0000  LOS_WINDOW  the shared window
  *   0x6300_0000_0000  LOS_TABLES  the table region: writable in the open regime, read-only in the guarded one
@@ -64,7 +64,6 @@
 #define LOS_CPU      U64(0x600080000000)
 #define LOS_HANDOFF  U64(0x6000c0000000)
 #define LOS_DOORBELL U64(0x6000c0001000)
-#define LOS_INIT     U64(0x6000c0200000)
 #define LOS_DIRECT   U64(0x610000000000)
 #define LOS_WINDOW   U64(0x620000000000)
 #define LOS_TABLES   U64(0x630000000000)

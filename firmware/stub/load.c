@@ -81,6 +81,7 @@ static void place(const struct stub_params *p, const struct launch_page *l, cons
                           .tables_size = p->tables_size,
                           .window_gpa = p->window_gpa,
                           .window_size = p->window_size,
+                          .init_gpa = h->init_gpa,
                           .init_size = h->init_size,
                           .fdt_off = p->fdt_off,
                           .fdt_size = p->fdt_size,

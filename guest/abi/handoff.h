@@ -32,15 +32,15 @@ struct handoff {
     uint64_t heap_gpa, heap_size;     /* free part of the boot region, whole pages, zero              */
     uint64_t tables_gpa, tables_size; /* table region; its first CORE_TABLES pages are in use         */
     uint64_t window_gpa, window_size;
-    uint64_t init_size;               /* bytes of the init program at LOS_INIT                        */
+    uint64_t init_gpa, init_size;     /* the init program: whole pages, zero behind its last byte     */
     uint64_t fdt_off, fdt_size;       /* machine description inside the window: host input            */
     uint64_t agent_size;              /* bytes of the agent part; 0 when there is none                */
     uint8_t agent_sha256[32];         /* of the agent part, from the measured launch page             */
-    uint64_t reserved[10];
+    uint64_t reserved[9];
 };
 ABI_AT(struct handoff, ram, 24);
 ABI_AT(struct handoff, heap_gpa, 56);
-ABI_AT(struct handoff, agent_sha256, 136);
+ABI_AT(struct handoff, agent_sha256, 144);
 ABI_SIZE(struct handoff, 248);
 
 #endif
