@@ -19,7 +19,7 @@ all:
 # ---- flags, one set per world ---------------------------------------------------------------------------------------
 
 WARN     := -std=gnu11 -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef \
-            -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+            -Wno-missing-field-initializers -Wno-gnu-variable-sized-type-not-at-end $(if $(WERROR),-Werror)
 COMMON    = $(WARN) -I. -g -O2 -MMD -MP -fno-strict-aliasing -fno-common -ffile-prefix-map=$(CURDIR)=.
 HARDEN   := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fPIE
 HOST_CFLAGS  = $(COMMON) $(HARDEN) -D_GNU_SOURCE -DCASEMATE_VERSION='"$(VERSION)"' -include guest/base/banned.h -pthread

@@ -150,7 +150,7 @@ Test(honest_guest, may_reuse_a_number_after_the_acknowledgement)
         streams_service(ends.host);
         put(&close_it);
         streams_service(ends.host);
-        cr_assert_eq(ends_head()->host.ctl_tail, 2 * i + 2);
+        cr_assert_eq(ends_head()->host.ctl_tail, 2 * (uint64_t)i + 2);
         cr_assert_eq(answer(2 * i + 1).op, STREAM_OP_CLOSED);
         ends_head()->guest.ctl_head = 2 * i + 2;
     }

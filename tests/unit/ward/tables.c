@@ -84,7 +84,7 @@ Test(ward_tables, maps_only_accepted_ram_outside_the_ward)
 {
     uint64_t free_gpa = FREE_CHUNK * CHUNK_SIZE;
     int64_t t = new_table(1);
-    cr_assert_geq(t, CORE_TABLES);
+    cr_assert_geq(t, (int64_t)CORE_TABLES);
     cr_expect_eq(set(t, 0, 1, free_gpa | PTE_W), -EPERM, "not accepted yet");
     cr_assert_eq(chunk_accept(FREE_CHUNK, 1), 0);
     cr_expect_eq(set(t, 0, 1, free_gpa | PTE_W), 0);
@@ -257,7 +257,7 @@ Test(ward_tables, region_runs_out_with_an_error)
     int64_t t = 0, last = 0;
     for (unsigned i = 0; i < 1000 && (t = new_table(1)) >= 0; i++) { last = t; }
     cr_expect_eq(t, -ENOMEM);
-    cr_expect_lt(last, TABLES_SIZE / PAGE_SIZE - 2, "the bookkeeping at the end of the region is no table");
+    cr_expect_lt(last, (int64_t)(TABLES_SIZE / PAGE_SIZE - 2), "the bookkeeping at the end of the region is no table");
 }
 
 static int64_t batch_done;
