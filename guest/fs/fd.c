@@ -333,6 +333,7 @@ static int64_t add_seals(struct file *f, uint32_t seals)
 
     if (seals & ~all || i->ops != &anon_ops || !i->data) { return -EINVAL; }
     if (!file_writes(f) || (i->seals & LF_SEAL_SEAL)) { return -EPERM; }
+    if ((seals & LF_SEAL_WRITE) && !(i->seals & LF_SEAL_WRITE) && mobj_writable_maps(i->data)) { return -EBUSY; }
     i->seals |= seals;
     return 0;
 }

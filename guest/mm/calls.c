@@ -37,6 +37,7 @@ static int check_file(const struct file *f, int prot, int flags)
     if (mode == LO_WRONLY) { return -EACCES; }
     if ((flags & LMAP_SHARED) != 0 && (prot & LPROT_WRITE) != 0) {
         if (mode != LO_RDWR || (f->flags & LO_APPEND) != 0) { return -EACCES; }
+        if ((file_seals(f) & (LF_SEAL_WRITE | LF_SEAL_FUTURE_WRITE)) != 0) { return -EPERM; }
     }
     return 0;
 }

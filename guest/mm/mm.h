@@ -38,6 +38,8 @@ uint64_t mobj_pages(const struct mobj *o); /* frames held, for st_blocks and lim
 /* Sets the size; shrinking frees frames, zeroes the tail of the last and zaps every mapping of what went. */
 int mobj_truncate(struct mobj *o, uint64_t size);
 int mobj_punch(struct mobj *o, uint64_t off, uint64_t len); /* zeroes; whole frames are freed */
+/* Does a shared mapping exist that may be written, or made so? */
+bool mobj_writable_maps(const struct mobj *o);
 /* The frame at page index idx; `create` allocates a zero one. Not referenced for the caller. GPA_NONE: hole or no memory. */
 gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create);
 

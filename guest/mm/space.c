@@ -330,7 +330,8 @@ static int back(struct region *want, int flags, struct file *f)
         want->mobj = f->ops->mobj != NULL ? f->ops->mobj(f) : NULL;
         if (want->mobj == NULL) { return -ENODEV; }
         mobj_get(want->mobj);
-        if ((f->flags & LO_ACCMODE) == LO_RDWR && (flags & LMAP_SHARED) != 0) { want->flags |= REGION_MAYWRITE; }
+        bool sealed = (file_seals(f) & (LF_SEAL_WRITE | LF_SEAL_FUTURE_WRITE)) != 0;
+        if ((f->flags & LO_ACCMODE) == LO_RDWR && (flags & LMAP_SHARED) != 0 && !sealed) { want->flags |= REGION_MAYWRITE; }
         return 0;
     }
     want->off = 0;
@@ -395,6 +396,15 @@ void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies)
             zap_own(r, va, end);
         }
     }
+}
+
+bool mobj_writable_maps(const struct mobj *o)
+{
+    LIST_EACH(it, &o->maps)
+    {
+        if ((LIST_ENTRY(it, struct region, of_mobj)->flags & REGION_MAYWRITE) != 0) { return true; }
+    }
+    return false;
 }
 
 /* ---- looking at spaces ---------------------------------------------------------------------------------------------------- */

@@ -243,7 +243,12 @@ static uint64_t clock_ns(clockid_t id)
 }
 
 uint64_t arch_mono_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
-uint64_t arch_wall_offset_ns(void) { return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC); }
+uint64_t arch_wall_offset_ns(void)
+{
+    static uint64_t offset; /* read once: two clocks read one after the other would run backwards */
+    if (offset == 0) { offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC); }
+    return offset;
+}
 
 static struct timespec timespec_of(uint64_t ns)
 {
@@ -256,21 +261,22 @@ void arch_timer(uint64_t deadline_ns)
     timer_settime(timer, TIMER_ABSTIME, &at, NULL);
 }
 
-/* Signals are open only inside ppoll, so none is lost between the test and the sleep. */
+/* Signals are open only inside ppoll, so none is lost between the test and the sleep. Like a ward's, the timer stays
+ * set when something else ends the sleep. */
 void arch_park(uint64_t deadline_ns)
 {
     struct pollfd input = {.fd = 0, .events = POLLIN};
     bool wants_input = native_input_wanted();
-    uint64_t now = arch_mono_ns();
-    struct timespec left = timespec_of(deadline_ns > now ? deadline_ns - now : 0);
     sigset_t none;
     sigemptyset(&none);
 
     if (arch_pending()) { return; }
-    if (deadline_ns == UINT64_MAX && !wants_input) { panic("stand-in: every thread sleeps for ever"); }
-    if (ppoll(&input, wants_input, deadline_ns == UINT64_MAX ? NULL : &left, &none) > 0) {
-        cpu_vpage()->pending |= PENDING_DEVICE;
+    if (deadline_ns != UINT64_MAX) {
+        arch_timer(deadline_ns);
+    } else if (!wants_input) {
+        panic("stand-in: every thread sleeps for ever");
     }
+    if (ppoll(&input, wants_input, NULL, &none) > 0) { cpu_vpage()->pending |= PENDING_DEVICE; }
 }
 
 void arch_kick(unsigned cpu) { (void)cpu; }

@@ -435,12 +435,10 @@ static const struct file_ops object_ops = {.mobj = file_object};
 
 static struct file *file_with(uint64_t pages)
 {
-    static struct file f;
     object = mobj_new();
     cr_assert_eq(mobj_truncate(object, pages * P), 0);
     for (uint64_t i = 0; i < pages; i++) { memset(frame_va(mobj_frame(object, i, true)), (int)(0x40 + i), P); }
-    f = (struct file){.ops = &object_ops, .refs = 1, .flags = LO_RDWR};
-    return &f;
+    return file_anon(&object_ops, NULL, LO_RDWR, 0100600, "object");
 }
 
 Test(space, private_file_pages_are_shared_until_written)
