@@ -61,6 +61,26 @@ static int connect_tls(struct kbs *k, struct err *e)
 }
 
 /*
+ * A refusal as it fits in one line: digests keep their first 24 digits, so that the found and the
+ * wanted one are both seen (the broker's log has them whole), and what is not printable becomes '?',
+ * since the text ends on a terminal.
+ */
+static void shorten(const char *in, char *out, size_t cap)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = 0;
+    while (*in && n + 1 < cap) {
+        size_t run = strspn(in, digits), keep = run > 32 ? 24 : run > 0 ? run : 1;
+        for (size_t i = 0; i < keep && n + 1 < cap; i++) {
+            out[n++] = in[i] >= ' ' && in[i] <= '~' ? in[i] : '?';
+        }
+        for (size_t i = 0; i < 3 && keep < run && n + 1 < cap; i++) { out[n++] = '.'; }
+        in += run > 0 ? run : 1;
+    }
+    out[n] = '\0';
+}
+
+/*
  * {"type":".../Variant","detail":"..."} as one phrase; whatever else the body is, the status alone.
  */
 static int refused(const struct http_response *r, const char *path, struct err *e)
@@ -73,12 +93,9 @@ static int refused(const struct http_response *r, const char *path, struct err *
     if (!variant || !detail) {
         return err_set(e, EACCES, "broker refused %s with status %u", path, r->status);
     }
-    char text[160];
-    (void)snprintf(text, sizeof text, "%s: %s", variant + 1, detail);
-    for (char *c = text; *c; c++) { /* the text ends on a terminal */
-        if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e) { *c = '?'; }
-    }
-    return err_set(e, EACCES, "broker refused %s (%u): %s", path, r->status, text);
+    char text[200];
+    shorten(detail, text, sizeof text);
+    return err_set(e, EACCES, "broker refused %s: %.40s: %s", path, variant + 1, text);
 }
 
 /*

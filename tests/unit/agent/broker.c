@@ -66,7 +66,7 @@ enum manner {
     HONEST,
     HONEST_CLOSING, /* closes after each answer */
     HONEST_CHUNKED,
-    HONEST_IMPATIENT, /* closes after each answer, without having said so */
+    HONEST_IMPATIENT,  /* closes after each answer, without having said so */
     SILENT_BEFORE_TLS, /* accepts and says nothing */
     SILENT_AFTER_AUTH,
     NOT_TLS,
@@ -100,6 +100,9 @@ struct broker {
     json_t *tee_key;
     unsigned served;
 };
+
+#define M4(b) b b b b
+#define M(b)  M4(M4(b)) M4(M4(b)) M4(M4(b)) /* 48 bytes in hex */
 
 static const char nonce[] = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 static const char secret[] = "the key to the image";
@@ -221,7 +224,8 @@ static void on_attest(struct broker *b, SSL *ssl, const char *request, const cha
     json_decref(j);
     if (b->manner == ATTEST_REFUSES) {
         reply(b, ssl, 401, "",
-              "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"measurement 4d4d\"}");
+              "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"measurement: found " M(
+                  "4d") ", wanted " M("4e") "\"}");
     } else if (b->manner == ATTEST_NO_TOKEN) {
         reply(b, ssl, 200, "", "{}");
     } else {
@@ -510,11 +514,12 @@ static const struct {
     {AUTH_DUPLICATE_NONCE, "challenge: not JSON: duplicate object key"},
     {AUTH_NO_NONCE, "challenge: member \"nonce\" is missing"},
     {AUTH_WEAK_HASH, "challenge selects a hash we did not offer"},
-    {AUTH_REFUSES, "broker refused /kbs/v0/auth (401): AttestationError: tee: not ?[31m here"},
-    {ATTEST_REFUSES, "broker refused /kbs/v0/attest (401): AttestationError: measurement 4d4d"},
+    {AUTH_REFUSES, "broker refused /kbs/v0/auth: AttestationError: tee: not ?[31m here"},
+    {ATTEST_REFUSES,
+     "broker refused /kbs/v0/attest: AttestationError: measurement: found 4d4d4d4d4d4d4d4d4d4d4d4d..., wanted 4e4e4e4e4e4e4e4e4e4e4e4e..."},
     {ATTEST_NO_TOKEN, "attestation answer: member \"token\" is missing"},
     {RESOURCE_REFUSED,
-     "broker refused /kbs/v0/resource/default/key/1 (401): PolicyDeny: rule 3: measurement differs"},
+     "broker refused /kbs/v0/resource/default/key/1: PolicyDeny: rule 3: measurement differs"},
     {RESOURCE_OVERSIZED, "answer of 99999999 bytes"},
     {RESOURCE_CUT_SHORT, "answer cut short"},
     {RESOURCE_PLAINTEXT, "resource default/key/1: JWE: "},
