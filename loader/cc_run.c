@@ -218,16 +218,16 @@ static int prepare_terminal(const struct run *r, struct streams_config *c, struc
 {
     int size_fd = isatty(STDOUT_FILENO) ? STDOUT_FILENO : STDIN_FILENO;
 
-    c->stdio[0] = r->opts.interactive ? STDIN_FILENO : -1;
+    c->stdio[0] = r->opts.process.interactive ? STDIN_FILENO : -1;
     c->stdio[1] = STDOUT_FILENO;
     c->stdio[2] = STDERR_FILENO;
-    if (r->opts.process.tty && r->opts.interactive && !isatty(STDIN_FILENO)) {
+    if (r->opts.process.tty && r->opts.process.interactive && !isatty(STDIN_FILENO)) {
         return err_set(e, ENOTTY, "-i -t: standard input is not a terminal");
     }
     if (signals_start(r->opts.process.tty ? size_fd : -1, e) < 0) { return -e->code; }
     if (!r->opts.process.tty) { return 0; }
     (void)terminal_size(size_fd, &c->rows, &c->cols);
-    return r->opts.interactive ? terminal_raw(STDIN_FILENO, e) : 0;
+    return r->opts.process.interactive ? terminal_raw(STDIN_FILENO, e) : 0;
 }
 
 static void print_log(void *arg, const char *line)

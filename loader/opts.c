@@ -258,7 +258,7 @@ static int process_option(struct opts *o, int c, const char *arg, struct err *e)
     case 'w': o->process.workdir = arg; return 0;
     case 'u': o->process.user = arg; return 0;
     case OPT_HOSTNAME: o->process.hostname = arg; return 0;
-    case 'i': o->interactive = true; return 0;
+    case 'i': o->process.interactive = true; return 0;
     case 't': o->process.tty = true; return 0;
     case OPT_READ_ONLY: o->process.readonly = true; return 0;
     case OPT_TMPFS: return add_tmpfs(o, arg, e);

@@ -14,7 +14,6 @@ struct opts {
 
     const char *image;
     struct resolve_opts process; /* lists end with NULL */
-    bool interactive;
 
     enum opts_tee tee;
     const char *kbs_url, *kbs_cert; /* URL; file with the broker's certificate */

@@ -43,6 +43,11 @@ static void put_member(FILE *f, const char *name, const char *text, bool pattern
     (void)fputc('\n', f);
 }
 
+static void put_flag(FILE *f, const char *name, bool v)
+{
+    (void)fprintf(f, "%s = %s\n", name, v ? "true" : "false");
+}
+
 static void put_policy(FILE *f, const struct launch_spec *s)
 {
     char manifest[DIGEST_TEXT_SIZE];
@@ -53,13 +58,14 @@ static void put_policy(FILE *f, const struct launch_spec *s)
     put_member(f, "cwd", s->cwd, true);
     put_member(f, "user", s->user, true);
     put_member(f, "hostname", s->hostname, true);
-    (void)fprintf(f, "tty = %s\nreadonly = %s\n", s->tty ? "true" : "false",
-                  s->readonly ? "true" : "false");
+    put_flag(f, "stdin", s->interactive);
+    put_flag(f, "tty", s->tty);
+    put_flag(f, "readonly", s->readonly);
     for (size_t i = 0; i < s->mount_count; i++) {
         (void)fputs("\n[[process.mount]]\n", f);
         put_member(f, "target", s->mounts[i].target, false);
         put_member(f, "kind", s->mounts[i].kind, false);
-        (void)fprintf(f, "readonly = %s\n", s->mounts[i].readonly ? "true" : "false");
+        put_flag(f, "readonly", s->mounts[i].readonly);
     }
 }
 

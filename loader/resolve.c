@@ -149,6 +149,7 @@ static int make_spec(const struct image *img, const struct resolve_opts *o, stru
         .mount_count = mount_count,
         .readonly = o->readonly,
         .tty = o->tty,
+        .interactive = o->interactive,
     };
     return spec_write(&s, &r->spec, &r->spec_len, e);
 }

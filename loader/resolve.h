@@ -19,6 +19,7 @@ struct resolve_opts {
         *mounts; /* the image's Volumes become tmpfs where none of these covers them */
     size_t mount_count;
     bool readonly, tty;
+    bool interactive; /* the host may write to standard input */
 };
 
 struct resolved_blob {

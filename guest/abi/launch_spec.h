@@ -12,7 +12,8 @@
  *               absolute path without ".", ".." or doubled slashes, not "/"; no target equals or
  *               lies below another
  *   "readonly"  the root is read-only for the application
- *   "tty"       stdio is a terminal
+ *   "stdin"     the application may read what the host writes; otherwise it reads /dev/null
+ *   "tty"       stdio is a terminal: what the host types reaches the application, whatever "stdin"
  *   "user"      "", or NAME|UID[:GROUP|GID], resolved by the image's /etc/passwd and /etc/group in
  *               the guest
  *   "version"   1

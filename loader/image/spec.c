@@ -161,8 +161,9 @@ static int parse_mounts(const json_t *list, struct launch_spec *s, struct err *e
 
 static int from_json(json_t *j, struct launch_spec *s, struct err *e)
 {
-    static const char *const names[] = {"args",     "cwd", "env",  "hostname", "manifest", "mounts",
-                                        "readonly", "tty", "user", "version",  NULL};
+    static const char *const names[] = {"args",     "cwd",    "env",      "hostname",
+                                        "manifest", "mounts", "readonly", "stdin",
+                                        "tty",      "user",   "version",  NULL};
     const char **args, **env, *manifest;
     uint64_t version;
     json_t *list;
@@ -177,7 +178,8 @@ static int from_json(json_t *j, struct launch_spec *s, struct err *e)
         member_text(j, "hostname", &s->hostname, e) < 0 ||
         member_text(j, "user", &s->user, e) < 0 || member_text(j, "manifest", &manifest, e) < 0 ||
         digest_parse(manifest, &s->manifest, e) < 0 ||
-        member_bool(j, "readonly", &s->readonly, e) < 0 || member_bool(j, "tty", &s->tty, e) < 0) {
+        member_bool(j, "readonly", &s->readonly, e) < 0 ||
+        member_bool(j, "stdin", &s->interactive, e) < 0 || member_bool(j, "tty", &s->tty, e) < 0) {
         return -e->code;
     }
     if (member_texts_opt(j, "args", LAUNCH_SPEC_STRINGS_MAX, &args, e) < 0) { return -e->code; }
@@ -274,10 +276,10 @@ int spec_write(const struct launch_spec *s, char **out, size_t *out_len, struct 
 
     digest_text(&s->manifest, manifest);
     auto_json j =
-        json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:s, s:i}", "args", texts(s->args),
+        json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:b, s:s, s:i}", "args", texts(s->args),
                   "cwd", s->cwd, "env", texts(s->env), "hostname", s->hostname, "manifest",
-                  manifest, "mounts", mounts_json(s), "readonly", s->readonly, "tty", s->tty,
-                  "user", s->user, "version", LAUNCH_SPEC_VERSION);
+                  manifest, "mounts", mounts_json(s), "readonly", s->readonly, "stdin",
+                  s->interactive, "tty", s->tty, "user", s->user, "version", LAUNCH_SPEC_VERSION);
     if (!j) { return err_set(e, EINVAL, "launch spec: a text is not valid UTF-8"); }
     if (canonical_text(j, &text, &len, e) < 0) { return err_wrap(e, "launch spec"); }
     if (spec_parse(text, len, &again, e) < 0) { return -e->code; }

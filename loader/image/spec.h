@@ -22,6 +22,7 @@ struct launch_spec {
     const struct spec_mount *mounts;
     size_t mount_count;
     bool readonly, tty;
+    bool interactive;    /* "stdin" */
     struct json_t *json; /* keeps parsed views alive; NULL in a spec that is only written */
 };
 

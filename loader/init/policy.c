@@ -181,15 +181,16 @@ static int judge_mount(const json_t *list, const struct spec_mount *m, struct er
 
 static int judge_process(const json_t *p, const struct launch_spec *s, struct err *e)
 {
-    static const char *const known[] = {"args", "env",      "cwd",   "user", "hostname",
-                                        "tty",  "readonly", "mount", NULL};
+    static const char *const known[] = {"args",  "env", "cwd",      "user",  "hostname",
+                                        "stdin", "tty", "readonly", "mount", NULL};
     json_t *mounts;
 
     if (!json_is_object(p)) { return err_set(e, EACCES, "process is not a table"); }
     if (members_only(p, known, e) < 0 || judge_args(p, s, e) < 0 || judge_env(p, s, e) < 0 ||
         judge_text(p, "cwd", s->cwd, true, e) < 0 || judge_text(p, "user", s->user, true, e) < 0 ||
         judge_text(p, "hostname", s->hostname, false, e) < 0 ||
-        judge_flag(p, "tty", s->tty, e) < 0 || judge_flag(p, "readonly", s->readonly, e) < 0 ||
+        judge_flag(p, "stdin", s->interactive, e) < 0 || judge_flag(p, "tty", s->tty, e) < 0 ||
+        judge_flag(p, "readonly", s->readonly, e) < 0 ||
         member_array_opt(p, "mount", &mounts, e) < 0) {
         return -e->code;
     }

@@ -12,7 +12,8 @@
  *   cwd = "/"
  *   user = ""
  *   hostname = ""                    # the rest may be left out, which means "" and false
- *   tty = false
+ *   stdin = false                    # may the host write to standard input?
+ *   tty = false                      # a terminal; what the host types then arrives
  *   readonly = false
  *
  *   [[process.mount]]                # each mount of the spec is one of these, literally

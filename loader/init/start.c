@@ -11,6 +11,7 @@
 #include "loader/init/env.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #define DEFAULT_UMASK 022
@@ -95,6 +96,17 @@ static int make_place(struct tree *t, const struct launch_spec *spec, struct err
     return 0;
 }
 
+/* Without leave the host's bytes do not reach the application: it reads an end at once. */
+static int close_stdin(const struct launch_spec *spec, struct err *e)
+{
+    if (spec->interactive || spec->tty) { return 0; }
+    auto_fd fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || dup2(fd, STDIN_FILENO) < 0) {
+        return err_set(e, errno, "/dev/null: %s", strerror(errno));
+    }
+    return 0;
+}
+
 /* env as it is, and HOME where it has none. The list is the caller's, what is in it borrowed. */
 static int make_env(const struct launch_spec *spec, const char *home, const char ***out,
                     struct err *e)
@@ -143,7 +155,7 @@ int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct er
         return START_FAILED;
     }
     (void)snprintf(home, sizeof home, "HOME=%s", u->home);
-    if (make_env(spec, home, &env, e) < 0) { return START_FAILED; }
+    if (make_env(spec, home, &env, e) < 0 || close_stdin(spec, e) < 0) { return START_FAILED; }
     if (start_find_program(t, spec->args[0], spec->env, spec->cwd, path, e) < 0) {
         return e->code == ENOENT || e->code == ENOTDIR ? START_NOT_FOUND : START_CANNOT_RUN;
     }

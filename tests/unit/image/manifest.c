@@ -116,7 +116,7 @@ Test(manifest, has_ceilings_on_depth_and_count)
 #define SPEC(args, env, more)                                                                      \
     "{\"args\":" args ",\"cwd\":\"/\",\"env\":" env                                                \
     ",\"hostname\":\"\",\"manifest\":\"sha256:" HEX "\",\"mounts\":" more                          \
-    ",\"readonly\":false,\"tty\":false,\"user\":\"\",\"version\":1}"
+    ",\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"\",\"version\":1}"
 
 Test(spec, writes_what_it_parses)
 {
@@ -160,13 +160,13 @@ static const char *const bad_specs[] = {
         "[{\"kind\":\"tmpfs\",\"readonly\":false,\"target\":\"/a\"},{\"kind\":\"tmpfs\",\"readonly\":false,\"target\":"
         "\"/a/b\"}]"),
     "{\"args\":[\"a\"],\"cwd\":\"x\",\"env\":[],\"hostname\":\"\",\"manifest\":\"sha256:" HEX
-    "\",\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"\",\"version\":1}",
+    "\",\"mounts\":[],\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"\",\"version\":1}",
     "{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[],\"hostname\":\"a.b\",\"manifest\":\"sha256:" HEX
-    "\",\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"\",\"version\":1}",
+    "\",\"mounts\":[],\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"\",\"version\":1}",
     "{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[],\"extra\":1,\"hostname\":\"\",\"manifest\":\"sha256:" HEX
-    "\",\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"\",\"version\":1}",
+    "\",\"mounts\":[],\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"\",\"version\":1}",
     "{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[],\"hostname\":\"\",\"manifest\":\"sha256:" HEX
-    "\",\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"\",\"version\":2}",
+    "\",\"mounts\":[],\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"\",\"version\":2}",
 };
 
 Test(spec, refuses_what_is_not_one_canonical_text)
@@ -250,7 +250,7 @@ Test(resolve, merges_the_image_with_the_users_wishes)
         r.spec,
         "{\"args\":[\"/bin/app\"],\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"hostname\":\"\",\"manifest\":"
         "\"sha256:f8ed1ce5a48827b6f62b06c792518b3f0dbac7975997bdb1089f32b3f9937c60\",\"mounts\":[],"
-        "\"readonly\":false,\"tty\":false,\"user\":\"\",\"version\":1}");
+        "\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"\",\"version\":1}");
     resolved_fini(&r);
     cr_assert_eq(resolve(ref, &opts, &r, &e), 0, "%s", e.text);
     cr_assert_str_eq(
@@ -258,7 +258,7 @@ Test(resolve, merges_the_image_with_the_users_wishes)
         "{\"args\":[\"/bin/app\",\"one\",\"two\"],\"cwd\":\"/w\",\"env\":[\"PATH=/x\",\"TERM=xterm\","
         "\"NEW=1\"],\"hostname\":\"\",\"manifest\":"
         "\"sha256:f8ed1ce5a48827b6f62b06c792518b3f0dbac7975997bdb1089f32b3f9937c60\",\"mounts\":[],"
-        "\"readonly\":false,\"tty\":true,\"user\":\"0\",\"version\":1}");
+        "\"readonly\":false,\"stdin\":false,\"tty\":true,\"user\":\"0\",\"version\":1}");
     resolved_fini(&r);
 }
 

@@ -20,13 +20,15 @@
 /* ---- the library OS as init sees it */
 
 static struct {
-    const char *spec, *initdata;
+    char *spec;
+    const char *initdata;
     struct layout *layout;
     int tee;
     char trace[256]; /* one letter per call: 0 1 2 registers, b blob, s seal, A agent, g go */
     uint8_t registers[3][48];
     char path[256], cwd[256], env[256];
     uint32_t uid, gid, groups_count;
+    bool stdin_ends;
 } los;
 
 static void trace(char c)
@@ -86,6 +88,7 @@ int env_start(const struct cc_container *c)
         (void)snprintf(los.env + n, sizeof los.env - n, "%s;", *p);
     }
     los.uid = c->uid;
+    los.stdin_ends = read(STDIN_FILENO, &(char){0}, 1) == 0;
     los.gid = c->gid;
     los.groups_count = c->groups_count;
     return -ECANCELED; /* a real one does not return */
@@ -96,7 +99,7 @@ void env_fail(int status) { (void)status; }
 /* ---- */
 
 /* The vectors' image: User app (1000:1000), Entrypoint /bin/app, cwd /keep. */
-static const char *spec_for(const char *image, const char *args, const char *user)
+static char *spec_for(const char *image, const char *args, const char *user)
 {
     static char text[1024];
     char digest[DIGEST_TEXT_SIZE];
@@ -110,7 +113,7 @@ static const char *spec_for(const char *image, const char *args, const char *use
     (void)snprintf(
         text, sizeof text,
         "{\"args\":[%s],\"cwd\":\"/keep\",\"env\":[\"PATH=/none:/bin\"],\"hostname\":\"\",\"manifest\":\"%s\","
-        "\"mounts\":[],\"readonly\":false,\"tty\":false,\"user\":\"%s\",\"version\":1}",
+        "\"mounts\":[],\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"%s\",\"version\":1}",
         args, digest, user);
     return text;
 }
@@ -140,6 +143,28 @@ Test(init, starts_a_plain_image_with_its_user_and_program)
     cr_assert_eq(los.gid, 1000);
     cr_assert_eq(los.groups_count, 1);
     cr_assert_null(strchr(los.trace, 's'), "a guest without TEE has nothing to seal");
+}
+
+Test(init, what_the_host_writes_to_stdin_arrives_only_where_the_spec_says_so)
+{
+    for (int interactive = 0; interactive < 2; interactive++) {
+        int in[2];
+        struct err e = {0};
+        char *flag;
+        cr_assert_eq(pipe(in), 0);
+        cr_assert_eq(write(in[1], "x", 1), 1);
+        cr_assert_geq(dup2(in[0], STDIN_FILENO), 0);
+        los.spec = spec_for("oci/image-whiteout-gzip", "\"app\"", "");
+        flag = strstr(los.spec, "\"stdin\":false");
+        if (interactive) {
+            memcpy(flag, "\"stdin\":true,", 13);
+            memmove(flag + 13, flag + 14, strlen(flag + 13));
+        }
+        cr_assert_eq(run(&e), START_CANNOT_RUN);
+        cr_assert_eq(los.stdin_ends, interactive == 0);
+        (void)close(in[0]);
+        (void)close(in[1]);
+    }
 }
 
 Test(init, seals_before_it_touches_a_layer)

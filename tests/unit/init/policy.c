@@ -17,7 +17,7 @@ static const char spec_text[] =
     "{\"args\":[\"sh\",\"-c\",\"echo hi\"],\"cwd\":\"/w\",\"env\":[\"PATH=/bin\",\"LANG=C\"],\"hostname\":\"\","
     "\"manifest\":\"" DIGEST
     "\",\"mounts\":[{\"kind\":\"tmpfs\",\"readonly\":false,\"target\":\"/scratch\"}],"
-    "\"readonly\":false,\"tty\":false,\"user\":\"1000:1000\",\"version\":1}";
+    "\"readonly\":false,\"stdin\":false,\"tty\":false,\"user\":\"1000:1000\",\"version\":1}";
 
 #define HEAD  "version = 1\nmanifests = [\"" OTHER "\", \"" DIGEST "\"]\n"
 #define ARGS  "args = [\"sh\", \"-c\", \"echo *\"]\n"
@@ -71,6 +71,7 @@ static const struct {
     {HEAD "[[process]]\n" ARGS ENV "cwd = \"/\"\nuser = \"*\"\n" MOUNT, "cwd '/w'"},
     {HEAD "[[process]]\n" ARGS ENV "cwd = \"/w\"\nuser = \"\"\n" MOUNT, "user '1000:1000'"},
     {HEAD "[[process]]\n" ARGS ENV REST "tty = true\n" MOUNT, "tty = true"},
+    {HEAD "[[process]]\n" ARGS ENV REST "stdin = true\n" MOUNT, "stdin = true"},
     {HEAD "[[process]]\n" ARGS ENV REST "readonly = true\n" MOUNT, "readonly = true"},
     {HEAD "[[process]]\n" ARGS ENV REST "hostname = \"db*\"\n" MOUNT, "hostname"},
     {HEAD "[[process]]\n" ARGS ENV REST, "a mount at '/scratch'"},

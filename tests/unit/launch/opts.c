@@ -28,7 +28,7 @@ Test(opts, end_at_the_image)
 {
     cr_assert_eq(parse("cc-run -i oci:d:t sh -i --tee none"), 0, "%s", e.text);
     cr_assert_str_eq(o.image, "oci:d:t");
-    cr_assert(o.interactive);
+    cr_assert(o.process.interactive);
     cr_assert_eq(o.tee, OPTS_TEE_AUTO, "what follows the image is the program's");
     cr_assert_str_eq(o.process.args[0], "sh");
     cr_assert_str_eq(o.process.args[3], "none");
@@ -45,7 +45,7 @@ Test(opts, have_defaults)
     cr_assert_eq(o.memory, 536870912);
     cr_assert(o.network);
     cr_assert_not(o.guarded);
-    cr_assert_not(o.interactive);
+    cr_assert_not(o.process.interactive);
     opts_fini(&o);
 }
 
@@ -54,7 +54,7 @@ Test(opts, say_everything_about_the_process)
     cr_assert_eq(parse("cc-run -it -e A=1 --env B=2 -w /w -u 1:2 --hostname h --entrypoint /e --read-only --tmpfs /a --tmpfs /b "
                        "--tee sim --cpus 4 --memory 1g --ward guarded --network none dir:r x"),
                  0, "%s", e.text);
-    cr_assert(o.interactive && o.process.tty && o.process.readonly && o.guarded && !o.network);
+    cr_assert(o.process.interactive && o.process.tty && o.process.readonly && o.guarded && !o.network);
     cr_assert_str_eq(o.process.env[0], "A=1");
     cr_assert_str_eq(o.process.env[1], "B=2");
     cr_assert_null(o.process.env[2]);
