@@ -32,6 +32,8 @@ $(B)/image/core.img: $(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $$(IN
 	$(if $(Q),@echo "  IMAGE   $@")
 	$(Q)$(B)/tool/mkimage $(B)/fw/ward.elf $(B)/guest/los.elf $(INIT_ELF) $@
 
+IMAGES += $(B)/image/core.img $(B)/image/stub.bin $(B)/image/launch.page
+
 # The launch plan, for the monitor and for attest/.
 plan_SRCS := firmware/plan.c
 HOST_ARCHIVES += plan

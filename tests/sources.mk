@@ -34,3 +34,9 @@ UNIT_LIBS_ward := wardtables
 UNIT_LIBS_los_fs := los
 
 UNIT_LIBS_launch := launch streams base
+
+# cc-bench: two commands side by side.
+PROGRAMS += cc-bench
+cc-bench_MAIN   := tests/bench/cc_bench.c
+cc-bench_LIBS   := base
+cc-bench_LDLIBS := -ljansson
