@@ -39,6 +39,7 @@ static struct {
     uint64_t *bits;                   /* [total / 64], set = free                         */
     struct chunk *chunk;              /* [chunks]                                         */
     struct list partial, whole;
+    struct list reserve;              /* boot region: small host pages, dear to touch; used when nothing else is left */
 } m;
 
 static uint64_t index_of(gpa_t g)
@@ -65,7 +66,9 @@ static void chunk_relist(uint64_t c)
 {
     struct chunk *k = &m.chunk[c];
     list_del(&k->link);
-    if (k->free == CHUNK_FRAMES) {
+    if (c < BOOT_SIZE / CHUNK_SIZE) {
+        if (k->free > 0) { list_add_head(&m.reserve, &k->link); }
+    } else if (k->free == CHUNK_FRAMES) {
         list_add_head(&m.whole, &k->link);
     } else if (k->free > 0) {
         list_add_head(&m.partial, &k->link);
@@ -138,14 +141,21 @@ static uint64_t chunk_find(uint64_t c, unsigned order)
     return UINT64_MAX;
 }
 
-static uint64_t run_find(unsigned order)
+static uint64_t run_find_in(struct list *chunks, unsigned order)
 {
-    LIST_EACH(it, &m.partial)
+    LIST_EACH(it, chunks)
     {
         uint64_t i = chunk_find((uint64_t)(LIST_ENTRY(it, struct chunk, link) - m.chunk), order);
         if (i != UINT64_MAX) { return i; }
     }
-    if (list_empty(&m.whole) && !chunks_grow()) { return UINT64_MAX; }
+    return UINT64_MAX;
+}
+
+static uint64_t run_find(unsigned order)
+{
+    uint64_t i = run_find_in(&m.partial, order);
+    if (i != UINT64_MAX) { return i; }
+    if (list_empty(&m.whole) && !chunks_grow()) { return run_find_in(&m.reserve, order); }
     return (uint64_t)(LIST_ENTRY(m.whole.next, struct chunk, link) - m.chunk) * CHUNK_FRAMES;
 }
 
@@ -264,6 +274,7 @@ void frames_init(void)
     m.free_frames = 0;
     list_init(&m.partial);
     list_init(&m.whole);
+    list_init(&m.reserve);
 
     uint64_t heap_gpa = h->heap_gpa, heap_size = h->heap_size, reserved;
     uint64_t refs_size = m.total * sizeof *m.refs, bits_size = m.total / 8;
