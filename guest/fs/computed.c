@@ -107,7 +107,7 @@ static int64_t computed_write(struct file *f, struct uio *u, uint64_t *pos)
     size_t len = (size_t)min_u64(u->left, LPATH_MAX - 1);
     struct proc *p;
 
-    if (!n->e->write) { return -EACCES; }
+    if (!n->e->write) { return -EIO; } /* root may open it, as in Linux, and no more */
     if (!process_of(n, &p)) { return -ESRCH; }
     char *buf = name_get();
     if (!buf) { return -ENOMEM; }

@@ -115,7 +115,7 @@ void notify_name(struct inode *dir, const char *name, size_t len, uint32_t mask,
 void notify_inode(struct inode *i, struct dentry *d, uint32_t mask)
 {
     if (likely(watches_total == 0)) { return; }
-    if (s_isdir(i)) { mask |= IN_ISDIR; }
+    if (s_isdir(i) && !(mask & IN_MOVE_SELF)) { mask |= IN_ISDIR; } /* events about itself come without, as in Linux */
     tell(i, mask, 0, NULL, 0);
     if (d && d->parent != d && d->linked) { tell(d->parent->inode, mask, 0, d->name, d->len); }
 }

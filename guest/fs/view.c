@@ -7,42 +7,53 @@
 
 static struct view *init_view;
 
-/* The directory `name` in dir, made if it is not there; borrowed. What stands there and is no directory: NULL. */
-static struct dentry *directory(struct dentry *dir, const char *name, uint32_t mode)
+/* The directory `name` in dir, made if it is not there; borrowed. -ENOTDIR: a file or link of the image is in the way. */
+static int directory(struct dentry *dir, const char *name, struct dentry **out)
 {
     struct dentry *d = dentry_find(dir, name, strlen(name), name_hash(name, strlen(name)));
 
-    if (d) { return s_isdir(d->inode) ? d : NULL; }
-    return tmpfs_add(dir, name, LS_IFDIR | mode, 0, NULL);
+    if (!d) { d = tmpfs_add(dir, name, LS_IFDIR | 0755, 0, NULL); }
+    if (!d) { return -ENOMEM; }
+    *out = d;
+    return s_isdir(d->inode) ? 0 : -ENOTDIR;
 }
 
-/* A mount on the directory `name` of dir. NULL: no memory, or a file or link of the image is in the way. */
-static struct mount *mount_on(struct view *v, struct mount *on, struct dentry *dir, const char *name, struct super *s,
-                              uint32_t flags)
+/* A mount on the directory `name` at the root of `on`. The super may be NULL: no memory. */
+static int mount_on(struct mount *on, const char *name, struct super *s, uint32_t flags, struct mount **out)
 {
-    struct dentry *d = s ? directory(dir, name, 0755) : NULL;
-    return d ? mount_add(v, (struct path){on, d}, s, s->root, flags) : NULL;
+    struct dentry *d;
+    int err = s ? directory(on->root, name, &d) : -ENOMEM;
+
+    if (err) { return err; }
+    *out = mount_add(on->view, (struct path){on, d}, s, s->root, flags);
+    return *out ? 0 : -ENOMEM;
+}
+
+/* A fresh tmpfs there, its root with this mode. */
+static int mount_fresh(struct mount *on, const char *name, const char *source, uint32_t mode, uint32_t flags)
+{
+    struct super *s = tmpfs_new(source);
+    struct mount *m;
+
+    if (s) { s->root->inode->mode = LS_IFDIR | mode; }
+    return mount_on(on, name, s, flags, &m);
 }
 
 /* /dev and below it, /proc, /sys. */
 static int mount_usual(struct view *v)
 {
-    struct mount *root = view_root(v), *dev;
-    struct super *shm = tmpfs_new("shm"), *tree = dev_new();
+    struct mount *root = view_root(v), *dev, *sys, *m;
     uint32_t nosuid = MOUNT_NOSUID | MOUNT_NOEXEC;
+    int err = mount_on(root, "dev", dev_new(), MOUNT_NOSUID, &dev);
 
-    if (!shm || !tree) { return -ENOMEM; }
-    shm->root->inode->mode = LS_IFDIR | 01777;
-    dev = mount_on(v, root, root->root, "dev", tree, MOUNT_NOSUID);
-    if (!dev || !mount_on(v, dev, dev->root, "pts", devpts_super(), nosuid) ||
-        !mount_on(v, dev, dev->root, "shm", shm, nosuid | MOUNT_NODEV)) {
-        return -ENOMEM;
-    }
-    if (!mount_on(v, root, root->root, "proc", proc_super(), nosuid | MOUNT_NODEV)) { return -ENOMEM; }
-    struct mount *sys = mount_on(v, root, root->root, "sys", sysfs_super(), nosuid | MOUNT_NODEV | MOUNT_RDONLY);
-    if (!sys) { return -ENOMEM; }
-    struct path cgroup = sysfs_cgroup_place(sys);
-    return mount_add(v, cgroup, cgroup_super(), cgroup_super()->root, nosuid | MOUNT_NODEV | MOUNT_RDONLY) ? 0 : -ENOMEM;
+    if (!err) { err = mount_on(dev, "pts", devpts_super(), nosuid, &m); }
+    if (!err) { err = mount_fresh(dev, "shm", "shm", 01777, nosuid | MOUNT_NODEV); }
+    if (!err) { err = mount_on(root, "proc", proc_super(), nosuid | MOUNT_NODEV, &m); }
+    if (!err) { err = mount_on(root, "sys", sysfs_super(), nosuid | MOUNT_NODEV | MOUNT_RDONLY, &sys); }
+    if (err) { return err; }
+    struct super *cgroup = cgroup_super();
+    m = mount_add(v, sysfs_cgroup_place(sys), cgroup, cgroup->root, nosuid | MOUNT_NODEV | MOUNT_RDONLY);
+    return m ? 0 : -ENOMEM;
 }
 
 static struct fsctx *fsctx_new(struct view *v, uint32_t umask)
@@ -74,60 +85,54 @@ struct fsctx *fsctx_first(void) { return fsctx_new(init_view, 022); }
 /* With a read-only root, what programs must be able to write to stays writable in memory. */
 static int mount_writable(struct view *v)
 {
-    static const struct {
-        const char *name;
-        uint32_t mode;
-    } places[] = {{"tmp", 01777}, {"run", 0755}};
+    int err = mount_fresh(view_root(v), "tmp", "tmpfs", 01777, MOUNT_NOSUID | MOUNT_NODEV);
+    return err ? err : mount_fresh(view_root(v), "run", "tmpfs", 0755, MOUNT_NOSUID | MOUNT_NODEV);
+}
 
-    for (size_t k = 0; k < ARRAY_COUNT(places); k++) {
-        struct super *s = tmpfs_new("tmpfs");
-        if (!s) { return -ENOMEM; }
-        s->root->inode->mode = LS_IFDIR | places[k].mode;
-        struct mount *root = view_root(v);
-        if (!mount_on(v, root, root->root, places[k].name, s, MOUNT_NOSUID | MOUNT_NODEV)) { return -ENOMEM; }
+/* cwd inside the new view. */
+static int set_cwd(struct fsctx *c, const char *cwd)
+{
+    struct fsctx *before = current_proc()->fs;
+    struct walk w;
+
+    current_proc()->fs = c; /* the walk starts at the new root */
+    int err = walk_path(&w, AT_FDCWD_, cwd, WALK_FOLLOW);
+    current_proc()->fs = before;
+    if (err) { return err; }
+    if (!w.at.dentry) {
+        err = -ENOENT;
+    } else if (!s_isdir(w.at.dentry->inode)) {
+        err = -ENOTDIR;
+    } else {
+        path_get(w.at);
+        path_put(c->cwd);
+        c->cwd = w.at;
     }
-    return 0;
+    walk_end(&w);
+    return err;
 }
 
 struct fsctx *fsctx_container(struct file *rootdir, const char *cwd, uint32_t umask, bool readonly, int *out_err)
 {
-    struct fsctx *c = NULL, *before = current_proc()->fs;
-    struct view *v = NULL;
-    struct walk w;
+    struct fsctx *c = NULL;
+    struct view *v;
 
     *out_err = -ENOTDIR;
     if (!s_isdir(rootdir->inode) || rootdir->inode->ops != &tmpfs_ops) { return NULL; }
     *out_err = -ENOMEM;
-    dentry_get(rootdir->dentry);
     v = view_new(rootdir->inode->super, rootdir->dentry, 0);
-    if (!v) {
-        dentry_put(rootdir->dentry);
-        return NULL;
-    }
-    if (mount_usual(v) != 0 || (readonly && mount_writable(v) != 0)) { goto out; }
-    if (readonly) { view_root(v)->flags |= MOUNT_RDONLY; }
-    c = fsctx_new(v, umask & 0777);
-    if (!c) { goto out; }
-    current_proc()->fs = c; /* the walk below starts at the new root */
-    *out_err = walk_path(&w, AT_FDCWD_, cwd, WALK_FOLLOW);
-    current_proc()->fs = before;
+    if (!v) { return NULL; }
+    *out_err = mount_usual(v);
+    if (!*out_err && readonly) { *out_err = mount_writable(v); }
     if (!*out_err) {
-        if (!w.at.dentry) {
-            *out_err = -ENOENT;
-        } else if (!s_isdir(w.at.dentry->inode)) {
-            *out_err = -ENOTDIR;
-        } else {
-            path_get(w.at);
-            path_put(c->cwd);
-            c->cwd = w.at;
-        }
-        walk_end(&w);
+        if (readonly) { view_root(v)->flags |= MOUNT_RDONLY; }
+        c = fsctx_new(v, umask & 0777);
+        *out_err = c ? set_cwd(c, cwd) : -ENOMEM;
     }
-    if (*out_err) {
+    if (*out_err && c) {
         fsctx_put(c);
         c = NULL;
     }
-out:
     view_put(v); /* c holds its own */
     return c;
 }

@@ -148,7 +148,7 @@ static int copy_entry(const char *from, const char *to)
     if (S_ISREG(st.st_mode)) {
         r = copy_file(from, to, st.st_mode & 07777);
     } else if (S_ISLNK(st.st_mode)) {
-        char target[4096];
+        static char target[4096]; /* as above: directories nest deeply */
         ssize_t n = readlink(from, target, sizeof target - 1);
         if (n < 0) { return -errno; }
         target[n] = 0;
