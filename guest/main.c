@@ -13,6 +13,7 @@
 #include "guest/task/sched.h"
 #include "guest/ward.h"
 #include "guest/x86/cpu.h"
+#include "guest/x86/patch.h"
 
 const struct handoff *handoff;
 
@@ -42,6 +43,7 @@ void los_main(const void *handoff_page)
     window_map();
     machine_setup();
     xstate_setup();
+    patch_setup(true);
     sched_cpu_init(0);
     big_lock();
     if (streams_init((void *)LOS_WINDOW, handoff->window_size) != 0) { panic("streams device"); }

@@ -78,3 +78,6 @@ void arch_start_secondaries(unsigned count) { (void)count; }
 /* Application memory is reached through the page tables only: nothing is cached. */
 void native_space_load(uint32_t root) { (void)root; }
 void native_flush(uint64_t va, uint64_t pages) { (void)va, (void)pages; }
+
+bool arch_was_trap(void) { return false; }
+void arch_trapped(struct regs *r) { (void)r; }

@@ -31,6 +31,10 @@ int arch_fp_code(uint64_t vector);            /* si_code of the floating-point e
 /* Is r about to enter the library OS (a call not yet begun)? */
 bool arch_entering(const struct regs *r);
 
+/* This call came by a trap; rip is behind it. Takes the chance to make the next one cheaper. */
+void arch_trapped(struct regs *r);
+bool arch_was_trap(void); /* the entry just made */
+
 /* ---- stacks ------------------------------------------------------------------------------------------------------------- */
 
 /* Saves callee-saved registers on this stack and its pointer in *save_sp, continues on the stack load_sp. switch.S */

@@ -81,6 +81,7 @@ static struct proc *copy_process(struct proc *parent, const struct clone *c, int
     if ((c->flags & CLONE_VM) != 0) {
         p->space = parent->space;
         space_get(p->space);
+        memset(p->stubs, 0, sizeof p->stubs); /* two owners of one page would not agree what is used */
     } else {
         p->space = space_fork(parent->space);
     }

@@ -67,6 +67,7 @@ static struct proc *new_process(const struct start *s, int *out_err)
     }
     if (p->fs == NULL) {
         proc_free(p);
+        pid_forget_container();
         return NULL;
     }
     if ((s->flags & CC_CONTAINER_TTY) != 0 && tty_console() != NULL) { tty_set_controlling(tty_console(), p); }
@@ -115,6 +116,7 @@ static int start(const struct start *s)
     if (e != 0) {
         move_thread(t, init, old_tid);
         proc_free(p);
+        pid_forget_container();
         return e;
     }
     started = true;

@@ -28,6 +28,7 @@ int syscall_from_app(struct regs *r)
     const uint64_t a[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
 
     t->full_exit = false;
+    if (arch_was_trap()) { arch_trapped(r); }
     r->rax = (uint64_t)sys_dispatch(r->orig_rax, a);
     leave(r);
     bool full = t->full_exit;

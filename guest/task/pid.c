@@ -80,6 +80,8 @@ int32_t pid_alloc(bool internal)
     return 0;
 }
 
+void pid_forget_container(void) { next_pid = 1; }
+
 int32_t pid_max_used(void) { return next_pid - 1; }
 
 void pid_add_proc(struct proc *p)

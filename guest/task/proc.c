@@ -63,6 +63,7 @@ static void proc_inherit(struct proc *p, const struct proc *from)
     p->timer_slack_ns = from->timer_slack_ns;
     p->no_new_privs = from->no_new_privs;
     p->dumpable = from->dumpable;
+    memcpy(p->stubs, from->stubs, sizeof p->stubs);
     p->exe = from->exe;
     if (p->exe != NULL) { file_get(p->exe); }
 }
@@ -375,6 +376,7 @@ void exec_reset(const char *comm)
     t->robust_list = 0;
     t->clear_child_tid = 0;
     t->restart_fn = NULL;
+    memset(p->stubs, 0, sizeof p->stubs);
     timers_exec(p);
     fdtable_exec(p->files);
     p->execed = true;

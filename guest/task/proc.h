@@ -9,6 +9,7 @@
 
 /* A free pid of the container, or of init's world; 0 when all are taken. Reserved by pid_add_*. */
 int32_t pid_alloc(bool internal);
+void pid_forget_container(void); /* nobody of the container lives: the next process is pid 1 again */
 void pid_add_proc(struct proc *p);
 void pid_add_thread(struct thread *t);
 void pid_del_proc(struct proc *p);

@@ -22,9 +22,6 @@ void (*device_poll)(void);
 static struct list run_queue = LIST_INIT(run_queue);
 static struct thread idle_threads[CPU_MAX];
 
-#define WORD_THREAD 0 /* vpage.los */
-#define WORD_CPU    1
-
 struct thread *current(void) { return (struct thread *)cpu_vpage()->los[WORD_THREAD]; }
 struct cpu *this_cpu(void) { return (struct cpu *)cpu_vpage()->los[WORD_CPU]; }
 

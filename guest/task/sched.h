@@ -22,6 +22,12 @@
 
 #define STACK_SIZE 32768u
 
+/* Words of vpage.los; the last two are read and written by assembly. */
+#define WORD_THREAD  0
+#define WORD_CPU     1
+#define WORD_PATCHED 2 /* where rewritten call sites enter */
+#define WORD_TRAPPED 3 /* the last entry came by `syscall` */
+
 struct cpu {
     unsigned id;
     struct thread *current;

@@ -160,6 +160,10 @@ struct proc {
     void *timers;                 /* task/timers.c: itimers and POSIX timers */
     uint64_t personality;
     int32_t pdeathsig;
+    struct stub_page {
+        uint64_t va;              /* 0: not made yet */
+        uint32_t used;
+    } stubs[4];                   /* x86/patch.c: where rewritten call sites lead */
     int32_t nice;
     uint32_t timer_slack_ns;
     bool subreaper, no_new_privs, dumpable;

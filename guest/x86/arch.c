@@ -2,10 +2,11 @@
 /* task/arch.h over the ward: thread pointer, extended state, clock, timer, parking. */
 #include "guest/task/arch.h"
 
-#include "guest/task/task.h"
+#include "guest/task/sched.h"
 #include "guest/ward.h"
 #include "guest/x86/asm.h"
 #include "guest/x86/cpu.h"
+#include "guest/x86/patch.h"
 
 #define REGS_AT(field, off) ABI_AT(struct regs, field, off)
 REGS_AT(r15, REGS_R15);
@@ -180,9 +181,17 @@ uint32_t arch_take_pending(void)
     return __atomic_exchange_n(&cpu_vpage()->pending, 0, __ATOMIC_SEQ_CST);
 }
 
-void arch_set_entry_stack(uint64_t top) { cpu_vpage()->kstack = top; }
+void arch_set_entry_stack(uint64_t top)
+{
+    struct vpage *v = cpu_vpage();
+    v->kstack = top;
+    v->los[WORD_PATCHED] = (uint64_t)patched_entry;
+}
 
 bool arch_entering(const struct regs *r)
 {
-    return r->rip == LOS_SYSCALL || r->rip == (uint64_t)patched_entry;
+    return r->rip == LOS_SYSCALL || r->rip == (uint64_t)patched_entry || patch_entering(r);
 }
+
+bool arch_was_trap(void) { return (uint32_t)cpu_vpage()->los[WORD_TRAPPED] != 0; }
+

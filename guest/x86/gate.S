@@ -81,6 +81,7 @@ syscall_entry:
     mov     %gs:VPAGE_KSTACK, %rsp
     movl    $1, %gs:VPAGE_DEFERRED
 syscall_entry_end:
+    movl    $1, %gs:VPAGE_LOS + 8 * 3  /* WORD_TRAPPED */
     push    $SEL_UDS
     push    %gs:VPAGE_URSP
     push    %r11
@@ -178,6 +179,7 @@ patched_entry:
     mov     %gs:VPAGE_KSTACK, %rsp
     movl    $1, %gs:VPAGE_DEFERRED
 patched_entry_end:
+    movl    $0, %gs:VPAGE_LOS + 8 * 3
     push    $SEL_UDS
     push    %gs:VPAGE_URSP
     pushfq
