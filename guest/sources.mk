@@ -27,7 +27,7 @@ LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LO
 
 # only in the guest
 LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c guest/x86/vdso.c \
-                 guest/x86/patch.c guest/x86/insn.c guest/mm/text.c \
+                 guest/x86/patch.c guest/x86/hole.c guest/x86/insn.c guest/mm/text.c \
                  guest/vdso/image.S \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
@@ -41,6 +41,9 @@ NATIVE_ARCHIVES += streams_guest
 elf_SRCS := guest/mm/elf.c
 NATIVE_ARCHIVES += elf
 NATIVE_ARCHIVES += los
+# Decoding for x86/patch.c: pure, tested as a host program.
+x86code_SRCS := guest/x86/insn.c guest/x86/hole.c
+NATIVE_ARCHIVES += x86code
 
 # The library OS as the guest runs it; firmware/ packs it into the core image.
 LOS_ENTRY_SRCS := guest/main.c guest/first.c

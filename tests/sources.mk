@@ -10,6 +10,7 @@ UNIT_LDLIBS_attest := -ljansson -lcrypto
 # addresses: application memory is only reached through the page tables.
 UNIT_LIBS_los_mm := los
 UNIT_LIBS_los_task := los
+UNIT_LIBS_x86code := x86code
 
 UNIT_LIBS_image := loader image jose crypto_full crypto_small base
 UNIT_LDLIBS_image := -ljansson -lz -lzstd -lcrypto

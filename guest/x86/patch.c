@@ -13,9 +13,7 @@
  * frames, restarts and children of clone see the addresses they would have seen; a thread interrupted between S and the
  * entry counts as about to enter (arch_entering). The bytes go into private copies of text pages (mm/text.c): the file
  * and other processes keep theirs, fork passes them on, exec starts afresh.
- *
- * A hole is believed only if the instructions, decoded one by one from S+2 or up to S, lead to it: behind an instruction
- * that never goes on, made of canonical fillers only, up to a 16-byte border. What has no hole in reach keeps trapping.
+ * What has no hole in reach (hole.c) keeps trapping.
  */
 #include "guest/x86/patch.h"
 
@@ -24,12 +22,8 @@
 #include "guest/task/sched.h"
 #include "guest/ward.h"
 #include "guest/x86/cpu.h"
-#include "guest/x86/insn.h"
+#include "guest/x86/hole.h"
 
-#define REACH_LO     128u /* a short jump at S goes to S+2-128 .. S+2+127 */
-#define REACH_HI     127u
-#define HOLE_SIZE    5u   /* e9 rel32 */
-#define HOLE_ALIGN   16u
 #define STUB_SIZE    16u
 #define STUBS        (PAGE_SIZE / STUB_SIZE)
 #define STUB_DISTANCE (1ull << 30)
@@ -60,77 +54,6 @@ static struct site *site_of(uint64_t space, uint64_t va)
     struct site *s = &sites[key * 0x9e3779b97f4a7c15ull >> 55];
     if (s->key != key) { *s = (struct site){.key = key}; }
     return s;
-}
-
-/* ---- holes -------------------------------------------------------------------------------------------------------------- */
-
-/* Bytes of fillers from `at` to the next 16-byte border of va + at, 0 when something else stands there. */
-static size_t fillers(const uint8_t *code, size_t size, size_t at, uint64_t va)
-{
-    size_t end = at + (HOLE_ALIGN - (va + at) % HOLE_ALIGN) % HOLE_ALIGN, p = at;
-    while (p < end) {
-        size_t len = p < size ? insn_length(code + p, size - p) : 0;
-        if (len == 0 || !insn_is_filler(code + p, len)) { return 0; }
-        p += len;
-    }
-    return p == end ? end - at : 0;
-}
-
-/* Behind the call: every instruction from S+2 on is known. */
-static size_t hole_after(const uint8_t *code, size_t size, size_t s, uint64_t va)
-{
-    bool dead = false;
-    for (size_t at = s + 2; at < size && at <= s + 2 + REACH_HI;) {
-        if (dead && fillers(code, size, at, va) >= HOLE_SIZE) { return at; }
-        size_t len = insn_length(code + at, size - at);
-        if (len == 0 || len > size - at) { return 0; }
-        dead = insn_ends_flow(code + at, len);
-        at += len;
-    }
-    return 0;
-}
-
-static bool leads_to(const uint8_t *code, size_t from, size_t to)
-{
-    while (from < to) {
-        size_t len = insn_length(code + from, to - from);
-        if (len == 0) { return false; }
-        from += len;
-    }
-    return from == to;
-}
-
-/* A flow-ending instruction that ends at `at`: ret, jmp rel32, jmp reg, ud2, hlt, reached from some start before it. */
-static bool dead_before(const uint8_t *code, size_t at)
-{
-    for (size_t len = 1; len <= 6 && len <= at; len++) {
-        if (insn_length(code + at - len, len) != len || !insn_ends_flow(code + at - len, len)) { continue; }
-        /* ... and code from somewhat earlier meets its border */
-        for (size_t back = 24; back >= 16 && back > len; back--) {
-            if (at >= back && leads_to(code, at - back, at - len)) { return true; }
-        }
-    }
-    return false;
-}
-
-/* Before the call: from the border behind the hole, instructions lead to S exactly. */
-static size_t hole_before(const uint8_t *code, size_t s, uint64_t va)
-{
-    for (size_t end = s - (va + s) % HOLE_ALIGN; end >= HOLE_SIZE && end <= s; end -= HOLE_ALIGN) {
-        if (!leads_to(code, end, s)) { continue; }
-        for (size_t at = end - HOLE_ALIGN < end ? end - HOLE_ALIGN + 1 : 1; at + HOLE_SIZE <= end; at++) {
-            if (at + REACH_LO < s + 2) { continue; }
-            if (fillers(code, s, at, va) >= HOLE_SIZE && dead_before(code, at)) { return at; }
-        }
-        if (end + REACH_LO < s + 2 || end < HOLE_ALIGN) { break; }
-    }
-    return 0;
-}
-
-size_t patch_find_hole(const uint8_t *code, size_t size, size_t s, uint64_t va)
-{
-    size_t hole = hole_after(code, size, s, va);
-    return hole != 0 ? hole : hole_before(code, s, va);
 }
 
 /* ---- stubs -------------------------------------------------------------------------------------------------------------- */

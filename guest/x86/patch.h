@@ -10,10 +10,5 @@ struct regs;
 void patch_setup(bool on);
 /* Is an interrupted application between a rewritten site and its entry? */
 bool patch_entering(const struct regs *r);
-/*
- * Pure: the offset of dead bytes that a short jump at `s` reaches, 0: none. code is readable for size bytes, its first
- * byte stands at va; code[s] begins a `syscall`.
- */
-size_t patch_find_hole(const uint8_t *code, size_t size, size_t s, uint64_t va);
 
 #endif
