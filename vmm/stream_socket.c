@@ -284,8 +284,9 @@ static int connect_open(struct stream *st, const struct stream_msg *open, const 
     if (host_len == 0 && (!addr_ok(&peer) || is_local(&peer))) { return -ENETUNREACH; }
     auto_free struct connect *c = calloc(1, sizeof *c);
     if (c == NULL) { return -ENOMEM; }
-    if (!streams_socket_get(st->device)) { return -ENFILE; }
-    int r = connect_start(st, c, &peer, host, timeout_ms);
+    int r = streams_socket_get(st->device);
+    if (r < 0) { return r; }
+    r = connect_start(st, c, &peer, host, timeout_ms);
     if (r < 0) {
         streams_socket_put(st->device);
         return r;

@@ -750,11 +750,12 @@ static void stop_thread(struct streams *s)
 
 /* ---- what the monitor calls ---------------------------------------------------------------------------------------------------- */
 
-bool streams_socket_get(struct streams *s)
+int streams_socket_get(struct streams *s)
 {
-    if (s->sockets >= s->config.sockets_max) { return false; }
+    if (s->config.sockets_max == 0) { return -ENETUNREACH; }
+    if (s->sockets >= s->config.sockets_max) { return -ENFILE; }
     s->sockets++;
-    return true;
+    return 0;
 }
 void streams_socket_put(struct streams *s) { s->sockets--; }
 

@@ -73,8 +73,8 @@ struct stream {
 
 struct streams;
 const struct streams_config *streams_config(const struct streams *s);
-/* Counts the sockets open; false when there are as many as allowed. */
-bool streams_socket_get(struct streams *s);
+/* Counts the sockets open: 0, -ENFILE when there are as many as allowed, -ENETUNREACH when none is. */
+int streams_socket_get(struct streams *s);
 void streams_socket_put(struct streams *s);
 /* A stdio number is open at most once. */
 bool streams_stdio_get(struct streams *s, uint32_t number);
