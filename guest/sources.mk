@@ -7,7 +7,7 @@ HOST_ARCHIVES += base
 # The library OS, by family. The same sources are built for the guest and, with standin/ instead of x86/, as a Linux
 # process.
 LOS_MM_SRCS   := guest/fmt.c guest/mm/frames.c guest/mm/pool.c guest/mm/mobj.c guest/mm/uio.c guest/mm/uaccess.c \
-    guest/mm/tables.c guest/mm/tree.c guest/mm/region.c guest/mm/fault.c guest/mm/space.c guest/mm/calls.c guest/mm/mremap.c \
+    guest/mm/tables.c guest/mm/tree.c guest/mm/region.c guest/mm/fault.c guest/mm/space.c guest/mm/fork.c guest/mm/calls.c guest/mm/mremap.c \
     guest/mm/elf.c guest/mm/image.c guest/mm/stack.c guest/mm/exec.c guest/random.c
 LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/task/lock.c guest/task/switch.S \
     guest/task/entry.c guest/task/pid.c guest/task/proc.c guest/task/reap.c guest/task/clone.c guest/task/cred.c \

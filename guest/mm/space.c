@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Address spaces: birth, fork, death; flushing; and the operations on ranges that system calls and exec are made of.
+ * Address spaces: birth and death (fork: fork.c); flushing; and the operations on ranges that system calls and exec are made of.
  * What a space is, and its invariants: space.h.
  */
 #include "guest/mm/space.h"
@@ -82,69 +82,6 @@ void space_load(struct space *s)
         old->cpus &= ~(1u << cpu);
         space_unref(old);
     }
-}
-
-/* The child's copy of a region. Its pages come with the tables, except where madvise() said otherwise. */
-static int fork_region(struct space *child, struct gather *g, const struct region *r)
-{
-    if ((r->flags & (REGION_DONTFORK | REGION_WIPEONFORK)) != 0) {
-        tree_clear(g, r->lo, r->hi);
-        if (child->stash != NULL) { mobj_remove(child->stash, r->lo / PAGE_SIZE, r->hi / PAGE_SIZE); }
-    }
-    return (r->flags & REGION_DONTFORK) != 0 ? 0 : region_add(child, r);
-}
-
-/* Both roots link to the same tables from now on, without W: ward.md §2. */
-static void share_tables(struct space *parent, struct space *child)
-{
-    const uint64_t *e = table_at(parent->root);
-    uint64_t slot[256];
-    for (unsigned i = 0; i < 256; i++) { slot[i] = i < PML4_LOS_LO || i >= PML4_LOS_HI ? e[i] : 0; }
-    for (unsigned i = 0; i < 256; i++) {
-        if ((slot[i] & PTE_P) == 0) { continue; }
-        table_get(table_child(slot[i]));
-        table_link(child->root, i, table_child(slot[i]), PTE_LINK);
-        table_clear_w(parent->root, i, 1);
-    }
-}
-
-struct space *space_fork(struct space *s)
-{
-    struct space *child = space_new();
-    if (child == NULL) { return NULL; }
-    if (s->stash != NULL) {
-        child->stash = mobj_clone(s->stash);
-        if (child->stash == NULL) { goto no_memory; }
-    }
-    child->mmap_top = s->mmap_top;
-    child->start_brk = s->start_brk;
-    child->brk = s->brk;
-    child->start_stack = s->start_stack;
-    child->arg_lo = s->arg_lo;
-    child->arg_hi = s->arg_hi;
-    child->env_lo = s->env_lo;
-    child->env_hi = s->env_hi;
-
-    share_tables(s, child);
-    struct gather g;
-    gather_start(&g, s);
-    g.all = true;
-    gather_finish(&g);
-
-    gather_start(&g, child);
-    LIST_EACH(it, &s->regions)
-    {
-        if (fork_region(child, &g, LIST_ENTRY(it, struct region, link)) < 0) {
-            gather_finish(&g);
-            goto no_memory;
-        }
-    }
-    gather_finish(&g);
-    return child;
-
-no_memory:
-    space_put(child);
-    return NULL;
 }
 
 /* ---- flushing ------------------------------------------------------------------------------------------------------------- */

@@ -132,12 +132,13 @@ void gather_page(struct gather *g, uint64_t va); /* its translation changed */
 void gather_frame(struct gather *g, gpa_t f);    /* drop a reference afterwards */
 void gather_finish(struct gather *g);
 
-/* The leaf entry for va; entry 0: none. writable: W on the whole path. */
+/* The leaf entry for va; entry 0: none. */
 struct leaf {
     uint64_t entry;
     uint32_t t;
     unsigned level, i;
-    bool writable;
+    bool path;     /* W on every link above it */
+    bool writable; /* and on the entry         */
 };
 struct leaf tree_find(const struct space *s, uint64_t va);
 gpa_t leaf_frame(const struct leaf *l, uint64_t va); /* the 4 KiB frame */
@@ -156,6 +157,10 @@ void tree_clear(struct gather *g, uint64_t lo, uint64_t hi);
 MUST_CHECK int tree_protect(struct gather *g, uint64_t lo, uint64_t hi, bool w, uint64_t nx);
 uint64_t tree_count(const struct space *s, uint64_t lo, uint64_t hi); /* pages present */
 void tree_drop(uint32_t t, unsigned level); /* one reference; releases what it held */
+/* Both ways to make the empty space `to` a copy-on-write copy; `from` loses W and needs a flush. */
+void tree_share(struct space *from, struct space *to);          /* links to the same tables */
+MUST_CHECK bool tree_copy(struct space *from, struct space *to); /* tables of its own; false: no table left */
+unsigned tree_leaf_tables(const struct space *s, unsigned most); /* counted up to `most` */
 
 /* ---- fault.c ------------------------------------------------------------------------------------------------------------- */
 

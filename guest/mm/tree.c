@@ -97,16 +97,17 @@ static void gather_table(struct gather *g, uint32_t t, unsigned level)
 
 struct leaf tree_find(const struct space *s, uint64_t va)
 {
-    struct leaf l = {.t = s->root, .level = 4, .writable = true};
+    struct leaf l = {.t = s->root, .level = 4, .path = true};
     for (;; l.level--) {
         l.i = tree_index(va, l.level);
         uint64_t e = table_at(l.t)[l.i];
         if ((e & PTE_P) == 0) { return l; }
-        l.writable = l.writable && (e & PTE_W) != 0;
         if (is_leaf(e, l.level)) {
             l.entry = e;
+            l.writable = l.path && (e & PTE_W) != 0;
             return l;
         }
+        l.path = l.path && (e & PTE_W) != 0;
         l.t = table_child(e);
     }
 }
@@ -184,6 +185,69 @@ uint32_t tree_own(struct gather *g, uint64_t va, unsigned level, bool reserve)
     for (unsigned l = 4; l > level && t != TABLE_NONE; l--) { t = own_child(g, t, l, va, reserve); }
     return t;
 }
+
+/* ---- copies ----------------------------------------------------------------------------------------------------------------- */
+
+static bool is_ours(unsigned level, unsigned i) { return level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI; }
+
+void tree_share(struct space *from, struct space *to)
+{
+    const uint64_t *e = table_at(from->root);
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        if ((e[i] & PTE_P) == 0 || is_ours(4, i)) { continue; }
+        table_get(table_child(e[i]));
+        table_link(to->root, i, table_child(e[i]), PTE_LINK);
+        table_clear_w(from->root, i, 1);
+    }
+}
+
+static void copy_leaf_table(uint32_t from, uint32_t to)
+{
+    table_clear_w(from, 0, TABLE_ENTRIES);
+    table_copy(to, from);
+    const uint64_t *e = table_at(to);
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        if ((e[i] & PTE_P) != 0) { frame_get(entry_frame(e[i])); }
+    }
+}
+
+static bool copy_below(uint32_t from, uint32_t to, unsigned level)
+{
+    if (level == 1) {
+        copy_leaf_table(from, to);
+        return true;
+    }
+    const uint64_t *e = table_at(from); /* only W changes below */
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        if ((e[i] & PTE_P) == 0 || is_ours(level, i)) { continue; }
+        if (is_leaf(e[i], level)) {
+            chunk_each(entry_frame(e[i]), frame_get);
+            table_set(to, 2, i, 1, e[i] & ~PTE_W);
+            table_clear_w(from, i, 1);
+            continue;
+        }
+        uint32_t child = table_new(level - 1, false);
+        if (child == TABLE_NONE) { return false; }
+        table_link(to, i, child, PTE_LINK | PTE_W);
+        if (!copy_below(table_child(e[i]), child, level - 1)) { return false; }
+    }
+    return true;
+}
+
+bool tree_copy(struct space *from, struct space *to) { return copy_below(from->root, to->root, 4); }
+
+static unsigned leaf_tables(uint32_t t, unsigned level, unsigned most)
+{
+    const uint64_t *e = table_at(t);
+    unsigned n = 0;
+    for (unsigned i = 0; i < TABLE_ENTRIES && n < most; i++) {
+        if ((e[i] & PTE_P) == 0 || is_ours(level, i)) { continue; }
+        n += level == 2 ? 1 : leaf_tables(table_child(e[i]), level - 1, most - n);
+    }
+    return n;
+}
+
+unsigned tree_leaf_tables(const struct space *s, unsigned most) { return leaf_tables(s->root, 4, most); }
 
 /* ---- removal --------------------------------------------------------------------------------------------------------------- */
 

@@ -73,6 +73,15 @@ static void boot(void) { standin_boot(); }
 #endif
 TestSuite(space, .init = boot);
 
+/* Pages in 20 tables: more than a small process has. */
+static void be_large(void)
+{
+    for (uint64_t i = 0; i < 20; i++) {
+        cr_assert_gt(map(0x200000000 + i * CHUNK_SIZE, P, RW, ANON | LMAP_FIXED), 0);
+        put8(0x200000000 + i * CHUNK_SIZE, (uint8_t)i);
+    }
+}
+
 /* ---- mmap ------------------------------------------------------------------------------------------------------------------ */
 
 Test(space, anonymous_memory_is_zero_and_keeps_what_is_written)
@@ -266,7 +275,7 @@ Test(space, protection_changes_split_and_merge_regions)
     check(own());
 }
 
-Test(space, bytes_survive_prot_none)
+static void survive_none(void)
 {
     int64_t va = map(0, 600 * P, RW, ANON);
     for (uint64_t i = 0; i < 600; i++) { put8(va + i * P, (uint8_t)(i + 1)); }
@@ -282,6 +291,12 @@ Test(space, bytes_survive_prot_none)
     cr_assert_eq(space_protect(child, va, va + 600 * P, LPROT_READ), 0);
     cr_assert_eq(get8(child, va + 200 * P), 201);
     space_put(child);
+}
+Test(space, bytes_survive_prot_none) { survive_none(); }
+Test(space, bytes_survive_prot_none_large)
+{
+    be_large();
+    survive_none();
 }
 
 Test(space, unmapped_prot_none_pages_do_not_come_back)
@@ -318,7 +333,7 @@ Test(space, hole_makes_protection_fail_after_what_came_before)
 
 /* ---- fork ------------------------------------------------------------------------------------------------------------------- */
 
-Test(space, child_and_parent_see_their_own_writes_only)
+static void own_writes_only(void)
 {
     int64_t va = map(0, 1000 * P, RW, ANON);
     for (uint64_t i = 0; i < 1000; i++) { put8(va + i * P, 1); }
@@ -345,8 +360,14 @@ Test(space, child_and_parent_see_their_own_writes_only)
     for (uint64_t i = 0; i < 1000; i++) { put8(va + i * P, 6); }
     check(own());
 }
+Test(space, child_and_parent_see_their_own_writes_only) { own_writes_only(); }
+Test(space, child_and_parent_see_their_own_writes_only_large)
+{
+    be_large();
+    own_writes_only();
+}
 
-Test(space, fork_and_death_give_everything_back)
+static void give_back(void)
 {
     int64_t va = map(0, 700 * P, RW, ANON);
     for (uint64_t i = 0; i < 700; i++) { put8(va + i * P, 1); }
@@ -361,19 +382,45 @@ Test(space, fork_and_death_give_everything_back)
     cr_assert_geq(mem_free_pages() + 1, before);
     cr_assert_eq(tables_left(), tables);
 }
-
-Test(space, fork_of_a_small_process_makes_one_table)
+Test(space, fork_and_death_give_everything_back) { give_back(); }
+Test(space, fork_and_death_give_everything_back_large)
 {
-    int64_t va = map(0, 300 * P, RW, ANON);
-    for (uint64_t i = 0; i < 300; i++) { put8(va + i * P, 1); }
+    be_large();
+    give_back();
+}
+
+Test(space, fork_of_a_large_process_makes_one_table)
+{
+    be_large();
     uint32_t tables = tables_left();
     struct space *child = space_fork(own());
     cr_assert_eq(tables_left(), tables - 1);
+    cr_assert(put8_in(child, 0x200000000 + 3 * CHUNK_SIZE, 99));
+    cr_assert_eq(tables_left(), tables - 4, "the path to the page, no other");
+    cr_assert_eq(get8(own(), 0x200000000 + 3 * CHUNK_SIZE), 3);
     space_put(child);
     cr_assert_eq(tables_left(), tables);
 }
 
-Test(space, shared_memory_stays_shared_after_fork)
+Test(space, fork_copies_what_is_written_next)
+{
+    int64_t stack = map(0x300000000, 16 * P, RW, ANON | LMAP_FIXED | LMAP_GROWSDOWN);
+    for (uint64_t i = 0; i < 16; i++) { put8(stack + i * P, (uint8_t)i); }
+    current()->regs->rsp = stack + 10 * P + 100;
+    uint64_t faults = own()->minor_faults;
+    struct space *child = space_fork(own());
+    cr_assert(tree_find(child, stack + 10 * P).writable);
+    cr_assert(tree_find(own(), stack + 10 * P).writable);
+    cr_assert_not(tree_find(child, stack + 3 * P).writable);
+    put8(stack + 10 * P, 77);
+    cr_assert_eq(get8(child, stack + 10 * P), 10);
+    cr_assert_eq(own()->minor_faults, faults);
+    check(own());
+    check(child);
+    space_put(child);
+}
+
+static void shared_stays_shared(void)
 {
     int64_t va = map(0, 40 * P, RW, LMAP_SHARED | LMAP_ANONYMOUS);
     put8(va, 1);
@@ -386,8 +433,14 @@ Test(space, shared_memory_stays_shared_after_fork)
     space_put(child);
     cr_assert_eq(get8(own(), va + 30 * P), 3);
 }
+Test(space, shared_memory_stays_shared_after_fork) { shared_stays_shared(); }
+Test(space, shared_memory_stays_shared_after_fork_large)
+{
+    be_large();
+    shared_stays_shared();
+}
 
-Test(space, fork_advice_is_obeyed)
+static void advice_obeyed(void)
 {
     int64_t keep = map(0x300000, P, RW, ANON | LMAP_FIXED), drop = map(0x301000, P, RW, ANON | LMAP_FIXED);
     int64_t wipe = map(0x302000, P, RW, ANON | LMAP_FIXED);
@@ -403,8 +456,14 @@ Test(space, fork_advice_is_obeyed)
     check(child);
     space_put(child);
 }
+Test(space, fork_advice_is_obeyed) { advice_obeyed(); }
+Test(space, fork_advice_is_obeyed_large)
+{
+    be_large();
+    advice_obeyed();
+}
 
-Test(space, fork_splits_2_mib_pages_only_where_written)
+static void splits_where_written(void)
 {
     int64_t va = map(0, 4 << 20, RW, ANON);
     cr_assert_eq(call(sys_madvise, va, 4 << 20, 14, 0, 0, 0), 0);
@@ -421,6 +480,12 @@ Test(space, fork_splits_2_mib_pages_only_where_written)
     put8(va + CHUNK_SIZE, 4);
     cr_assert_eq(tree_find(own(), va + CHUNK_SIZE).level, 2, "the last owner keeps its 2 MiB page");
     check(own());
+}
+Test(space, fork_splits_2_mib_pages_only_where_written) { splits_where_written(); }
+Test(space, fork_splits_2_mib_pages_only_where_written_large)
+{
+    be_large();
+    splits_where_written();
 }
 
 /* ---- objects ---------------------------------------------------------------------------------------------------------------- */
@@ -475,7 +540,7 @@ Test(space, page_past_the_end_of_file_is_a_bus_error)
     cr_assert_eq(space_fault(own(), va + P, 0), 0);
 }
 
-Test(space, truncation_takes_pages_out_of_every_mapping)
+static void truncation_everywhere(void)
 {
     struct file *f = file_with(4);
     int64_t shared = space_map(own(), 0, 4 * P, RW, LMAP_SHARED, f, 0);
@@ -492,6 +557,12 @@ Test(space, truncation_takes_pages_out_of_every_mapping)
     cr_assert_eq(get8(child, private), 3);
     check(child);
     space_put(child);
+}
+Test(space, truncation_takes_pages_out_of_every_mapping) { truncation_everywhere(); }
+Test(space, truncation_takes_pages_out_of_every_mapping_large)
+{
+    be_large();
+    truncation_everywhere();
 }
 
 Test(space, punching_keeps_private_copies)
@@ -573,7 +644,7 @@ Test(space, mremap_fixed_replaces_the_target)
     check(own());
 }
 
-Test(space, mremap_moves_2_mib_pages_whole_and_shared_pages_after_fork)
+static void moves_whole(void)
 {
     int64_t va = map(0, 4 << 20, RW, ANON);
     cr_assert_eq(call(sys_madvise, va, 4 << 20, 14, 0, 0, 0), 0);
@@ -590,6 +661,12 @@ Test(space, mremap_moves_2_mib_pages_whole_and_shared_pages_after_fork)
     check(own());
     check(child);
     space_put(child);
+}
+Test(space, mremap_moves_2_mib_pages_whole_and_shared_pages_after_fork) { moves_whole(); }
+Test(space, mremap_moves_2_mib_pages_whole_and_shared_pages_after_fork_large)
+{
+    be_large();
+    moves_whole();
 }
 
 Test(space, dontneed_zeroes_private_memory_and_keeps_shared)
