@@ -16,6 +16,9 @@
 #include "firmware/abi/ward.h"
 #include "firmware/ward/private.h"
 
+/* Pages that are flushed one by one; loading CR3 costs more than several, and makes every page dear once more. */
+#define FLUSH_PAGES 8
+
     .text
 
 /* ---- exceptions: 32 stubs, 16 bytes each; mkimage.c fills the IDT from ward_stubs ------------------------------------- */
@@ -152,6 +155,8 @@ ward_int3:                              /* rip, cs, rflags, rsp, ss */
     cmp     %rax, 8(%rsp)
     pop     %rax
     jne     1f
+    cmp     $WARD_FLUSH, %eax           /* the two calls of every process switch and page table change: short */
+    je      3f
     cmp     $WARD_SPACE_LOAD, %eax
     jne     2f
     cmpl    $0, ward_state + STATE_GUARDED(%rip)
@@ -167,6 +172,20 @@ ward_int3:                              /* rip, cs, rflags, rsp, ss */
     mov     %rax, %r9
     call    ward_dispatch
     pop     %rsp
+    iretq
+3:  cmp     $FLUSH_PAGES, %rsi          /* few pages: one by one, in both regimes */
+    ja      2b
+    test    %esi, %esi
+    jz      5f
+4:  invlpg  (%rdi)
+    add     $PAGE_SIZE, %rdi
+    dec     %esi
+    jnz     4b
+    iretq
+5:  cmpl    $0, ward_state + STATE_GUARDED(%rip)
+    jne     2b                          /* everything: counts there for the reuse of tables */
+    mov     %cr3, %rdi
+    mov     %rdi, %cr3
     iretq
 1:  push    $0                          /* an application's own breakpoint */
     push    $3

@@ -87,8 +87,7 @@ static int make_writable(struct gather *g, struct region *r, uint32_t t, unsigne
             if ((n & (PTE_P | PTE_W)) != PTE_P || (!is_shared(r) && frame_refs(entry_frame(n)) != 1)) { continue; }
             table_set(t, 1, tree_index(at, 1), 1, n | PTE_W);
         }
-        gather_page(g, va); /* what another translation forbids too much is found out by a fault */
-        return 0;
+        return 0; /* no flush: the fault dropped this vCPU's translation, others find out by a fault */
     }
     gpa_t copy = frame_alloc(false);
     if (!gpa_ok(copy)) { return -ENOMEM; }

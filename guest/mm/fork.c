@@ -70,6 +70,45 @@ static void copy_hot(struct space *s, struct space *child)
     }
 }
 
+/* ---- spare trees ---------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Shells and servers fork children of one shape again and again. A dead child's upper tables, already in that shape, are
+ * kept for the next one: filling new ones is what a host with shadow paging makes dear.
+ */
+#define SPARES 4u
+
+static struct {
+    uint64_t parent_id; /* 0: free */
+    uint32_t root;
+} spares[SPARES];
+
+void spare_keep(uint64_t parent_id, uint32_t take_root)
+{
+    static unsigned next; /* the oldest makes room: its parent may be gone for all we know */
+    uint32_t old = spares[next].parent_id != 0 ? spares[next].root : TABLE_NONE;
+    spares[next].parent_id = parent_id;
+    spares[next].root = take_root;
+    next = (next + 1) % SPARES;
+    if (old != TABLE_NONE) { tree_drop(old, 4); }
+}
+
+static uint32_t spare_take(uint64_t parent_id)
+{
+    for (unsigned i = 0; i < SPARES; i++) {
+        if (spares[i].parent_id == parent_id) {
+            spares[i].parent_id = 0;
+            return spares[i].root;
+        }
+    }
+    return TABLE_NONE;
+}
+
+void spare_drop(uint64_t parent_id)
+{
+    for (uint32_t t = spare_take(parent_id); t != TABLE_NONE; t = spare_take(parent_id)) { tree_drop(t, 4); }
+}
+
 /* ---- fork ---------------------------------------------------------------------------------------------------------------------- */
 
 /* The child's copy of a region. Its pages come with the tables, except where madvise() said otherwise. */
@@ -96,12 +135,13 @@ static int fork_regions(struct space *s, struct space *child)
     return r;
 }
 
-static bool fork_tables(struct space *s, struct space *child)
+static bool fork_tables(struct space *s, struct space *child, bool small)
 {
     bool ok = true;
-    if (tree_leaf_tables(s, SMALL_TABLES + 1) > SMALL_TABLES) {
+    if (!small) {
         tree_share(s, child);
     } else {
+        child->parent_id = s->id;
         ok = tree_copy(s, child);
         if (ok && s == current_proc()->space) { copy_hot(s, child); }
     }
@@ -114,7 +154,9 @@ static bool fork_tables(struct space *s, struct space *child)
 
 struct space *space_fork(struct space *s)
 {
-    struct space *child = space_new();
+    bool small = tree_leaf_tables(s, SMALL_TABLES + 1) <= SMALL_TABLES;
+    uint32_t root = small ? spare_take(s->id) : TABLE_NONE;
+    struct space *child = space_on(root != TABLE_NONE ? root : table_new(4, false));
     if (child == NULL) { return NULL; }
     child->mmap_top = s->mmap_top;
     child->start_brk = s->start_brk;
@@ -124,7 +166,7 @@ struct space *space_fork(struct space *s)
     child->arg_hi = s->arg_hi;
     child->env_lo = s->env_lo;
     child->env_hi = s->env_hi;
-    bool ok = fork_tables(s, child);
+    bool ok = fork_tables(s, child, small);
     if (ok && s->stash != NULL) {
         child->stash = mobj_clone(s->stash);
         ok = child->stash != NULL;

@@ -19,15 +19,16 @@ static struct space *loaded[CPU_MAX]; /* NULL: the root made at build time */
 
 /* ---- life ----------------------------------------------------------------------------------------------------------------- */
 
-struct space *space_new(void)
+struct space *space_on(uint32_t take_root)
 {
-    struct space *s = mem_alloc(sizeof *s);
-    if (s == NULL) { return NULL; }
-    s->root = table_new(4, false);
-    if (s->root == TABLE_NONE) {
-        mem_free(s);
+    static uint64_t last_id;
+    struct space *s = take_root != TABLE_NONE ? mem_alloc(sizeof *s) : NULL;
+    if (s == NULL) {
+        if (take_root != TABLE_NONE) { tree_drop(take_root, 4); }
         return NULL;
     }
+    s->root = take_root;
+    s->id = ++last_id;
     s->users = s->refs = 1;
     list_init(&s->regions);
     uint64_t random = 0;
@@ -37,12 +38,18 @@ struct space *space_new(void)
     return s;
 }
 
+struct space *space_new(void) { return space_on(table_new(4, false)); }
+
 void space_get(struct space *s) { s->users++; }
 
 static void space_unref(struct space *s)
 {
     if (--s->refs > 0) { return; }
-    tree_drop(s->root, 4);
+    if (s->parent_id != 0) {
+        spare_keep(s->parent_id, s->root);
+    } else {
+        tree_drop(s->root, 4);
+    }
     mem_free(s);
 }
 
@@ -57,12 +64,18 @@ void space_put(struct space *s)
     if (s == NULL || --s->users > 0) { return; }
     struct gather g;
     gather_start(&g, s);
-    tree_clear(&g, 0, LOS_LO);
-    if (USER_HIGH_LO < USER_TOP) { tree_clear(&g, USER_HIGH_LO, align_down(USER_TOP + PAGE_SIZE, 1ull << 39)); }
+    if (tree_leaf_tables(s, SPARE_TABLES + 1) > SPARE_TABLES) { s->parent_id = 0; }
+    if (s->parent_id != 0) {
+        tree_empty(&g);
+    } else {
+        tree_clear(&g, 0, LOS_LO);
+        if (USER_HIGH_LO < USER_TOP) { tree_clear(&g, USER_HIGH_LO, align_down(USER_TOP + PAGE_SIZE, 1ull << 39)); }
+    }
     gather_finish(&g);
     LIST_EACH_SAFE(it, &s->regions) { forget_region(s, LIST_ENTRY(it, struct region, link)); }
     mobj_put(s->stash);
     s->stash = NULL;
+    spare_drop(s->id);
     if ((s->cpus & 1u << cpu_id()) != 0) { space_load(NULL); }
     space_unref(s);
 }
@@ -154,7 +167,7 @@ int space_unmap(struct space *s, uint64_t va, uint64_t len)
     struct gather g;
     gather_start(&g, s);
     uint64_t wide_lo = va, wide_hi = hi;
-    widen(s, &wide_lo, &wide_hi);
+    if (len >= CHUNK_SIZE) { widen(s, &wide_lo, &wide_hi); } /* else the tables wait for the next mapping there */
     tree_clear(&g, wide_lo, wide_hi);
     gather_finish(&g);
     stash_remove(s, va, hi);

@@ -87,6 +87,8 @@ struct space {
     uint32_t region_count;
     uint64_t pages;  /* sum of the regions */
     struct mobj *stash; /* by page number; NULL: empty */
+    uint64_t id;        /* never used twice */
+    uint64_t parent_id; /* of the space whose tables this one's are a copy of; 0: none */
     uint64_t mmap_top; /* searched downwards from here */
     uint64_t start_brk, brk, start_stack, arg_lo, arg_hi, env_lo, env_hi;
     uint64_t minor_faults;
@@ -160,6 +162,7 @@ void tree_drop(uint32_t t, unsigned level); /* one reference; releases what it h
 /* Both ways to make the empty space `to` a copy-on-write copy; `from` loses W and needs a flush. */
 void tree_share(struct space *from, struct space *to);          /* links to the same tables */
 MUST_CHECK bool tree_copy(struct space *from, struct space *to); /* tables of its own; false: no table left */
+void tree_empty(struct gather *g); /* every page goes, the tables that are its own stay for tree_copy() */
 unsigned tree_leaf_tables(const struct space *s, unsigned most); /* counted up to `most` */
 
 /* ---- fault.c ------------------------------------------------------------------------------------------------------------- */
@@ -167,8 +170,16 @@ unsigned tree_leaf_tables(const struct space *s, unsigned most); /* counted up t
 /* Maps the pages of [lo, hi), inside one region, that the region allows; write: private copies too. 0 or as space_fault. */
 int space_populate(struct space *s, uint64_t lo, uint64_t hi, bool write);
 
+/* ---- fork.c ------------------------------------------------------------------------------------------------------------- */
+
+#define SPARE_TABLES 24u /* leaf tables of a dead child that is kept, at most */
+/* A dead child's root and its empty tables, kept for its parent's next child. */
+void spare_keep(uint64_t parent_id, uint32_t take_root);
+void spare_drop(uint64_t parent_id); /* the parent is gone */
+
 /* ---- space.c ------------------------------------------------------------------------------------------------------------- */
 
+struct space *space_on(uint32_t take_root); /* space_new() with this root; TABLE_NONE or no memory: NULL */
 void space_flush(struct space *s, uint64_t lo, uint64_t hi, bool all);
 void space_barrier(struct space *s); /* every vCPU that runs s passes a full barrier */
 int space_protect(struct space *s, uint64_t lo, uint64_t hi, int prot);

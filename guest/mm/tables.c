@@ -68,6 +68,16 @@ const uint64_t *table_at(uint32_t t)
     return entries(t);
 }
 
+/*
+ * By single stores, never by a string instruction: a host with shadow paging may still watch the page, and then
+ * interprets the whole instruction, but lets go after a few stores.
+ */
+static void zero_entries(uint32_t t)
+{
+    uint64_t *e = entries(t);
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) { __atomic_store_n(&e[i], 0, __ATOMIC_RELAXED); }
+}
+
 static uint32_t new_open(unsigned level)
 {
     uint32_t t = free_head;
@@ -77,7 +87,7 @@ static uint32_t new_open(unsigned level)
         if (fresh == total || !count_make(fresh)) { return TABLE_NONE; }
         t = fresh++;
     }
-    memset(entries(t), 0, PAGE_SIZE);
+    zero_entries(t);
     if (level == 4) {
         memcpy(entries(t) + PML4_LOS_LO, entries(CORE_ROOT) + PML4_LOS_LO,
                (PML4_LOS_HI - PML4_LOS_LO) * sizeof(uint64_t));

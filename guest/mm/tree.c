@@ -226,30 +226,16 @@ static bool copy_below(uint32_t from, uint32_t to, unsigned level)
             table_clear_w(from, i, 1);
             continue;
         }
-        uint32_t child = table_new(level - 1, false);
+        uint64_t there = table_at(to)[i]; /* a tree that was used before has it */
+        uint32_t child = (there & PTE_P) != 0 ? table_child(there) : table_new(level - 1, false);
         if (child == TABLE_NONE) { return false; }
-        table_link(to, i, child, PTE_LINK | PTE_W);
+        if ((there & PTE_P) == 0) { table_link(to, i, child, PTE_LINK | PTE_W); }
         if (!copy_below(table_child(e[i]), child, level - 1)) { return false; }
     }
     return true;
 }
 
 bool tree_copy(struct space *from, struct space *to) { return copy_below(from->root, to->root, 4); }
-
-static unsigned leaf_tables(uint32_t t, unsigned level, unsigned most)
-{
-    const uint64_t *e = table_at(t);
-    unsigned n = 0;
-    for (unsigned i = 0; i < TABLE_ENTRIES && n < most; i++) {
-        if ((e[i] & PTE_P) == 0 || is_ours(level, i)) { continue; }
-        n += level == 2 ? 1 : leaf_tables(table_child(e[i]), level - 1, most - n);
-    }
-    return n;
-}
-
-unsigned tree_leaf_tables(const struct space *s, unsigned most) { return leaf_tables(s->root, 4, most); }
-
-/* ---- removal --------------------------------------------------------------------------------------------------------------- */
 
 static void clear_leaves(struct gather *g, uint32_t t, uint64_t lo, uint64_t hi)
 {
@@ -274,6 +260,49 @@ static void clear_leaves(struct gather *g, uint32_t t, uint64_t lo, uint64_t hi)
         k += n;
     }
 }
+
+static void empty_below(struct gather *g, uint32_t t, unsigned level, uint64_t base)
+{
+    if (level == 1) {
+        clear_leaves(g, t, base, base + CHUNK_SIZE);
+        return;
+    }
+    const uint64_t *e = table_at(t);
+    for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
+        uint64_t entry = e[i];
+        if ((entry & PTE_P) == 0 || is_ours(level, i)) { continue; }
+        if (is_leaf(entry, level)) {
+            table_set(t, 2, i, 1, 0);
+            gather_put(g, entry_frame(entry).v | 1);
+        } else if ((entry & PTE_W) == 0) {
+            table_link(t, i, TABLE_NONE, 0);
+            gather_table(g, table_child(entry), level - 1);
+        } else {
+            empty_below(g, table_child(entry), level - 1, base + i * level_span(level));
+        }
+    }
+}
+
+void tree_empty(struct gather *g)
+{
+    empty_below(g, g->s->root, 4, 0);
+    g->all = true;
+}
+
+static unsigned leaf_tables(uint32_t t, unsigned level, unsigned most)
+{
+    const uint64_t *e = table_at(t);
+    unsigned n = 0;
+    for (unsigned i = 0; i < TABLE_ENTRIES && n < most; i++) {
+        if ((e[i] & PTE_P) == 0 || is_ours(level, i)) { continue; }
+        n += level == 2 ? 1 : leaf_tables(table_child(e[i]), level - 1, most - n);
+    }
+    return n;
+}
+
+unsigned tree_leaf_tables(const struct space *s, unsigned most) { return leaf_tables(s->root, 4, most); }
+
+/* ---- removal --------------------------------------------------------------------------------------------------------------- */
 
 static void clear_below(struct gather *g, uint32_t t, unsigned level, uint64_t lo, uint64_t hi)
 {
@@ -311,15 +340,19 @@ void tree_clear(struct gather *g, uint64_t lo, uint64_t hi)
 /* ---- protection ------------------------------------------------------------------------------------------------------------- */
 
 /* Entries [i, i + n) of t, a table of 4 KiB or 2 MiB pages. Not owned unless nx has to change. */
-static int protect_entries(struct gather *g, struct leaf *l, uint64_t va, unsigned n, bool w, uint64_t nx)
+static int protect_entries(struct gather *g, struct leaf *l, uint64_t va, unsigned n, bool w, uint64_t nx,
+                           bool *narrowed)
 {
     const uint64_t *e = table_at(l->t);
     bool rewrite = false;
     for (unsigned k = 0; k < n; k++) {
-        rewrite = rewrite || ((e[l->i + k] & PTE_P) != 0 && ((e[l->i + k] ^ nx) & PTE_NX) != 0);
+        uint64_t old = e[l->i + k];
+        if ((old & PTE_P) == 0) { continue; }
+        rewrite = rewrite || ((old ^ nx) & PTE_NX) != 0;
+        *narrowed = *narrowed || (!w && (old & PTE_W) != 0) || (nx != 0 && (old & PTE_NX) == 0);
     }
     if (!rewrite) {
-        if (!w) { table_clear_w(l->t, l->i, n); }
+        if (!w && *narrowed) { table_clear_w(l->t, l->i, n); }
         return 0;
     }
     uint32_t t = tree_own(g, va, l->level, false);
@@ -358,9 +391,10 @@ int tree_protect(struct gather *g, uint64_t lo, uint64_t hi, bool w, uint64_t nx
             l = tree_find(g->s, va);
         }
         unsigned n = l.level == 2 ? 1 : (unsigned)((end - va) / PAGE_SIZE);
-        int r = protect_entries(g, &l, va, n, w, nx);
+        bool narrowed = false;
+        int r = protect_entries(g, &l, va, n, w, nx, &narrowed);
         if (r < 0) { return r; }
-        gather_range(g, va, end);
+        if (narrowed) { gather_range(g, va, end); }
         va = end;
     }
     return 0;
