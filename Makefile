@@ -11,6 +11,11 @@ CC      ?= gcc
 OBJCOPY ?= objcopy
 Q       := $(if $(V),,@)
 
+# A fresh machine first gets what it lacks.
+ifneq ($(filter demo test,$(MAKECMDGOALS)),)
+$(if $(shell scripts/setup >&2 && echo done),,$(error scripts/setup failed))
+endif
+
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -114,7 +119,7 @@ include tests/rules.mk
 
 # ---- what people type -------------------------------------------------------------------------------------------------
 
-.PHONY: all unit images test check-includes check-repro install clean help
+.PHONY: all unit images demo test check-includes check-repro install clean help
 all: $(addprefix $(B)/bin/,$(PROGRAMS)) $(IMAGES)
 
 unit: $(UNIT_BINS)
@@ -122,6 +127,10 @@ unit: $(UNIT_BINS)
 # Builds and passes everything; the last line sums all results.
 test: all unit $(TEST_EXTRA)
 	$(Q)scripts/run-tests $(B)
+
+# The main job, shown from start to end: encrypt, register, run, and four refusals.
+demo: all test-images
+	$(Q)scripts/demo $(B)
 
 check-includes:
 	$(Q)scripts/check-includes
