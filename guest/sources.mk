@@ -26,12 +26,13 @@ LOS_SYS_SRCS  := guest/machine.c guest/sys/table.c guest/sys/private.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
 # only in the guest
-LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c guest/x86/direct.c guest/x86/vdso.c \
-                 guest/x86/patch.c guest/x86/hole.c guest/x86/insn.c guest/mm/text.c \
+LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cpu.c guest/x86/console.c \
+                 guest/x86/direct.c guest/x86/vdso.c guest/x86/patch.c guest/x86/hole.c guest/x86/insn.c \
+                 guest/x86/hash.c guest/base/sha256_ni.c guest/mm/text.c \
                  guest/vdso/image.S \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
-LOS_STANDIN_SRCS := guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch.c
+LOS_STANDIN_SRCS := guest/standin/hash.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 # The driver of the streams device alone, for tests that play the rest.

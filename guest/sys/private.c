@@ -12,8 +12,8 @@
 #include "guest/abi/stream_control.h"
 #include "guest/abi/stream_socket.h"
 #include "guest/base/ct.h"
-#include "guest/base/sha2.h"
 #include "guest/fs/fs.h"
+#include "guest/hash.h"
 #include "guest/mm/mm.h"
 #include "guest/net/net.h"
 #include "guest/stream_files.h"
@@ -112,7 +112,7 @@ static int agent_fetch(struct mobj *to, struct stream *from, struct sha256_ctx *
         if (!gpa_ok(frame)) { return -ENOMEM; }
         size_t n = min_u64(PAGE_SIZE, size - off);
         r = stream_read_all(from, frame_va(frame), n);
-        if (r == 0) { sha256_update(hash, frame_va(frame), n); }
+        if (r == 0) { hash_bulk(hash, frame_va(frame), n); }
     }
     return r;
 }
