@@ -98,7 +98,32 @@ int dev_open(struct inode *i, struct file *f)
     }
 }
 
-int dev_init(void) { return devpts_init(); }
+/*
+ * The terminal of the standard streams is opened before the container has a name for it, and ttyname() compares device and
+ * inode number: so every /dev names the same inode as console, and tty_file() opens that one.
+ */
+static struct inode *console;
+
+struct inode *dev_console(void) { return console; }
+
+int dev_init(void)
+{
+    struct super *s = super_new("tmpfs", "tmpfs", 0);
+
+    console = s ? inode_new(s, &tmpfs_ops, LS_IFCHR | 0620) : NULL;
+    if (!console) { return -ENOMEM; }
+    console->rdev = MKDEV(5, 1);
+    return devpts_init();
+}
+
+static bool link_console(struct dentry *dev)
+{
+    struct dentry *d = dentry_new(dev, "console", 7, console);
+    bool ok = d && dentry_link(dev, d) == 0;
+
+    dentry_put(d);
+    return ok;
+}
 
 struct super *dev_new(void)
 {
@@ -109,7 +134,6 @@ struct super *dev_new(void)
     } nodes[] = {
         {"null", MKDEV(1, 3), 0666},   {"zero", MKDEV(1, 5), 0666},    {"full", MKDEV(1, 7), 0666},
         {"random", MKDEV(1, 8), 0666}, {"urandom", MKDEV(1, 9), 0666}, {"tty", MKDEV(5, 0), 0666},
-        {"console", MKDEV(5, 1), 0620},
     };
     static const struct {
         const char *name, *target;
@@ -119,10 +143,11 @@ struct super *dev_new(void)
     };
     struct super *s = tmpfs_new("tmpfs");
 
-    for (size_t k = 0; s && k < ARRAY_COUNT(nodes); k++) {
+    if (!s || !link_console(s->root)) { return NULL; }
+    for (size_t k = 0; k < ARRAY_COUNT(nodes); k++) {
         if (!tmpfs_add(s->root, nodes[k].name, LS_IFCHR | nodes[k].mode, nodes[k].rdev, NULL)) { return NULL; }
     }
-    for (size_t k = 0; s && k < ARRAY_COUNT(links); k++) {
+    for (size_t k = 0; k < ARRAY_COUNT(links); k++) {
         if (!tmpfs_add(s->root, links[k].name, LS_IFLNK | 0777, 0, links[k].target)) { return NULL; }
     }
     return s;

@@ -8,7 +8,7 @@
 
 #define FILE_MAX_SIZE 0x7fffffffffffffffull
 
-static const uint8_t zero_page[PAGE_SIZE];
+const uint8_t zero_page[PAGE_SIZE];
 
 int64_t mobj_read(struct mobj *o, struct uio *u, uint64_t *pos)
 {

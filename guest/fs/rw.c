@@ -154,8 +154,8 @@ static int cursor_load(struct cursor *c, struct file *f, uint64_t va)
 
 static int cursor_store(const struct cursor *c) { return c->va ? put_user_u64(c->va, c->at) : 0; }
 
-/* Moves up to len bytes; what was read and could not be written is given back to a seekable source. */
-static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+/* Moves up to len bytes through a buffer; what was read and could not be written is given back to a seekable source. */
+static int64_t copy_by_buffer(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
 {
     uint64_t done = 0;
     int64_t n = 0, m;
@@ -180,6 +180,63 @@ static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *
     }
     name_put((char *)buf);
     return done > 0 ? (int64_t)done : n;
+}
+
+/* The file's frames from pos on as one transfer of up to FRAMES_MAX pages; they are held, because the writer may sleep. */
+#define FRAMES_MAX 16
+struct frames {
+    struct uio u;
+    struct uvec vec[FRAMES_MAX];
+    gpa_t held[FRAMES_MAX];
+};
+
+static void frames_hold(struct frames *f, struct mobj *o, uint64_t pos, uint64_t len)
+{
+    len = min_u64(len, mobj_size(o) > pos ? mobj_size(o) - pos : 0);
+    f->u = (struct uio){.vec = f->vec, .kernel = true};
+    for (size_t k = 0; k < FRAMES_MAX && len > 0; k++) {
+        uint64_t off = pos % PAGE_SIZE, n = min_u64(len, PAGE_SIZE - off);
+        gpa_t g = f->held[k] = mobj_frame(o, pos / PAGE_SIZE, false);
+        if (gpa_ok(g)) { frame_get(g); }
+        f->vec[k] = (struct uvec){(uint64_t)(uintptr_t)(gpa_ok(g) ? frame_va(g) : zero_page) + off, n};
+        f->u.count++;
+        f->u.left += n;
+        pos += n;
+        len -= n;
+    }
+}
+
+static void frames_release(struct frames *f)
+{
+    for (size_t k = 0; k < f->u.count; k++) {
+        if (gpa_ok(f->held[k])) { frame_put(f->held[k]); }
+    }
+}
+
+/* Straight from the source's memory: no byte is copied twice. */
+static int64_t copy_by_frames(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+{
+    uint64_t done = 0;
+    int64_t n = 0;
+
+    while (done < len) {
+        struct frames f;
+        frames_hold(&f, from->inode->data, *from_pos, len - done);
+        uint64_t want = f.u.left;
+        n = want > 0 ? file_write(to, &f.u, to_pos) : 0;
+        frames_release(&f);
+        if (n <= 0) { break; }
+        *from_pos += (uint64_t)n;
+        done += (uint64_t)n;
+        if ((uint64_t)n < want) { break; }
+    }
+    return done > 0 ? (int64_t)done : n;
+}
+
+static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+{
+    if (from->ops == &regular_ops && from->inode->data) { return copy_by_frames(from, from_pos, to, to_pos, len); }
+    return copy_by_buffer(from, from_pos, to, to_pos, len);
 }
 
 int64_t sys_sendfile(const uint64_t a[6])

@@ -169,10 +169,11 @@ int tty_attach(struct tty *t, struct file *f)
 
 struct file *tty_file(struct tty *t, uint32_t flags)
 {
-    struct file *f = file_anon(&tty_ops, NULL, flags & (LO_ACCMODE | LO_NONBLOCK), LS_IFCHR | 0620, "/dev/console");
+    struct dentry *d = dentry_new(NULL, "/dev/console", 12, dev_console());
+    struct file *f = d ? file_new(&tty_ops, (struct path){NULL, d}, flags & (LO_ACCMODE | LO_NONBLOCK)) : NULL;
 
+    dentry_put(d);
     if (!f) { return NULL; }
-    f->inode->rdev = t->rdev;
     f->priv = t;
     f->pos = t->generation;
     tty_get(t);

@@ -38,7 +38,8 @@ void tty_hangup(struct tty *t);                                 /* SIGHUP, then 
 /* The terminal behind /dev/console; a reference is taken. Without one, opening /dev/console is ENXIO. */
 void tty_set_console(struct tty *t);
 struct tty *tty_console(void); /* borrowed; NULL: none */
-/* An open file of the terminal side; NULL: no memory. Does not make it the controlling terminal. */
+/* An open file of the terminal side, which looks like /dev/console to stat and ttyname; NULL: no memory. Does not make it
+ * the controlling terminal. */
 struct file *tty_file(struct tty *t, uint32_t flags);
 /* t becomes the controlling terminal of p's session, p's group its foreground group (start_container, before exec). */
 void tty_set_controlling(struct tty *t, struct proc *p);

@@ -260,6 +260,7 @@ int fdtable_next(struct fdtable *t, int from);            /* the lowest open des
 bool fdtable_cloexec(struct fdtable *t, int fd);
 int fd_set_cloexec(int fd, bool on);
 
+extern const uint8_t zero_page[]; /* what a hole reads as */
 extern const struct file_ops regular_ops, dir_ops;
 extern const struct inode_ops tmpfs_ops, anon_ops;
 struct super *tmpfs_new(const char *source); /* with a root directory 01777 root:root; NULL: no memory */
@@ -269,6 +270,7 @@ struct super *proc_super(void), *sysfs_super(void), *cgroup_super(void), *devpts
 struct super *dev_new(void); /* a fresh /dev; NULL: no memory */
 struct path sysfs_cgroup_place(struct mount *sys); /* where cgroup2 is mounted */
 int dev_open(struct inode *i, struct file *f);   /* by rdev */
+struct inode *dev_console(void);                 /* the one behind every /dev/console */
 int fifo_open(struct inode *i, struct file *f);
 int proc_init(void), sysfs_init(void), dev_init(void);
 #define MKDEV(major, minor) ((uint64_t)(major) << 8 | ((minor) & 0xffu))

@@ -144,6 +144,8 @@ void proc_free(struct proc *p)
     sigqueue_flush(&p->pending, ~0ull);
     list_del(&p->sibling);
     pid_del_proc(p);
+    /* An epoll may watch a signalfd for us and outlive us in a child that inherited both. */
+    LIST_EACH_SAFE(l, &p->signal_wait.waiters) { list_del(l); }
     mem_free(p);
 }
 

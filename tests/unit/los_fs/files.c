@@ -132,6 +132,22 @@ Test(files, full_memory_is_enospc)
     cr_assert_eq(CALL(write, (uint64_t)fd, va, 4096), 4096);
 }
 
+Test(files, copies_of_many_pages_and_holes_are_exact)
+{
+    static char block[200000], back[300000];
+    for (size_t i = 0; i < sizeof block; i++) { block[i] = (char)(i * 31 >> 3); }
+    int in = fs_open("/tmp/from", RW, 0644), out = fs_open("/tmp/to", RW, 0644);
+    put_bytes(in, block, sizeof block);
+    CALL(ftruncate, (uint64_t)in, 300000);
+    CALL(lseek, (uint64_t)in, 5, 0);
+    cr_assert_eq(CALL(copy_file_range, (uint64_t)in, 0, (uint64_t)out, 0, 1 << 20, 0), 299995);
+    cr_assert_eq(CALL(copy_file_range, (uint64_t)in, 0, (uint64_t)out, 0, 1 << 20, 0), 0);
+    CALL(lseek, (uint64_t)out, 0, 0);
+    cr_assert_eq(get_bytes(out, back, sizeof back), 299995);
+    cr_assert_eq(memcmp(back, block + 5, sizeof block - 5), 0);
+    for (size_t i = sizeof block; i < 299995; i++) { cr_assert_eq(back[i], 0); }
+}
+
 Test(files, sendfile_and_copy_file_range_move_their_own_offset)
 {
     uint64_t off = 2, va = room(8);

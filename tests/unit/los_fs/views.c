@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /proc, /sys, /dev, and the container's view. */
+#include "guest/fs/tty.h"
 #include "guest/fs/vfs.h"
 #include "tests/unit/los_fs/play.h"
 
@@ -133,6 +134,25 @@ Test(views, devices_do_what_their_names_say)
     cr_assert_geq(fs_open("/tmp/null", LO_RDWR, 0), 0);
     CALL(mknod, str("/tmp/disk"), 060666, 0x800);
     cr_assert_eq(fs_open("/tmp/disk", LO_RDWR, 0), -ENXIO);
+}
+
+static size_t screen_write(struct tty *t, const void *bytes, size_t len) { return (void)t, (void)bytes, len; }
+static size_t screen_room(struct tty *t) { return (void)t, 4096; }
+static const struct tty_ops screen_ops = {.write = screen_write, .room = screen_room};
+
+Test(views, standard_terminal_is_the_same_object_as_dev_console)
+{
+    uint64_t a[2], b[2], va = room(144);
+    struct tty *t = tty_new(&screen_ops, NULL, 0x501);
+    int fd = fd_install(tty_file(t, LO_RDWR), false);
+    tty_set_console(t);
+    cr_assert_eq(CALL(fstat, (uint64_t)fd, va), 0);
+    cr_assert_eq(copy_from_user(a, va, 16), 0);
+    cr_assert_eq(CALL(stat, str("/dev/console"), va), 0);
+    cr_assert_eq(copy_from_user(b, va, 16), 0);
+    cr_assert_eq(a[0], b[0]);
+    cr_assert_eq(a[1], b[1]);
+    cr_assert_eq(put_text(fs_open("/dev/console", LO_WRONLY | LO_NOCTTY, 0), "x"), 1);
 }
 
 static void enter_container(bool readonly)
