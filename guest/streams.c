@@ -238,6 +238,7 @@ static void on_opened(struct stream *s, const struct stream_msg *m)
     if (s->state != STREAM_OPENING) { return; } /* closed before the answer came */
     s->msg = *m;
     s->state = STREAM_OPENED;
+    stream_tell(s, STREAM_WANT_DATA | STREAM_WANT_SPACE); /* what was written, or ended, before the answer came */
     stream_news(s);
 }
 
@@ -412,7 +413,7 @@ static bool size_ok(uint32_t size)
 
 struct stream *stream_new(const struct stream_open *o, int *out_err)
 {
-    if (dev.broken) {
+    if (dev.window == NULL || dev.broken) {
         *out_err = -EIO;
         return NULL;
     }
@@ -463,6 +464,8 @@ no_in:
 }
 
 int stream_state(const struct stream *s) { return dev.broken ? -EIO : s->result; }
+
+uint32_t stream_number(const struct stream *s) { return s->number; }
 
 const struct stream_msg *stream_answer(const struct stream *s) { return &s->msg; }
 

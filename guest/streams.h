@@ -63,6 +63,7 @@ struct stream *stream_new(const struct stream_open *o, int *out_err);
 MUST_CHECK int stream_wait_open(struct stream *s, uint64_t deadline_ns, bool interruptible);
 /* -EINPROGRESS while the host has not answered, then 0 or its error. */
 int stream_state(const struct stream *s);
+uint32_t stream_number(const struct stream *s); /* for STREAM_KIND_ACCEPT */
 /* The host's answer: valid once stream_state() is 0. */
 const struct stream_msg *stream_answer(const struct stream *s);
 

@@ -43,7 +43,8 @@ static int blob_open(struct stream *st, const struct stream_msg *open, const uin
 static bool next_request(struct stream *st, struct blob *b)
 {
     struct stream_blob_read r; /* private copy */
-    if (stream_from_avail(st) < sizeof r) { return false; }
+    st->hungry = stream_from_avail(st) < sizeof r;
+    if (st->hungry) { return false; }
     stream_take(st, &r, sizeof r);
     if (r.reserved != 0 || r.len == 0 || r.len > STREAM_BLOB_READ_MAX || !range_fits(b->file->size, r.off, r.len)) {
         stream_fail(st, EINVAL);

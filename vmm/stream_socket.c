@@ -8,14 +8,12 @@
  */
 #include "vmm/streams_priv.h"
 
-#include "guest/abi/stream_socket.h"
-#include "guest/base/cur.h"
 #include "guest/base/hosted.h"
+#include "vmm/stream_addr.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
@@ -23,69 +21,6 @@
 #include <sys/socket.h>
 
 #define NAME_WAIT_NS 30000000000u /* looking up a name, when the guest named no limit */
-
-union sockaddr_any {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
-static socklen_t to_sockaddr(const struct stream_addr *a, union sockaddr_any *out)
-{
-    memset(out, 0, sizeof *out);
-    if (a->family == STREAM_AF_INET) {
-        out->in.sin_family = AF_INET;
-        out->in.sin_port = htons(a->port);
-        memcpy(&out->in.sin_addr, a->ip, 4);
-        return sizeof out->in;
-    }
-    out->in6.sin6_family = AF_INET6;
-    out->in6.sin6_port = htons(a->port);
-    out->in6.sin6_scope_id = a->scope;
-    memcpy(&out->in6.sin6_addr, a->ip, 16);
-    return sizeof out->in6;
-}
-
-static struct stream_addr from_sockaddr(const union sockaddr_any *a)
-{
-    struct stream_addr r = {0};
-    if (a->any.sa_family == AF_INET) {
-        r.family = STREAM_AF_INET;
-        r.port = ntohs(a->in.sin_port);
-        memcpy(r.ip, &a->in.sin_addr, 4);
-    } else if (a->any.sa_family == AF_INET6) {
-        r.family = STREAM_AF_INET6;
-        r.port = ntohs(a->in6.sin6_port);
-        r.scope = a->in6.sin6_scope_id;
-        memcpy(r.ip, &a->in6.sin6_addr, 16);
-    }
-    return r;
-}
-
-/* Loopback or "this host": addresses that would stay on the host. */
-static bool is_local(const struct stream_addr *a)
-{
-    static const uint8_t zero[16];
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    if (a->family == STREAM_AF_INET) { return a->ip[0] == 127 || a->ip[0] == 0; }
-    if (memcmp(a->ip, mapped, sizeof mapped) == 0) { return a->ip[12] == 127 || a->ip[12] == 0; }
-    return memcmp(a->ip, zero, 15) == 0 && a->ip[15] <= 1; /* ::, ::1 */
-}
-
-static bool addr_ok(const struct stream_addr *a)
-{
-    static const uint8_t zero[12];
-    if (a->family == STREAM_AF_INET) { return a->scope == 0 && memcmp(a->ip + 4, zero, sizeof zero) == 0; }
-    return a->family == STREAM_AF_INET6;
-}
-
-static struct stream_addr addr_read(struct cur *c)
-{
-    struct stream_addr a = {.family = cur_u16le(c), .port = cur_u16le(c), .scope = cur_u32le(c)};
-    struct view ip = cur_sub(c, sizeof a.ip);
-    if (ip.p != NULL) { memcpy(a.ip, ip.p, sizeof a.ip); }
-    return a;
-}
 
 /* ---- looking up a name --------------------------------------------------------------------------------------------------- */
 
@@ -174,15 +109,10 @@ static int attempt(struct stream *st, const struct sockaddr *to, socklen_t len)
 
 static void answer(struct stream *st)
 {
-    union sockaddr_any a;
-    socklen_t len = sizeof a;
     int one = 1;
 
-    memset(&a, 0, sizeof a);
-    if (getsockname(st->fd, &a.any, &len) == 0) { st->opened.addr.local = from_sockaddr(&a); }
-    memset(&a, 0, sizeof a);
-    len = sizeof a;
-    if (getpeername(st->fd, &a.any, &len) == 0) { st->opened.addr.peer = from_sockaddr(&a); }
+    st->opened.addr.local = stream_addr_of(st->fd, false);
+    st->opened.addr.peer = stream_addr_of(st->fd, true);
     /* Small writes are the guest's to gather; it turns this off when told to. */
     (void)setsockopt(st->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     st->deadline_ns = 0;
@@ -259,7 +189,7 @@ static int connect_start(struct stream *st, struct connect *c, const struct stre
         if (c->lookup == NULL) { return -ENOMEM; }
         st->deadline_ns = streams_now_ns() + NAME_WAIT_NS;
     } else {
-        socklen_t len = to_sockaddr(peer, &to);
+        socklen_t len = stream_addr_out(peer, &to);
         int r = attempt(st, &to.any, len);
         if (r < 0) { return r; }
     }
@@ -272,7 +202,7 @@ static int connect_open(struct stream *st, const struct stream_msg *open, const 
 {
     static const struct stream_addr none;
     struct cur cur = cur_of(name, name_len);
-    struct stream_addr peer = addr_read(&cur);
+    struct stream_addr peer = stream_addr_read(&cur);
     uint32_t timeout_ms = cur_u32le(&cur);
     uint32_t host_len = cur_u32le(&cur);
     struct view host = cur_sub(&cur, host_len);
@@ -281,7 +211,7 @@ static int connect_open(struct stream *st, const struct stream_msg *open, const 
     if (host_len > 0 && (!host_ok(host) || peer.family != 0 || peer.scope != 0 || memcmp(peer.ip, none.ip, 16) != 0)) {
         return -EINVAL;
     }
-    if (host_len == 0 && (!addr_ok(&peer) || is_local(&peer))) { return -ENETUNREACH; }
+    if (host_len == 0 && (!stream_addr_ok(&peer) || stream_addr_is_local(&peer))) { return -ENETUNREACH; }
     auto_free struct connect *c = calloc(1, sizeof *c);
     if (c == NULL) { return -ENOMEM; }
     int r = streams_socket_get(st->device);
@@ -355,3 +285,43 @@ const struct stream_kind stream_connect = {.name = "connect",
                                            .work = connect_work,
                                            .option = connect_option,
                                            .close = connect_close};
+
+/* ---- a connection that a listening stream has told of ---------------------------------------------------------------------- */
+
+static int accept_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+{
+    struct cur cur = cur_of(name, name_len);
+    uint32_t token = cur_u32le(&cur);
+    int one = 1;
+
+    if (!cur_end(&cur) || open->open.arg >= STREAMS_MAX) { return -EINVAL; }
+    auto_free struct connect *c = calloc(1, sizeof *c);
+    if (c == NULL) { return -ENOMEM; }
+    int r = streams_socket_get(st->device);
+    if (r < 0) { return r; }
+    int fd = stream_listen_take(streams_stream(st->device, open->open.arg), token);
+    if (fd >= 0) {
+        st->socket = true;
+        st->opened.addr.local = stream_addr_of(fd, false);
+        st->opened.addr.peer = stream_addr_of(fd, true);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        r = stream_watch(st, fd);
+    } else {
+        r = fd;
+    }
+    if (r < 0) {
+        streams_socket_put(st->device);
+        return r;
+    }
+    st->priv = steal_ptr(&c);
+    return 0;
+}
+
+const struct stream_kind stream_accept = {.name = "accept",
+                                          .to_guest = true,
+                                          .to_host = true,
+                                          .carries_out = true,
+                                          .open = accept_open,
+                                          .work = connect_work,
+                                          .option = connect_option,
+                                          .close = connect_close};

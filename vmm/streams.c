@@ -101,6 +101,10 @@ static void set_due(struct stream *st)
     if (list_empty(&st->due)) { list_add_tail(&st->device->due, &st->due); }
 }
 
+void stream_again(struct stream *st) { set_due(st); }
+
+struct stream *streams_stream(const struct streams *s, uint32_t number) { return s->stream[number]; }
+
 /* ---- bells and rings to the guest -------------------------------------------------------------------------------------- */
 
 static void ring_bell(struct streams *s)
@@ -371,8 +375,10 @@ static bool nothing(struct stream *st)
 static const struct stream_kind stream_unknown = {.name = "unknown", .work = nothing};
 
 static const struct stream_kind *const kinds[] = {
-    [STREAM_KIND_ITEM] = &stream_item,   [STREAM_KIND_LOG] = &stream_log,         [STREAM_KIND_STDIO] = &stream_stdio,
-    [STREAM_KIND_BLOB] = &stream_blob,   [STREAM_KIND_CONNECT] = &stream_connect,
+    [STREAM_KIND_ITEM] = &stream_item,       [STREAM_KIND_LOG] = &stream_log,
+    [STREAM_KIND_STDIO] = &stream_stdio,     [STREAM_KIND_BLOB] = &stream_blob,
+    [STREAM_KIND_CONNECT] = &stream_connect, [STREAM_KIND_LISTEN] = &stream_listen,
+    [STREAM_KIND_ACCEPT] = &stream_accept,   [STREAM_KIND_UDP] = &stream_udp,
 };
 
 static void shut(struct stream *st)
@@ -401,6 +407,7 @@ static void turn(struct stream *st)
     if (st->closed_unsent) { return; }
     look(st);
     if (st->device->broken) { return; }
+    st->hungry = st->cramped = false;
     bool more = st->live && st->kind->work(st);
     if (st->closing && !lingers(st)) {
         if (st->result == -EINPROGRESS) { stream_opened(st, -ECANCELED); }
@@ -410,8 +417,9 @@ static void turn(struct stream *st)
         return;
     }
     if (st->result == 0 && !more) {
-        uint32_t want = (st->from_size != 0 && stream_from_avail(st) == 0 && !st->from_fin ? STREAM_WANT_DATA : 0) |
-                        (st->to_size != 0 && stream_to_room(st) == 0 ? STREAM_WANT_SPACE : 0);
+        bool data = st->from_size != 0 && !st->from_fin && (st->hungry || stream_from_avail(st) == 0);
+        bool space = st->to_size != 0 && (st->cramped || stream_to_room(st) == 0);
+        uint32_t want = (data ? STREAM_WANT_DATA : 0) | (space ? STREAM_WANT_SPACE : 0);
         if (want != 0) {
             uint64_t tail = st->from_tail, head = st->to_head;
             bool fin = st->from_fin;

@@ -7,6 +7,8 @@
  *   stream_stdio.c     standard input, output, error
  *   stream_blob.c      reads at an offset by digest
  *   stream_socket.c    connections of the container and of the agent
+ *   stream_listen.c    sockets that the outside speaks to first: listening TCP, UDP
+ *   stream_addr.c      addresses
  *
  * Everything runs under the device's lock and never waits, except for the disk.
  */
@@ -35,7 +37,8 @@ struct stream_kind {
     /* The guest has closed and its bytes are out, or the device ends. Frees `priv`; `fd` is closed by the caller. */
     void (*close)(struct stream *st); /* may be NULL */
 };
-extern const struct stream_kind stream_item, stream_log, stream_stdio, stream_blob, stream_connect;
+extern const struct stream_kind stream_item, stream_log, stream_stdio, stream_blob, stream_connect, stream_accept,
+    stream_listen, stream_udp;
 
 /*
  * Positions as in the guest's driver, seen from here: `from` is the ring from the guest, `to` the one to it. Those of the
@@ -67,11 +70,17 @@ struct stream {
 
     int fd;                   /* owned, -1 = none */
     bool can_read, can_write; /* not yet answered EAGAIN */
+    bool hungry;              /* set by work(): what is there is not enough, tell when more comes */
+    bool cramped;             /* set by work(): the room is not enough, tell when there is more */
     uint64_t deadline_ns;     /* a turn is due then; CLOCK_MONOTONIC, 0 = none */
     void *priv;
 };
 
 struct streams;
+struct stream *streams_stream(const struct streams *s, uint32_t number); /* number < STREAMS_MAX; NULL: none */
+void stream_again(struct stream *st);                                    /* another turn is due */
+/* stream_listen.c: the connection that waits under this token; the descriptor is the caller's. -ENOENT: gone. */
+int stream_listen_take(struct stream *st, uint32_t token);
 const struct streams_config *streams_config(const struct streams *s);
 /* Counts the sockets open: 0, -ENFILE when there are as many as allowed, -ENETUNREACH when none is. */
 int streams_socket_get(struct streams *s);

@@ -34,7 +34,8 @@
  * count, fences, and looks again before it sleeps. It may add flags to a count at any time, but takes a new count only
  * after the number of the last one has come back. So each number is at most once in a ready ring, which therefore never
  * overflows, and a number in it is only a hint: looking at a stream without news is harmless. In one look the control
- * ring is read before the ready ring; whoever learns of OPEN or OPENED looks at the stream, and whoever learns of CLOSED
+ * ring is read before the ready ring; whoever learns of OPEN or OPENED looks at the stream (the guest then also tells what
+ * it wrote before the answer), and whoever learns of CLOSED
  * frees the number after the ready ring has been read.
  *
  * Bells. Each side has one `bell` word with a count and STREAM_BELL_ARMED. Whoever put something into a ready ring or a

@@ -239,7 +239,7 @@ static void on_news(void *arg)
 
     if (s->state == SOCK_CONNECTING) { connect_news(s); }
     if (s->stream != NULL && s->state == SOCK_CONNECTED) {
-        int error = stream_error(s->stream);
+        int r = stream_state(s->stream), error = r < 0 && r != -EINPROGRESS ? ECONNRESET : stream_error(s->stream);
         if (error != 0 && !s->peer_gone) {
             s->peer_gone = true;
             s->error = believed(error);
@@ -273,6 +273,85 @@ uint32_t inet_ring_size(void)
 {
     unsigned open = streams_open_count();
     return open < 64 ? 65536 : open < 512 ? 16384 : STREAM_RING_MIN;
+}
+
+/* ---- listening to the outside ---------------------------------------------------------------------------------------------- */
+
+/* One connection that the host tells of. */
+static void take_incoming(struct socket *l, const struct stream_incoming *in)
+{
+    struct stream_addr local = plain(in->local), peer = plain(in->peer);
+    uint32_t ring = inet_ring_size();
+    struct stream_open o = {.kind = STREAM_KIND_ACCEPT,
+                            .arg = stream_number(l->stream),
+                            .in_size = ring,
+                            .out_size = ring,
+                            .name = &in->token,
+                            .name_len = sizeof in->token};
+    int err = 0;
+    struct stream *st = stream_new(&o, &err); /* also to refuse it: only the guest closes */
+    bool refused = in->reserved != 0 || in->peer.family > STREAM_AF_INET6 || is_loopback(&local) || is_loopback(&peer) ||
+                   is_any(&peer);
+    struct socket *s = st != NULL && !refused ? socket_new(l->family, l->type, l->protocol) : NULL;
+    if (s == NULL) {
+        stream_close(st);
+        return;
+    }
+    s->stream = st;
+    s->state = SOCK_CONNECTED;
+    s->local = address(s, local);
+    s->remote = address(s, peer);
+    s->nodelay = l->nodelay;
+    s->keepalive = l->keepalive;
+    stream_on_news(st, on_news, s);
+    list_add_tail(&l->backlog, &s->link);
+    l->backlog_count++;
+}
+
+static void listen_news(void *arg)
+{
+    struct socket *l = arg;
+    struct stream_incoming in;
+    struct uio u;
+
+    while (l->state == SOCK_LISTENING && l->stream != NULL && l->backlog_count <= l->backlog_max &&
+           stream_readable(l->stream) >= sizeof in) {
+        uio_kernel(&u, &in, sizeof in);
+        if (stream_read_now(l->stream, &u) != (int64_t)sizeof in) { break; }
+        take_incoming(l, &in);
+    }
+    if (l->stream != NULL) { stream_ask(l->stream); }
+    wake(&l->wait, LPOLLIN);
+}
+
+/*
+ * The same port at the host. Waits for its answer: whether a port is free is what listen() is asked for. A guest without a
+ * network listens to itself.
+ */
+static int listen_outside(struct socket *s)
+{
+    struct stream_listen name = {.local = plain(s->local.inet),
+                                 .backlog = (uint32_t)max_u64(1, min_u64(s->backlog_max, 4096)),
+                                 .flags = STREAM_LISTEN_REUSEADDR | (s->v6only ? STREAM_LISTEN_V6ONLY : 0)};
+    struct stream_open o = {.kind = STREAM_KIND_LISTEN,
+                            .in_size = STREAM_RING_MIN,
+                            .out_size = STREAM_RING_MIN,
+                            .name = &name,
+                            .name_len = sizeof name};
+    int err = 0;
+
+    if (is_loopback(&name.local) || s->stream != NULL) { return 0; }
+    struct stream *st = stream_new(&o, &err);
+    if (st == NULL) { return err == -EIO ? 0 : err; }
+    err = stream_wait_open(st, NO_DEADLINE, false);
+    if (err < 0) {
+        stream_close(st);
+        return err == -ENETUNREACH || err == -EIO ? 0 : -believed(-err);
+    }
+    s->stream = st;
+    stream_on_news(st, listen_news, s);
+    stream_ask(st);
+    return 0;
 }
 
 /* ---- TCP ---------------------------------------------------------------------------------------------------------------------- */
@@ -317,14 +396,15 @@ static int tcp_listen(struct socket *s, uint32_t backlog)
             if (t != s && t->state == SOCK_LISTENING && conflicts(s, t, &own)) { return -EADDRINUSE; }
         }
     }
-    s->state = SOCK_LISTENING;
     s->backlog_max = (uint32_t)max_u64(backlog, LOCAL_BACKLOG);
-    return 0;
+    r = listen_outside(s);
+    if (r == 0) { s->state = SOCK_LISTENING; }
+    return r;
 }
 
 static int64_t tcp_send(struct socket *s, struct msg *m, struct uio *u, struct waitq **at)
 {
-    if (s->stream == NULL) { return local_send(s, m, u, at); }
+    if (s->stream == NULL || s->state == SOCK_LISTENING) { return local_send(s, m, u, at); }
     if (s->state == SOCK_CONNECTING) {
         *at = &s->wait;
         return -EAGAIN;
@@ -339,17 +419,17 @@ static int64_t tcp_send(struct socket *s, struct msg *m, struct uio *u, struct w
 
 static int64_t tcp_recv(struct socket *s, struct msg *m, struct uio *u)
 {
-    if (s->stream == NULL) { return local_recv(s, m, u); }
+    if (s->stream == NULL || s->state == SOCK_LISTENING) { return local_recv(s, m, u); }
     if (s->state == SOCK_CONNECTING) { return -EAGAIN; }
     if ((s->shut & LSHUT_RD) != 0) { return 0; }
     int64_t n = (m->flags & LMSG_PEEK) != 0 ? stream_peek_now(s->stream, u) : stream_read_now(s->stream, u);
-    if (n >= 0 || n == -EAGAIN || n == -EFAULT) { return n; }
+    if (n >= 0 || n == -EFAULT || (n == -EAGAIN && !s->peer_gone)) { return n; }
     return socket_take_error(s);
 }
 
 static uint32_t tcp_poll(struct socket *s, struct poller *p)
 {
-    if (s->stream == NULL) { return local_poll(s, p); }
+    if (s->stream == NULL || s->state == SOCK_LISTENING) { return local_poll(s, p); }
     poll_add(p, &s->wait);
     if (s->state == SOCK_CONNECTING) { return 0; }
     uint32_t events = stream_poll(s->stream, NULL);
@@ -362,6 +442,8 @@ static uint32_t tcp_poll(struct socket *s, struct poller *p)
 static int tcp_shutdown(struct socket *s, uint32_t how)
 {
     if (s->state == SOCK_LISTENING && (how & LSHUT_RD) != 0) { /* Linux: stops listening */
+        stream_close(s->stream);
+        s->stream = NULL;
         local_close(s);
         s->state = SOCK_FRESH;
         return 0;
@@ -374,7 +456,18 @@ static int tcp_shutdown(struct socket *s, uint32_t how)
     return 0;
 }
 
-static uint64_t tcp_readable(struct socket *s) { return s->stream != NULL ? stream_readable(s->stream) : s->rx.bytes; }
+static uint64_t tcp_readable(struct socket *s)
+{
+    return s->stream != NULL && s->state == SOCK_CONNECTED ? stream_readable(s->stream) : s->rx.bytes;
+}
+
+/* A place in the backlog is free again: the host may have told of more. */
+static int tcp_accept(struct socket *s, struct socket **out)
+{
+    int r = local_accept(s, out);
+    if (r == 0 && s->stream != NULL && stream_readable(s->stream) > 0) { listen_news(s); }
+    return r;
+}
 
 static void tcp_option(struct socket *s, uint32_t id, int32_t value)
 {
@@ -392,7 +485,7 @@ static void inet_close(struct socket *s)
 const struct family inet_stream = {.bind = inet_bind,
                                    .listen = tcp_listen,
                                    .connect = tcp_connect,
-                                   .accept = local_accept,
+                                   .accept = tcp_accept,
                                    .send = tcp_send,
                                    .recv = tcp_recv,
                                    .poll = tcp_poll,
@@ -430,6 +523,112 @@ struct file *net_connect_by_name(const char *host, uint16_t port, uint32_t timeo
 
 /* ---- UDP ----------------------------------------------------------------------------------------------------------------------- */
 
+#define UDP_RING      131072u
+#define UDP_RING_MANY 16384u /* when there are many streams; larger datagrams then do not leave */
+
+/* Is a datagram from `from` one that a connected socket wants? */
+static bool wanted(const struct socket *s, const struct stream_addr *from)
+{
+    if (s->state != SOCK_CONNECTED) { return true; }
+    struct stream_addr only = loopback_of(plain(s->remote.inet));
+    return same_ip(&only, from) && only.port == from->port;
+}
+
+/* One record of the host's into the receive queue. False: none, or the stream is of no use any more. */
+static bool udp_take(struct socket *s)
+{
+    struct stream_datagram d;
+    struct uio u;
+
+    if (stream_readable(s->stream) < sizeof d) { return false; }
+    uio_kernel(&u, &d, sizeof d);
+    if (stream_read_now(s->stream, &u) != (int64_t)sizeof d) { return false; }
+    /* d: private copy, the host can no longer change it. */
+    bool whole = d.reserved == 0 && d.len <= STREAM_DATAGRAM_MAX && d.len <= stream_readable(s->stream) &&
+                 (d.addr.family == STREAM_AF_INET || d.addr.family == STREAM_AF_INET6);
+    uint8_t *bytes = whole ? mem_alloc(d.len + 1) : NULL; /* a datagram may be empty */
+    if (bytes == NULL) {
+        stream_close(s->stream); /* a lie, or no memory: the next datagram to the outside opens another */
+        s->stream = NULL;
+        return false;
+    }
+    uio_kernel(&u, bytes, d.len);
+    struct stream_addr from = plain(d.addr);
+    bool read = d.len == 0 || stream_read_now(s->stream, &u) == (int64_t)d.len;
+    if (read && !is_loopback(&from) && wanted(s, &from)) {
+        struct sock_addr shown = address(s, from);
+        struct msg m = {0};
+        uio_kernel(&u, bytes, d.len);
+        (void)queue_put_record(&s->rx, &u, &m, &shown, s->rcvbuf); /* full: lost, as UDP may */
+    }
+    mem_free(bytes);
+    return read;
+}
+
+static void udp_news(void *arg)
+{
+    struct socket *s = arg;
+    int r = stream_state(s->stream);
+
+    if (r < 0 && r != -EINPROGRESS) {
+        s->error = believed(-r);
+        stream_close(s->stream);
+        s->stream = NULL;
+    }
+    while (s->stream != NULL && udp_take(s)) {}
+    if (s->stream != NULL) { stream_ask(s->stream); }
+    wake(&s->wait, ~0u);
+}
+
+/* A socket at the host, on the port this one was bound to. Does not wait for it: what is sent before is carried out. */
+static int udp_outside(struct socket *s)
+{
+    struct stream_listen name = {.local = plain(s->local.inet), .flags = STREAM_LISTEN_REUSEADDR};
+    uint32_t ring = streams_open_count() < 16 ? UDP_RING : UDP_RING_MANY;
+    struct stream_open o = {
+        .kind = STREAM_KIND_UDP, .in_size = ring, .out_size = ring, .name = &name, .name_len = sizeof name};
+    int err = 0;
+
+    if (s->stream != NULL) { return 0; }
+    if (!s->bound_by_name) { name.local.port = 0; }
+    if (is_loopback(&name.local)) { return -EINVAL; }
+    s->stream = stream_new(&o, &err);
+    if (s->stream == NULL) { return err == -EIO ? -ENETUNREACH : err; }
+    stream_on_news(s->stream, udp_news, s);
+    return 0;
+}
+
+static int64_t udp_send_outside(struct socket *s, struct uio *u, const struct stream_addr *to)
+{
+    struct stream_datagram d = {.addr = *to, .len = (uint32_t)u->left};
+    int r = udp_outside(s);
+
+    if (r < 0) { return r; }
+    if (stream_writable(s->stream) < sizeof d + d.len) { return (int64_t)u->left; } /* lost, as UDP may */
+    uint8_t *bytes = mem_alloc(d.len + 1);
+    if (bytes == NULL) { return -ENOMEM; }
+    int64_t n = (int64_t)uio_get(u, bytes, d.len);
+    if (n < (int64_t)d.len) {
+        n = -EFAULT;
+    } else { /* in one piece: the host must never see half a record */
+        struct uvec both[2] = {{(uint64_t)(uintptr_t)&d, sizeof d}, {(uint64_t)(uintptr_t)bytes, d.len}};
+        struct uio v = {.vec = both, .count = 2, .left = sizeof d + d.len, .kernel = true};
+        (void)stream_write_now(s->stream, &v);
+    }
+    mem_free(bytes);
+    return n;
+}
+
+static int udp_bind(struct socket *s, const struct sock_addr *a)
+{
+    int r = inet_bind(s, a);
+    if (r < 0 || a->inet.port == 0) { return r; }
+    s->bound_by_name = true; /* a server: the outside may speak first */
+    struct stream_addr own = plain(s->local.inet);
+    if (!is_loopback(&own)) { (void)udp_outside(s); }
+    return 0;
+}
+
 static int udp_connect(struct socket *s, const struct sock_addr *a, struct waitq **at)
 {
     (void)at;
@@ -440,10 +639,10 @@ static int udp_connect(struct socket *s, const struct sock_addr *a, struct waitq
     }
     if (a->family != s->family) { return -EAFNOSUPPORT; }
     struct stream_addr to = loopback_of(plain(a->inet));
-    if (!is_loopback(&to)) { return -ENETUNREACH; }
     int r = bind_any(s);
+    if (r == 0 && !is_loopback(&to)) { r = udp_outside(s); }
     if (r < 0) { return r; }
-    if (is_any(&s->local.inet)) {
+    if (is_any(&s->local.inet) && is_loopback(&to)) {
         s->local = address(s, loopback_of((struct stream_addr){.family = to.family, .port = s->local.inet.port}));
     }
     s->remote = *a;
@@ -474,19 +673,16 @@ static int64_t udp_send(struct socket *s, struct msg *m, struct uio *u, struct w
     if (u->left > STREAM_DATAGRAM_MAX) { return -EMSGSIZE; }
     struct stream_addr to = loopback_of(plain(dest->inet));
     if (to.port == 0) { return -EINVAL; }
-    if (!is_loopback(&to)) { return -ENETUNREACH; }
     int r = bind_any(s);
     if (r < 0) { return r; }
+    if (!is_loopback(&to)) { return udp_send_outside(s, u, &to); }
     struct socket *t = find(s, &to, false);
     if (t == NULL) { /* nobody there: a connected socket hears of it, as from ICMP */
         if (s->state == SOCK_CONNECTED) { s->error = ECONNREFUSED; }
         return (int64_t)u->left;
     }
     struct stream_addr from = source(s, &to);
-    if (t->state == SOCK_CONNECTED) {
-        struct stream_addr only = loopback_of(plain(t->remote.inet));
-        if (!same_ip(&only, &from) || only.port != from.port) { return (int64_t)u->left; }
-    }
+    if (!wanted(t, &from)) { return (int64_t)u->left; }
     struct sock_addr shown = address(t, from);
     uint64_t len = u->left;
     int64_t n = queue_put_record(&t->rx, u, m, &shown, t->rcvbuf);
@@ -524,7 +720,7 @@ static int udp_listen(struct socket *s, uint32_t backlog) { return (void)s, (voi
 static int udp_accept(struct socket *s, struct socket **out) { return (void)s, (void)out, -EOPNOTSUPP; }
 static uint64_t udp_readable(struct socket *s) { return queue_next_len(&s->rx); }
 
-const struct family inet_dgram = {.bind = inet_bind,
+const struct family inet_dgram = {.bind = udp_bind,
                                   .listen = udp_listen,
                                   .connect = udp_connect,
                                   .accept = udp_accept,

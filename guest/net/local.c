@@ -143,7 +143,7 @@ void local_close(struct socket *s)
     while (!list_empty(&s->backlog)) {
         struct socket *c = LIST_ENTRY(s->backlog.next, struct socket, link);
         list_del(&c->link);
-        leave_peer(c);
+        c->ops->close(c);
         socket_put(c);
     }
     s->backlog_count = 0;

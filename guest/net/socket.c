@@ -19,6 +19,7 @@
 struct ucred ucred_current(void)
 {
     const struct proc *p = current_proc();
+    if (p == NULL) { return (struct ucred){0}; } /* the idle thread, on news from the device */
     return (struct ucred){.pid = p->pid, .uid = p->cred.euid, .gid = p->cred.egid};
 }
 

@@ -114,6 +114,7 @@ struct socket {
     struct stream *stream; /* inet: carried out by the monitor */
     struct ucred cred, peer_cred;
 
+    bool bound_by_name; /* the program chose the port */
     bool reuseaddr, reuseport, broadcast, passcred, v6only, keepalive, nodelay;
     int32_t linger_s; /* -1 = off */
     uint64_t rcv_timeout_ns, snd_timeout_ns; /* 0 = none */

@@ -77,6 +77,26 @@ Test(together, output_reaches_the_pipe_and_its_end_closes_it)
     streams_free(ends.host);
 }
 
+Test(together, what_is_written_before_the_answer_is_not_forgotten)
+{
+    int out[2];
+    cr_assert_eq(open_pipe(out), 0);
+    ends.config.stdio[0] = ends.config.stdio[2] = -1;
+    ends.config.stdio[1] = out[1];
+    ends_start(false);
+    struct stream *s = must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
+    streams_service(ends.host); /* opens, finds nothing, and asks to be told */
+    streams_service(ends.host);
+    cr_assert_eq(stream_write_all(s, "early", 5), 0);
+    ends.bells = 0;
+    streams_poll(); /* the answer is read only now */
+    cr_assert_eq(ends.bells, 1);
+    streams_service(ends.host);
+    char buf[8];
+    cr_assert_eq(read(out[0], buf, sizeof buf), 5);
+    streams_free(ends.host);
+}
+
 Test(together, input_ends_after_its_last_byte)
 {
     int in[2];
@@ -196,11 +216,11 @@ Test(together, host_events_arrive)
     ends.config.cols = 80;
     streams_events = (struct streams_events){.signal = take_signal, .resize = take_resize};
     ends_start(true);
-    cr_assert_eq(wait_on(NULL, 0, false), 0);
+    while (seen_rows == 0) { cr_assert_eq(wait_on(NULL, 0, false), 0); }
     cr_assert_eq(seen_rows, 24);
     cr_assert_eq(seen_cols, 80);
     streams_signal(ends.host, 15);
-    cr_assert_eq(wait_on(NULL, 0, false), 0);
+    while (seen_signal == 0) { cr_assert_eq(wait_on(NULL, 0, false), 0); }
     cr_assert_eq(seen_signal, 15);
     streams_say_phase(STREAM_PHASE_STARTED);
     streams_finish(ends.host, 0);
@@ -334,4 +354,78 @@ Test(together, no_network_means_no_connection)
     struct stream *s = dial("localhost", &(struct stream_addr){.port = 9});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), -ENETUNREACH);
     streams_free(ends.host);
+}
+
+/* ---- sockets that the outside speaks to first ------------------------------------------------------------------------------ */
+
+static struct stream *named(uint16_t kind, const struct stream_listen *name, uint32_t ring)
+{
+    struct stream *s = must_open(&(struct stream_open){
+        .kind = kind, .in_size = ring, .out_size = ring, .name = name, .name_len = sizeof *name});
+    return s;
+}
+
+Test(together, a_peer_that_comes_by_loopback_is_turned_away)
+{
+    ends.config.sockets_max = 4;
+    ends_start(true);
+    struct stream_listen any = {.local = {.family = STREAM_AF_INET}, .backlog = 4};
+    struct stream *s = named(STREAM_KIND_LISTEN, &any, 4096);
+    cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr = {htonl(INADDR_LOOPBACK)},
+                            .sin_port = htons(stream_answer(s)->addr.local.port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    char b;
+    cr_assert_eq(connect(fd, (struct sockaddr *)&a, sizeof a), 0, "the kernel lets it in");
+    cr_assert_leq(read(fd, &b, 1), 0, "and the monitor sends it away");
+    cr_assert_eq(stream_readable(s), 0);
+    streams_free(ends.host);
+    cr_assert_str_eq(ends.broken, "");
+}
+
+Test(together, loopback_cannot_be_listened_on)
+{
+    ends.config.sockets_max = 4;
+    ends_start(true);
+    struct stream_listen local = {.local = {.family = STREAM_AF_INET, .ip = {127, 0, 0, 1}}, .backlog = 4};
+    cr_assert_eq(stream_wait_open(named(STREAM_KIND_LISTEN, &local, 4096), NO_DEADLINE, false), -EADDRNOTAVAIL);
+    local.backlog = 0;
+    cr_assert_eq(stream_wait_open(named(STREAM_KIND_UDP, &local, 4096), NO_DEADLINE, false), -EADDRNOTAVAIL);
+    streams_free(ends.host);
+}
+
+Test(together, a_token_that_was_never_told_opens_nothing)
+{
+    ends.config.sockets_max = 4;
+    ends_start(true);
+    struct stream_listen any = {.local = {.family = STREAM_AF_INET6}, .backlog = 4};
+    struct stream *l = named(STREAM_KIND_LISTEN, &any, 4096);
+    cr_assert_eq(stream_wait_open(l, NO_DEADLINE, false), 0);
+    uint32_t token = 1;
+    struct stream_open o = {.kind = STREAM_KIND_ACCEPT, .arg = stream_number(l), .in_size = 4096, .out_size = 4096,
+                            .name = &token, .name_len = 4};
+    cr_assert_eq(stream_wait_open(must_open(&o), NO_DEADLINE, false), -ENOENT);
+    o.arg = 77; /* not a stream at all */
+    cr_assert_eq(stream_wait_open(must_open(&o), NO_DEADLINE, false), -ENOENT);
+    o.arg = UINT32_MAX;
+    cr_assert_eq(stream_wait_open(must_open(&o), NO_DEADLINE, false), -EINVAL);
+    streams_free(ends.host);
+    cr_assert_str_eq(ends.broken, "");
+}
+
+Test(together, half_a_datagram_ends_the_socket_and_nothing_else)
+{
+    ends.config.sockets_max = 4;
+    ends_start(true);
+    struct stream_listen any = {.local = {.family = STREAM_AF_INET}};
+    struct stream *s = named(STREAM_KIND_UDP, &any, 4096);
+    cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
+    struct stream_datagram d = {.addr = {.family = STREAM_AF_INET, .port = 9, .ip = {192, 0, 2, 1}}, .len = 10};
+    char b;
+    cr_assert_eq(stream_write_all(s, &d, sizeof d), 0); /* and none of its ten bytes */
+    cr_assert_eq(stream_read_all(s, &b, 1), -EINVAL);
+    cr_assert_eq(stream_wait_open(named(STREAM_KIND_UDP, &any, 4096), NO_DEADLINE, false), 0);
+    streams_free(ends.host);
+    cr_assert_str_eq(ends.broken, "");
 }
