@@ -19,6 +19,7 @@
 
 #define RUN 0x80000000u
 /* Chunks accepted by one ward call. Accepting is cheap where the host is trusted; a TEE pays per chunk. */
+#define DIRECT_GIB     (1ull << 30)
 #define ACCEPT_OPEN    8u
 #define ACCEPT_GUARDED 1u
 
@@ -233,7 +234,7 @@ static void check_handoff(const struct handoff *h)
 }
 
 /*
- * The arrays: in the early heap when they leave half of it, else in whole chunks at the end of RAM. A reservation that
+ * The arrays: in the early heap when they leave half of it, else in whole chunks behind the tables. A reservation that
  * is never touched costs the host nothing.
  */
 static void *arrays_place(uint64_t bytes, uint64_t *heap_gpa, uint64_t *heap_size, uint64_t *reserved_chunks)
@@ -247,11 +248,11 @@ static void *arrays_place(uint64_t bytes, uint64_t *heap_gpa, uint64_t *heap_siz
         return p;
     }
     uint64_t n = (bytes + CHUNK_SIZE - 1) / CHUNK_SIZE;
-    uint64_t range = handoff->ram[1].size != 0 ? 1 : 0;
-    uint64_t end = handoff->ram[range].gpa + handoff->ram[range].size;
-    uint64_t least = range == 0 ? handoff->tables_gpa + handoff->tables_size : handoff->ram[1].gpa;
-    if (n * CHUNK_SIZE > end - least) { panic("frames: too little memory for the frame arrays"); }
-    uint64_t gpa = end - n * CHUNK_SIZE;
+    /* Right behind the tables, in the GiB whose direct map needs no new table: there are no frames for one yet. */
+    uint64_t gpa = handoff->tables_gpa + handoff->tables_size;
+    if (n * CHUNK_SIZE > min_u64(handoff->ram[0].size, DIRECT_GIB) - gpa) {
+        panic("frames: too little memory for the frame arrays");
+    }
     if (ram_chunks_map(gpa / CHUNK_SIZE, n) < 0) { panic("frames: memory refused"); }
     void *p = frame_va((gpa_t){gpa});
     memset(p, 0, bytes);
@@ -283,12 +284,12 @@ void frames_init(void)
     m.bits = (uint64_t *)(void *)(p + refs_size);
     m.chunk = (struct chunk *)(void *)(p + refs_size + bits_size);
 
-    uint64_t own = (h->tables_gpa + h->tables_size) / CHUNK_SIZE;
+    uint64_t own = (h->tables_gpa + h->tables_size) / CHUNK_SIZE + reserved;
     for (uint64_t c = 0; c < m.chunks; c++) {
         list_init(&m.chunk[c].link);
-        m.chunk[c].used = c < own || c >= m.chunks - reserved;
+        m.chunk[c].used = c < own;
     }
-    m.unused_chunks = m.chunks - reserved - own;
+    m.unused_chunks = m.chunks - own;
     for (uint64_t i = 0; i < own * CHUNK_FRAMES; i++) { m.refs[i] = 1; }
     for (uint64_t i = heap_gpa / PAGE_SIZE; i < (heap_gpa + heap_size) / PAGE_SIZE; i++) {
         m.refs[i] = 0;

@@ -13,6 +13,8 @@
 #define TRAP_PF 14
 #define FLAG_TF 0x100u
 
+static bool dying;
+
 void upcall_from_los(struct regs *r, uint64_t vector, uint64_t error, uint64_t cr2)
 {
     if (vector == TRAP_PF && ward_probe_fault(r)) { return; }
@@ -20,8 +22,11 @@ void upcall_from_los(struct regs *r, uint64_t vector, uint64_t error, uint64_t c
         r->rflags &= ~(uint64_t)FLAG_TF;
         return;
     }
-    log_warn("exception %lu, error %lx, at %lx, address %lx", (unsigned long)vector, (unsigned long)error,
-             (unsigned long)(r->rip - LOS_TEXT), (unsigned long)cr2);
+    if (!dying) { /* the log may fault too */
+        dying = true;
+        log_warn("exception %lu, error %lx, at %lx, address %lx", (unsigned long)vector, (unsigned long)error,
+                 (unsigned long)(r->rip - LOS_TEXT), (unsigned long)cr2);
+    }
     panic_code(PANIC_LOS_FAULT);
 }
 
