@@ -13,7 +13,10 @@ FUZZ_SAN    := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitiz
 FUZZ_RUNS   ?= 20000
 FUZZ_TIME   ?= 5
 fuzz_says    = $(shell sed -n '1,10s,.*[ *]$(1): *\(.*[^ ]\) *\*/.*,\1,p' tests/fuzz/$(2).c)
-fuzz_world   = $(if $(filter $(1),$(NATIVE_ARCHIVES)),native,host)
+# What links the whole library OS goes without AddressSanitizer, whose heap lies in the library OS's address range.
+fuzz_world   = $(if $(filter los,$(1)),los,$(if $(filter $(1),$(NATIVE_ARCHIVES)),native,host))
+FUZZ_SAN_LOS := -fsanitize=undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
+fuzz_san     = $(if $(filter los,$(1)),$(FUZZ_SAN_LOS),$(FUZZ_SAN))
 fuzz_objs    = $(foreach l,$(1),$(patsubst %,$(B)/fuzz/$(call fuzz_world,$(l))/%.o,$(basename $($(l)_SRCS))))
 
 $(B)/fuzz/host/%.o: %.c
@@ -24,14 +27,21 @@ $(B)/fuzz/native/%.o: %.c
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  CC Z    $<")
 	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(B)/fuzz/los/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  CC Z    $<")
+	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) $(FUZZ_SAN_LOS) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(B)/fuzz/los/%.o: %.S
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) -I$(B)/gen -c -o $@ $<
 $(B)/fuzz/native/%.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(NATIVE_CFLAGS) -I$(B)/gen -c -o $@ $<
 
 define fuzz
-$(B)/fuzz/$(1): $(B)/fuzz/host/tests/fuzz/$(1).o $(call fuzz_objs,$(2))
+$(B)/fuzz/$(1): $(B)/fuzz/$(if $(filter los,$(2)),los,host)/tests/fuzz/$(1).o $(call fuzz_objs,$(2))
 	$$(if $$(Q),@echo "  LD Z    $(1)")
-	$(Q)$$(FUZZ_CC) $$(FUZZ_SAN) -fsanitize=fuzzer -pthread -o $$@ $$^ $(3)
+	$(Q)$$(FUZZ_CC) $(call fuzz_san,$(2)) -fsanitize=fuzzer -pthread -o $$@ $$^ $(3)
 $(B)/replay/$(1): $(B)/test/tests/fuzz/$(1).o $(B)/test/tests/fuzz/replay.o $(foreach l,$(2),$(B)/lib/lib$(l).a)
 	@mkdir -p $$(@D)
 	$$(if $$(Q),@echo "  LD T    replay/$(1)")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: los */
+/* ldlibs: -lfdt */
 /*
  * Path walks. The input is a script of lines: the first byte of each chooses a call, the rest is its path (or two, at the
  * first blank). Whatever happens, a process that is confined to /jail never reaches /secret, and every reference comes
