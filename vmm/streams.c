@@ -863,7 +863,8 @@ static struct stream *unwritten(struct streams *s)
 void streams_finish(struct streams *s, unsigned timeout_ms)
 {
     stop_thread(s);
-    uint64_t end_ns = streams_now_ns() + (uint64_t)timeout_ms * 1000000u;
+    uint64_t end_ns = timeout_ms == STREAMS_NO_TIMEOUT ? UINT64_MAX
+                                                       : streams_now_ns() + (uint64_t)timeout_ms * 1000000u;
     struct stream *st;
 
     /* Streams that wait for the guest's next word are looked at too: it said its last. */
@@ -872,10 +873,11 @@ void streams_finish(struct streams *s, unsigned timeout_ms)
     }
     work(s);
     while ((st = unwritten(s)) != NULL) {
-        uint64_t now = streams_now_ns();
         if (!st->can_write) {
             struct pollfd p = {.fd = st->fd, .events = POLLOUT};
-            if (now >= end_ns || poll(&p, 1, (int)((end_ns - now) / 1000000 + 1)) <= 0) { return; }
+            uint64_t now = streams_now_ns();
+            if (now >= end_ns) { return; }
+            if (poll(&p, 1, (int)min_u64((end_ns - now) / 1000000 + 1, 60000)) <= 0) { continue; }
             st->can_write = true;
         }
         set_due(st);

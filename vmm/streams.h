@@ -64,9 +64,11 @@ MUST_CHECK int streams_start(struct streams *s, struct err *e); /* the I/O threa
 void streams_service(struct streams *s);
 
 /*
- * After the last vCPU has stopped: takes what the rings still hold, waits until standard output and error are written
- * (timeout_ms at most; 0 = whatever can be written at once), stops the thread.
+ * After the last vCPU has stopped: stops the thread, takes what the rings still hold, waits until standard output and
+ * error are written: timeout_ms at most; 0 = whatever can be written at once; STREAMS_NO_TIMEOUT = as long as the reader
+ * takes, as the program itself would have waited.
  */
+#define STREAMS_NO_TIMEOUT UINT32_MAX
 void streams_finish(struct streams *s, unsigned timeout_ms);
 
 void streams_signal(struct streams *s, int signo); /* the guest's policy decides what becomes of it */

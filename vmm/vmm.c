@@ -13,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STDIO_DRAIN_MS    5000
 #define DOORBELLS_BY_EXIT 512
 
 static uint64_t now_ns(void)
@@ -229,7 +228,7 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
     run_all(&vm);
 
     out->phase_ns[VMM_PHASE_EXIT] = now_ns();
-    streams_finish(vm.streams, STDIO_DRAIN_MS);
+    streams_finish(vm.streams, STREAMS_NO_TIMEOUT);
     out->exit = streams_exit(vm.streams);
     if (l->running) { l->running(l->running_arg, NULL); }
     machine_free(&vm);
