@@ -90,6 +90,15 @@ static void move_thread(struct thread *t, struct proc *p, int32_t tid)
 
 /* ---- the program --------------------------------------------------------------------------------------------------------- */
 
+/* 0, 1 and 2 once more, by the name they have in the container, so that ttyname() finds it. */
+static void name_terminal(void)
+{
+    int e;
+    struct file *f = file_open("/dev/console", LO_RDWR | LO_NOCTTY, 0, &e);
+    for (int fd = 0; f != NULL && fd < 3; fd++) { (void)fdtable_set(current_proc()->files, fd, f); }
+    file_put(f);
+}
+
 static int run(const char *path, const struct exec_vec *v)
 {
     int e;
@@ -112,6 +121,7 @@ static int start(const struct start *s)
     if (p == NULL) { return e; }
     set_ids(p, s->cred);
     move_thread(t, p, p->pid);
+    if ((s->flags & CC_CONTAINER_TTY) != 0) { name_terminal(); }
     e = run(s->path, s->v);
     if (e != 0) {
         move_thread(t, init, old_tid);
