@@ -16,6 +16,14 @@ ifneq ($(filter demo test,$(MAKECMDGOALS)),)
 $(if $(shell scripts/setup >&2 && echo done),,$(error scripts/setup failed))
 endif
 
+# Goals for people on a fresh machine: install what is missing first (Debian 12, root; does nothing when all is there).
+ifneq ($(filter demo test check-svm bench,$(MAKECMDGOALS)),)
+SETUP := $(shell scripts/setup >&2)
+ifneq ($(.SHELLSTATUS),0)
+$(error scripts/setup failed)
+endif
+endif
+
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Known answers made outside this code. They live under $CASEMATE_VECTORS (default
- * ../shared/vectors); where they are absent a test skips aloud.
- */
+/* Known answers made outside this code, and small readers for them. */
 #ifndef CASEMATE_TESTS_ATTEST_VECTORS_H
 #define CASEMATE_TESTS_ATTEST_VECTORS_H
+
+#include "tests/vectors.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -13,19 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static inline void vector_path(const char *name, char *out, size_t cap)
-{
-    const char *root = getenv("CASEMATE_VECTORS");
-    snprintf(out, cap, "%s/%s", root ? root : "../shared/vectors", name);
-}
-
 /* Heap bytes with a NUL behind them; skips the running test when the file is not there. */
 static inline char *vector_bytes(const char *name, size_t *out_len)
 {
-    char path[512];
-    vector_path(name, path, sizeof path);
+    char path[PATH_MAX];
+    vector_find(name, path);
     FILE *f = fopen(path, "rb");
-    if (!f) { cr_skip_test("no %s: set CASEMATE_VECTORS", path); }
+    cr_assert(f, "%s", path);
     fseek(f, 0, SEEK_END);
     long len = ftell(f);
     rewind(f);
