@@ -59,7 +59,7 @@ NATIVE_ARCHIVES += machine
 
 # los-native: real programs over the stand-in (guest/standin/native.c). The program itself lies inside the library OS's
 # range, because the application's is below; the usual start files cannot be linked there, those of a PIE can.
-LOS_NATIVE_SRCS := $(LOS_SRCS) guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch_native.c guest/standin/native_entry.S \
+LOS_NATIVE_SRCS := $(LOS_SRCS) guest/standin/hash.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch_native.c guest/standin/native_entry.S \
     guest/standin/native_files.c guest/standin/native.c
 crt_file = $(shell $(CC) -print-file-name=$(1))
 TEST_EXTRA += $(B)/bin/los-native
