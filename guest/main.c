@@ -49,6 +49,7 @@ void los_main(const void *handoff_page)
     if (streams_init((void *)LOS_WINDOW, handoff->window_size) != 0) { panic("streams device"); }
     streams_events.signal = host_signal;
     device_poll = streams_poll;
+    device_spin = streams_spin;
     if (fs_init() != 0) { panic("file systems"); }
     vdso_setup();
     first_process();

@@ -13,11 +13,16 @@
 #include "guest/ward.h"
 
 #define SLICE_NS     10000000ull
+#define SPIN_NS      10000ull
+#define SPINS_MAX    1000u
+#define SPIN_GAP_NS  5000ull
+#define SPIN_REST_NS 10000000ull
 #define STACK_CANARY 0x6b636174736f6c43ull
 
 struct cpu cpus[CPU_MAX];
 unsigned cpu_count;
 void (*device_poll)(void);
+bool (*device_spin)(void);
 
 static struct list run_queue = LIST_INIT(run_queue);
 static struct thread idle_threads[CPU_MAX];
@@ -75,17 +80,26 @@ void thread_free(struct thread *t)
 
 /* ---- switching ------------------------------------------------------------------------------------------------------ */
 
+/* A vCPU that spins sees the run queue by itself; one that is parked is called. */
+static void wake_idle_cpu(void)
+{
+    struct cpu *parked = NULL;
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (i == cpu_id()) { continue; }
+        if (cpus[i].spinning) { return; }
+        if (cpus[i].parked) { parked = &cpus[i]; }
+    }
+    if (parked != NULL) {
+        parked->parked = false;
+        arch_kick(parked->id);
+    }
+}
+
 static void make_runnable(struct thread *t)
 {
     t->state = THREAD_RUNNABLE;
     list_add_tail(&run_queue, &t->run);
-    for (unsigned i = 0; i < cpu_count; i++) {
-        if (cpus[i].parked && i != cpu_id()) {
-            cpus[i].parked = false;
-            arch_kick(i);
-            return;
-        }
-    }
+    wake_idle_cpu();
 }
 
 void thread_start_at(struct thread *t, void (*fn)(void))
@@ -331,25 +345,66 @@ void sched_cpu_check(void)
     timer_program(this_cpu());
 }
 
+/*
+ * Before a vCPU parks it looks around for a moment: being called back costs several times as much. Other vCPUs' wakes and
+ * bits are seen without the lock; with one vCPU nobody wants the lock, so the device is looked at too. A gap in the clock
+ * says that the host has better use for the core: then no spinning for a while.
+ */
+static bool idle_spin(struct cpu *c)
+{
+    uint64_t now = arch_mono_ns(), end = min_u64(now + SPIN_NS, timers_next());
+    bool alone = cpu_count == 1, found = false;
+
+    if (now < c->no_spin_before_ns) { return false; }
+    c->spinning = true;
+    if (!alone) { big_unlock(); }
+    for (unsigned n = 0; n < SPINS_MAX && !found && now < end; n++) { /* a clock may stand still: tests */
+        uint64_t next = arch_mono_ns();
+        if (next - now > SPIN_GAP_NS) {
+            c->no_spin_before_ns = next + SPIN_REST_NS;
+            break;
+        }
+        now = next;
+        found = arch_pending() || __atomic_load_n(&run_queue.next, __ATOMIC_RELAXED) != &run_queue ||
+                (alone && device_spin != NULL && device_spin());
+        cpu_relax();
+    }
+    if (!alone) { big_lock(); }
+    c->spinning = false;
+    return found || !list_empty(&run_queue);
+}
+
+static void device_look(void)
+{
+    if (device_poll != NULL) { device_poll(); }
+}
+
+static void idle_park(struct cpu *c)
+{
+    device_look(); /* asks for an interrupt, and takes what came before it did */
+    if (!list_empty(&run_queue)) { return; }
+    uint64_t deadline = timers_next();
+    c->parked = true;
+    if (deadline != NO_DEADLINE) { c->timer_ns = deadline; }
+    big_unlock();
+    arch_park(deadline);
+    big_lock();
+    c->parked = false;
+}
+
 void sched_idle(bool (*stop)(void))
 {
     for (;;) {
         struct cpu *c = this_cpu();
         take_pending(c);
-        if (device_poll != NULL) { device_poll(); }
+        device_look();
         timers_run();
         if (stop != NULL && stop()) { return; }
         struct thread *next = take_runnable();
         if (next != NULL) {
             switch_to(next);
-            continue;
+        } else if (!idle_spin(c)) {
+            idle_park(c);
         }
-        uint64_t deadline = timers_next();
-        c->parked = true;
-        c->timer_ns = deadline == NO_DEADLINE ? c->timer_ns : deadline;
-        big_unlock();
-        arch_park(deadline);
-        big_lock();
-        c->parked = false;
     }
 }

@@ -38,7 +38,8 @@ struct cpu {
     uint64_t timer_ns;         /* what the vCPU's timer is set to; 0 = off */
     uint64_t slice_end_ns;
     uint64_t switched_ns;
-    bool parked;
+    uint64_t no_spin_before_ns;
+    bool parked, spinning;
     bool online;
 };
 extern struct cpu cpus[CPU_MAX];
@@ -53,6 +54,7 @@ void sched_adopt(struct thread *t);
 void sched_idle(bool (*stop)(void));
 /* Called for PENDING_DEVICE and before parking; set by main.c. */
 extern void (*device_poll)(void);
+extern bool (*device_spin)(void); /* the same for a vCPU that spins; true: there was something */
 
 void schedule(void);                 /* to the next runnable thread, or idle */
 int sleep_until(uint64_t deadline_ns, unsigned how);
