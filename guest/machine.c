@@ -23,7 +23,7 @@ static bool number(const void *fdt, int node, const char *name, uint64_t *out)
 int machine_parse(const void *fdt, size_t size, struct machine *out)
 {
     struct machine m = {0};
-    uint64_t khz;
+    uint64_t khz, keep;
 
     if (size > MACHINE_FDT_MAX || fdt_check_full(fdt, size) != 0) { return -EBADMSG; }
     int cpus = fdt_path_offset(fdt, "/cpus"), clock = fdt_path_offset(fdt, "/clock");
@@ -31,6 +31,8 @@ int machine_parse(const void *fdt, size_t size, struct machine *out)
     for (int n = fdt_first_subnode(fdt, cpus); n >= 0; n = fdt_next_subnode(fdt, n)) {
         if (++m.cpus > CPU_MAX) { return -EBADMSG; }
     }
+    if (!number(fdt, cpus, "keep-syscalls", &keep) || keep > 1) { return -EBADMSG; }
+    m.keep_syscalls = keep != 0;
     if (m.cpus == 0 || !number(fdt, clock, "tsc-khz", &khz) || !number(fdt, clock, "wall-ns", &m.wall_ns)) {
         return -EBADMSG;
     }

@@ -12,6 +12,7 @@
 
 struct machine {
     unsigned cpus;     /* 1 .. CPU_MAX                                     */
+    bool keep_syscalls; /* rewrite no call sites                           */
     uint64_t tsc_hz;   /* 0: the host does not say                         */
     uint64_t wall_ns;  /* time of day at start, since 1970                 */
 };

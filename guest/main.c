@@ -43,7 +43,7 @@ void los_main(const void *handoff_page)
     window_map();
     machine_setup();
     xstate_setup();
-    patch_setup(true);
+    patch_setup(!machine.keep_syscalls);
     sched_cpu_init(0);
     big_lock();
     if (streams_init((void *)LOS_WINDOW, handoff->window_size) != 0) { panic("streams device"); }

@@ -273,6 +273,7 @@ static int run_guest(struct run *r, int *out_status, struct err *e)
     struct vmm_launch l = {
         .tee = r->tee,
         .guarded = r->opts.guarded,
+        .keep_syscalls = r->opts.keep_syscalls,
         .cpus = r->opts.cpus,
         .memory = r->opts.memory,
         .core = r->guest.core,

@@ -51,6 +51,7 @@ const char opts_help[] =
     "      --cpus N             1 to 16 (default 1)\n"
     "      --memory SIZE        all memory of the guest, 512m by default; suffixes b k m g\n"
     "      --ward open|guarded  who keeps page tables under none and sim (default open); a TEE is always guarded\n"
+    "      --rewrite on|off     turn system calls of the program into jumps (default on); off to debug\n"
     "      --guest DIR          guest image (default: $CASEMATE_IMAGE, ../image or ../lib/casemate beside this program)\n"
     "      --sim-key FILE       key of the software TEE\n"
     "\n"
@@ -68,7 +69,7 @@ const char opts_help[] =
 
 enum {
     OPT_ENV_FILE = 256, OPT_ENTRYPOINT, OPT_HOSTNAME, OPT_READ_ONLY, OPT_TMPFS, OPT_NETWORK, OPT_TEE, OPT_KBS, OPT_KBS_CERT,
-    OPT_INITDATA, OPT_CPUS, OPT_MEMORY, OPT_WARD, OPT_GUEST, OPT_SIM_KEY, OPT_DRY_RUN, OPT_JSON, OPT_TIMINGS, OPT_DEBUG,
+    OPT_INITDATA, OPT_CPUS, OPT_MEMORY, OPT_WARD, OPT_REWRITE, OPT_GUEST, OPT_SIM_KEY, OPT_DRY_RUN, OPT_JSON, OPT_TIMINGS, OPT_DEBUG,
     OPT_INIT_SIM, OPT_HELP, OPT_VERSION,
 };
 
@@ -92,6 +93,7 @@ static const struct option long_options[] = {
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"ward", required_argument, NULL, OPT_WARD},
+    {"rewrite", required_argument, NULL, OPT_REWRITE},
     {"guest", required_argument, NULL, OPT_GUEST},
     {"sim-key", required_argument, NULL, OPT_SIM_KEY},
     {"dry-run", no_argument, NULL, OPT_DRY_RUN},
@@ -272,6 +274,7 @@ static int guest_option(struct opts *o, int c, const char *arg, struct err *e)
 {
     static const char *const tees[] = {"auto", "none", "sim", "snp", "tdx", NULL};
     static const char *const wards[] = {"open", "guarded", NULL};
+    static const char *const rewrites[] = {"on", "off", NULL};
     static const char *const networks[] = {"none", "host", NULL};
     int i = 0, r;
 
@@ -287,6 +290,10 @@ static int guest_option(struct opts *o, int c, const char *arg, struct err *e)
     case OPT_WARD:
         r = word("--ward", arg, wards, &i, e);
         o->guarded = i == 1;
+        return r;
+    case OPT_REWRITE:
+        r = word("--rewrite", arg, rewrites, &i, e);
+        o->keep_syscalls = i == 1;
         return r;
     case OPT_KBS: o->kbs_url = arg; return 0;
     case OPT_KBS_CERT: o->kbs_cert = arg; return 0;

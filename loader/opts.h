@@ -20,7 +20,7 @@ struct opts {
     const char *initdata;           /* file */
     unsigned cpus;
     uint64_t memory; /* bytes */
-    bool guarded, network;
+    bool guarded, network, keep_syscalls;
     const char *guest_dir; /* guest image; NULL = the usual places */
     const char *sim_key;   /* NULL = the usual place */
     bool dry_run, json, timings, debug;

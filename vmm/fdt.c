@@ -3,8 +3,9 @@
  * The machine description: a flattened device tree in the window, read by the library OS in ring 3. A closed list of
  * numbers; nothing in it can change a security property, and there is no command line.
  *
+ *   /cpus { keep-syscalls }        1: call sites of the application are left as they are, for debugging
  *   /cpus/cpu@N                    one node per vCPU
- * *   /clock { tsc-khz; wall-ns }    rate of the TSC (0: measure it), time of day at start
+ *   /clock { tsc-khz; wall-ns }    rate of the TSC (0: measure it), time of day at start
  */
 #include "vmm/vm.h"
 
@@ -30,7 +31,7 @@ static int clock_node(struct vm *vm, void *fdt)
 
 static int cpu_nodes(struct vm *vm, void *fdt)
 {
-    if (fdt_begin_node(fdt, "cpus")) { return -1; }
+    if (fdt_begin_node(fdt, "cpus") || fdt_property_u64(fdt, "keep-syscalls", vm->l->keep_syscalls)) { return -1; }
     for (unsigned i = 0; i < vm->cpus; i++) {
         char name[16];
         snprintf(name, sizeof name, "cpu@%u", i);

@@ -49,6 +49,7 @@ struct vmm_sim {
 struct vmm_launch {
     enum vmm_tee tee;
     bool guarded;          /* page tables by ward calls; always so in a TEE               */
+    bool keep_syscalls;    /* the library OS rewrites no call sites: slower, for debugging */
     unsigned cpus;         /* 1..16                                                       */
     uint64_t memory;       /* bytes of RAM plus window; rounded up to 2 MiB               */
 

@@ -12,8 +12,8 @@
  * Nothing is pushed on the application's stack, nothing is displaced. rcx is the return address from the stub on, so
  * frames, restarts and children of clone see the addresses they would have seen; a thread interrupted between S and the
  * entry counts as about to enter (arch_entering). The bytes go into private copies of text pages (mm/text.c): the file
- * and other processes keep theirs, fork passes them on, exec starts afresh.
- * What has no hole in reach (hole.c) keeps trapping.
+ * and other processes keep theirs, fork passes them on, exec starts afresh. What has no hole in reach (hole.c) keeps
+ * trapping.
  */
 #include "guest/x86/patch.h"
 
@@ -48,9 +48,10 @@ struct site {
 
 static struct site sites[SITES];
 
-static struct site *site_of(uint64_t space, uint64_t va)
+/* By process and address space: a space's memory is used again, and an exec starts afresh. */
+static struct site *site_of(const struct proc *p, uint64_t va)
 {
-    uint64_t key = va ^ space << 16;
+    uint64_t key = va ^ (uint64_t)p->space << 16 ^ (uint64_t)p->pid << 44;
     struct site *s = &sites[key * 0x9e3779b97f4a7c15ull >> 55];
     if (s->key != key) { *s = (struct site){.key = key}; }
     return s;
@@ -128,7 +129,7 @@ void arch_trapped(struct regs *r)
     uint64_t s_va = r->rip - 2;
 
     if (!enabled) { return; }
-    struct site *site = site_of((uint64_t)p->space, s_va);
+    struct site *site = site_of(p, s_va);
     if (site->traps == TRAPS_NEVER || ++site->traps < TRAPS_BEFORE) { return; }
     (void)patch_site(p, s_va);
     site->traps = TRAPS_NEVER; /* either it never traps again, or it would fail again */

@@ -14,7 +14,7 @@ static struct err e;
 
 static int parse(const char *line)
 {
-    static char text[512], *argv[32];
+    static char text[512], *argv[64];
     int argc = 0;
     e = (struct err){0};
     cr_assert_lt(strlen(line), sizeof text);
@@ -52,9 +52,9 @@ Test(opts, have_defaults)
 Test(opts, say_everything_about_the_process)
 {
     cr_assert_eq(parse("cc-run -it -e A=1 --env B=2 -w /w -u 1:2 --hostname h --entrypoint /e --read-only --tmpfs /a --tmpfs /b "
-                       "--tee sim --cpus 4 --memory 1g --ward guarded --network none dir:r x"),
+                       "--tee sim --cpus 4 --memory 1g --ward guarded --rewrite off --network none dir:r x"),
                  0, "%s", e.text);
-    cr_assert(o.process.interactive && o.process.tty && o.process.readonly && o.guarded && !o.network);
+    cr_assert(o.process.interactive && o.process.tty && o.process.readonly && o.guarded && !o.network && o.keep_syscalls);
     cr_assert_str_eq(o.process.env[0], "A=1");
     cr_assert_str_eq(o.process.env[1], "B=2");
     cr_assert_null(o.process.env[2]);

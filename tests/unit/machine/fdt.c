@@ -8,6 +8,7 @@
 #include <string.h>
 
 static uint8_t tree[4096];
+static uint64_t keep;
 
 static size_t make(unsigned cpus, uint64_t khz, bool clock)
 {
@@ -16,6 +17,7 @@ static size_t make(unsigned cpus, uint64_t khz, bool clock)
     fdt_finish_reservemap(tree);
     fdt_begin_node(tree, "");
     fdt_begin_node(tree, "cpus");
+    fdt_property_u64(tree, "keep-syscalls", keep);
     for (unsigned i = 0; i < cpus; i++) {
         char name[16];
         snprintf(name, sizeof name, "cpu@%u", i);
@@ -41,7 +43,11 @@ Test(machine, reads_vcpus_and_clock)
     cr_assert_eq(machine_parse(tree, size, &m), 0);
     cr_expect_eq(m.cpus, 3);
     cr_expect_eq(m.tsc_hz, 2445406000);
+    cr_expect_not(m.keep_syscalls);
     cr_expect_eq(m.wall_ns, 1234567890123456789u);
+    keep = 1;
+    cr_assert_eq(machine_parse(tree, make(1, 0, true), &m), 0);
+    cr_expect(m.keep_syscalls);
 }
 
 Test(machine, refuses_numbers_outside_their_range)
@@ -52,6 +58,8 @@ Test(machine, refuses_numbers_outside_their_range)
     cr_expect_eq(machine_parse(tree, make(1, 1, true), &m), -EBADMSG);
     cr_expect_eq(machine_parse(tree, make(1, UINT64_MAX, true), &m), -EBADMSG);
     cr_expect_eq(machine_parse(tree, make(1, 2000000, false), &m), -EBADMSG);
+    keep = 2;
+    cr_expect_eq(machine_parse(tree, make(1, 2000000, true), &m), -EBADMSG);
     cr_expect_eq(m.cpus, 99, "untouched on failure");
 }
 
