@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bounded formatting: %s %d %u %x %c %% with l, ll, z; width, 0 and - flags; .* or .N for strings. The result is always
- * terminated when size > 0 and is cut when room runs out; the return value is the length that was written.
- * Log lines are built here and leave through log_line(), which the platform supplies.
+ * Bounded formatting: %s %d %u %x %c %% with l, ll, z; width, 0 and - flags; .* or .N for strings.
+ * The result is always terminated when size > 0 and is cut when room runs out; the return value is
+ * the length that was written. Log lines are built here and leave through log_line(), which the
+ * platform supplies.
  */
 #include "guest/fmt.h"
 
@@ -24,7 +25,8 @@ static void put(struct out *o, char c)
     if (o->len + 1 < o->size) { o->p[o->len++] = c; }
 }
 
-static void put_padded(struct out *o, const struct spec *s, const char *text, size_t len, bool negative)
+static void put_padded(struct out *o, const struct spec *s, const char *text, size_t len,
+                       bool negative)
 {
     size_t total = len + negative;
     size_t pad = s->width > total ? s->width - total : 0;
@@ -37,7 +39,8 @@ static void put_padded(struct out *o, const struct spec *s, const char *text, si
     for (size_t i = 0; s->left && i < pad; i++) { put(o, ' '); }
 }
 
-static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base, bool negative)
+static void put_number(struct out *o, const struct spec *s, uint64_t v, unsigned base,
+                       bool negative)
 {
     char digits[20]; /* 2^64 has 20 decimal digits */
     size_t at = sizeof digits;
@@ -76,7 +79,9 @@ static const char *read_spec(const char *f, struct spec *s, va_list *ap)
             s->precision = n < 0 ? SIZE_MAX : (size_t)n;
             f++;
         }
-        for (; *f >= '0' && *f <= '9'; f++) { s->precision = s->precision * 10 + (size_t)(*f - '0'); }
+        for (; *f >= '0' && *f <= '9'; f++) {
+            s->precision = s->precision * 10 + (size_t)(*f - '0');
+        }
     }
     for (; *f == 'l' || *f == 'z'; f++) { s->longs++; }
     return f;

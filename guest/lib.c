@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The memory and string functions of los.h without a libc. Bulk work is `rep movsb` and `rep stosb`: general registers
- * only, and fast on every processor we meet. The loops are written so that no compiler turns them into calls to
- * themselves.
+ * The memory and string functions of los.h without a libc. Bulk work is `rep movsb` and `rep
+ * stosb`: general registers only, and fast on every processor we meet. The loops are written so
+ * that no compiler turns them into calls to themselves.
  */
 #include "guest/los.h"
 

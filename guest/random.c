@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fast key erasure: each request's first block becomes the next key, the rest is output. The key is mixed anew from the
- * ward's generator every RESEED_BYTES. [RFC 8439 §2.3]
+ * Fast key erasure: each request's first block becomes the next key, the rest is output. The key
+ * is mixed anew from the ward's generator every RESEED_BYTES. [RFC 8439 §2.3]
  */
 #include "guest/random.h"
 
@@ -33,13 +33,29 @@ static void quarter(uint32_t *x, unsigned a, unsigned b, unsigned c, unsigned d)
 void chacha20_block(const uint32_t key[8], uint64_t counter, uint32_t out[16])
 {
     const uint32_t start[16] = {
-        0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, key[0], key[1], key[2], key[3],
-        key[4],     key[5],     key[6],     key[7],     (uint32_t)counter, (uint32_t)(counter >> 32), 0, 0,
+        0x61707865,
+        0x3320646e,
+        0x79622d32,
+        0x6b206574,
+        key[0],
+        key[1],
+        key[2],
+        key[3],
+        key[4],
+        key[5],
+        key[6],
+        key[7],
+        (uint32_t)counter,
+        (uint32_t)(counter >> 32),
+        0,
+        0,
     };
     memcpy(out, start, sizeof start);
     for (unsigned round = 0; round < 10; round++) {
         for (unsigned i = 0; i < 4; i++) { quarter(out, i, 4 + i, 8 + i, 12 + i); }
-        for (unsigned i = 0; i < 4; i++) { quarter(out, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4); }
+        for (unsigned i = 0; i < 4; i++) {
+            quarter(out, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4);
+        }
     }
     for (unsigned i = 0; i < 16; i++) { out[i] += start[i]; }
 }

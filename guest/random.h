@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random bytes for getrandom(), /dev/urandom, AT_RANDOM and addresses: ChaCha20 in fast-key-erasure form, keyed by the
- * ward. What was handed out cannot be computed from later state.
+ * Random bytes for getrandom(), /dev/urandom, AT_RANDOM and addresses: ChaCha20 in fast-key-
+ * erasure form, keyed by the ward. What was handed out cannot be computed from later state.
  */
 #ifndef CASEMATE_GUEST_RANDOM_H
 #define CASEMATE_GUEST_RANDOM_H

@@ -32,7 +32,8 @@ LOS_X86_SRCS  := guest/x86/gate.S guest/x86/ward.c guest/x86/arch.c guest/x86/cp
                  guest/vdso/image.S \
                  guest/x86/fdt.c guest/panic.c guest/lib.c
 # only as a Linux process
-LOS_STANDIN_SRCS := guest/standin/hash.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch.c
+LOS_WARD_SRCS    := guest/standin/hash.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c
+LOS_STANDIN_SRCS := $(LOS_WARD_SRCS) guest/standin/arch.c
 
 los_SRCS = $(LOS_SRCS) $(LOS_STANDIN_SRCS)
 # The driver of the streams device alone, for tests that play the rest.
@@ -59,10 +60,10 @@ NATIVE_ARCHIVES += machine
 
 # los-native: real programs over the stand-in (guest/standin/native.c). The program itself lies inside the library OS's
 # range, because the application's is below; the usual start files cannot be linked there, those of a PIE can.
-LOS_NATIVE_SRCS := $(LOS_SRCS) guest/standin/hash.c guest/standin/ward.c guest/standin/ward_tables.c guest/standin/standin.c guest/standin/arch_native.c guest/standin/native_entry.S \
+LOS_NATIVE_SRCS := $(LOS_SRCS) $(LOS_WARD_SRCS) guest/standin/arch_native.c guest/standin/native_entry.S \
     guest/standin/native_files.c guest/standin/native.c
 crt_file = $(shell $(CC) -print-file-name=$(1))
-TEST_EXTRA += $(B)/bin/los-native
+unit: $(B)/bin/los-native
 $(B)/bin/los-native: $(call objs,native,$(LOS_NATIVE_SRCS))
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      los-native")

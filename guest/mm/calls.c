@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory system calls: decode, check, then call space.c. Errors and their order as Linux has them; what is accepted and
- * ignored is named. [mmap(2) and neighbours]
+ * Memory system calls: decode, check, then call space.c. Errors and their order as Linux has them;
+ * what is accepted and ignored is named. [mmap(2) and neighbours]
  */
 #include "guest/fs/fs.h"
 #include "guest/mm/space.h"
@@ -13,7 +13,10 @@
 
 static struct space *own(void) { return current_proc()->space; }
 
-/* [va, va + len) rounded up to pages, in application memory. -EINVAL: not aligned; -ENOMEM: not application memory. */
+/*
+ * [va, va + len) rounded up to pages, in application memory. -EINVAL: not aligned; -ENOMEM: not
+ * application memory.
+ */
 static int pages_of(uint64_t va, uint64_t len, uint64_t *out_hi)
 {
     uint64_t size;
@@ -23,12 +26,12 @@ static int pages_of(uint64_t va, uint64_t len, uint64_t *out_hi)
     return 0;
 }
 
-/* ---- mmap -------------------------------------------------------------------------------------------------------------------- */
+/* ---- mmap ------------------------------------------------------------------------------------ */
 
-#define KNOWN_FLAGS                                                                                               \
-    (LMAP_TYPE | LMAP_FIXED | LMAP_ANONYMOUS | LMAP_32BIT | LMAP_GROWSDOWN | LMAP_LOCKED | LMAP_POPULATE |         \
-     LMAP_NONBLOCK | LMAP_STACK | LMAP_HUGETLB | LMAP_FIXED_NOREPLACE | 0x800 /* DENYWRITE */ |                    \
-     0x1000 /* EXECUTABLE */ | 0x4000 /* NORESERVE */)
+#define KNOWN_FLAGS                                                                                \
+    (LMAP_TYPE | LMAP_FIXED | LMAP_ANONYMOUS | LMAP_32BIT | LMAP_GROWSDOWN | LMAP_LOCKED |         \
+     LMAP_POPULATE | LMAP_NONBLOCK | LMAP_STACK | LMAP_HUGETLB | LMAP_FIXED_NOREPLACE |            \
+     0x800 /* DENYWRITE */ | 0x1000 /* EXECUTABLE */ | 0x4000 /* NORESERVE */)
 
 static int check_file(const struct file *f, int prot, int flags)
 {
@@ -43,9 +46,9 @@ static int check_file(const struct file *f, int prot, int flags)
 }
 
 /*
- * Pages that are asked for, or that will be touched next as far as experience goes: a dynamic loader maps segments at
- * fixed places and runs them. One fault costs more than mapping hundreds of pages that exist, or copying a few. What
- * fails here fails again, with an error, at the touch.
+ * Pages that are asked for, or that will be touched next as far as experience goes: a dynamic
+ * loader maps segments at fixed places and runs them. One fault costs more than mapping hundreds
+ * of pages that exist, or copying a few. What fails here fails again, with an error, at the touch.
  */
 static void map_early(uint64_t va, uint64_t len, int prot, int flags)
 {
@@ -70,7 +73,9 @@ int64_t sys_mmap(const uint64_t a[6])
     int type = flags & LMAP_TYPE;
     struct file *f = NULL;
 
-    if (type != LMAP_SHARED && type != LMAP_PRIVATE && type != LMAP_SHARED_VALIDATE) { return -EINVAL; }
+    if (type != LMAP_SHARED && type != LMAP_PRIVATE && type != LMAP_SHARED_VALIDATE) {
+        return -EINVAL;
+    }
     if (type == LMAP_SHARED_VALIDATE && (flags & ~KNOWN_FLAGS) != 0) { return -EOPNOTSUPP; }
     if (a[1] == 0 || a[5] % PAGE_SIZE != 0) { return -EINVAL; }
     if ((flags & LMAP_HUGETLB) != 0) { return -ENOMEM; }
@@ -82,7 +87,9 @@ int64_t sys_mmap(const uint64_t a[6])
         if (r < 0) { return r; }
     }
     int64_t va = space_map(own(), a[0], a[1], prot, flags, f, f != NULL ? a[5] : 0);
-    if (va >= 0) { map_early((uint64_t)va, (a[1] + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), prot, flags); }
+    if (va >= 0) {
+        map_early((uint64_t)va, (a[1] + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), prot, flags);
+    }
     return va;
 }
 
@@ -99,7 +106,9 @@ int64_t sys_munmap(const uint64_t a[6])
 int64_t sys_mprotect(const uint64_t a[6])
 {
     uint64_t hi, lo = a[0];
-    if (lo % PAGE_SIZE != 0 || (a[2] & ~(uint64_t)(LPROT_ALL | PROT_GROWSDOWN_ | 8)) != 0) { return -EINVAL; }
+    if (lo % PAGE_SIZE != 0 || (a[2] & ~(uint64_t)(LPROT_ALL | PROT_GROWSDOWN_ | 8)) != 0) {
+        return -EINVAL;
+    }
     if (a[1] == 0) { return 0; }
     int r = pages_of(lo, a[1], &hi);
     if (r < 0) { return r; }
@@ -112,7 +121,10 @@ int64_t sys_mprotect(const uint64_t a[6])
     return space_protect(own(), lo, hi, (int)a[2] & LPROT_ALL);
 }
 
-int64_t sys_pkey_mprotect(const uint64_t a[6]) { return (int)a[3] == -1 ? sys_mprotect(a) : -EINVAL; }
+int64_t sys_pkey_mprotect(const uint64_t a[6])
+{
+    return (int)a[3] == -1 ? sys_mprotect(a) : -EINVAL;
+}
 
 /* Keys are kept for the library OS; programs live without. */
 int64_t sys_pkey_alloc(const uint64_t a[6])
@@ -127,15 +139,18 @@ int64_t sys_pkey_free(const uint64_t a[6])
     return -EINVAL;
 }
 
-/* ---- brk ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- brk ------------------------------------------------------------------------------------- */
 
 static int64_t brk_grow(struct space *s, uint64_t old_top, uint64_t top)
 {
     const struct proc *p = current_proc();
-    if (s->pages + (top - old_top) / PAGE_SIZE > p->rlim[RLIMIT_AS_].cur / PAGE_SIZE) { return -ENOMEM; }
+    if (s->pages + (top - old_top) / PAGE_SIZE > p->rlim[RLIMIT_AS_].cur / PAGE_SIZE) {
+        return -ENOMEM;
+    }
     if (top - s->start_brk > p->rlim[RLIMIT_DATA_].cur) { return -ENOMEM; }
     if (!region_range_free(s, old_top, top)) { return -ENOMEM; }
-    struct region want = {.lo = old_top, .hi = top, .prot = LPROT_READ | LPROT_WRITE, .flags = REGION_HEAP};
+    struct region want = {
+        .lo = old_top, .hi = top, .prot = LPROT_READ | LPROT_WRITE, .flags = REGION_HEAP};
     int r = region_add(s, &want);
     if (r == 0) { (void)space_populate(s, old_top, min_u64(top, old_top + EAGER_COPY), true); }
     return r;
@@ -146,8 +161,12 @@ int64_t sys_brk(const uint64_t a[6])
     struct space *s = own();
     uint64_t old_top, top;
 
-    if (a[0] < s->start_brk || !user_range_ok(s->start_brk, a[0] - s->start_brk)) { return (int64_t)s->brk; }
-    if (!align_up_ok(s->brk, PAGE_SIZE, &old_top) || !align_up_ok(a[0], PAGE_SIZE, &top)) { return (int64_t)s->brk; }
+    if (a[0] < s->start_brk || !user_range_ok(s->start_brk, a[0] - s->start_brk)) {
+        return (int64_t)s->brk;
+    }
+    if (!align_up_ok(s->brk, PAGE_SIZE, &old_top) || !align_up_ok(a[0], PAGE_SIZE, &top)) {
+        return (int64_t)s->brk;
+    }
     int64_t r = 0;
     if (top > old_top) {
         r = brk_grow(s, old_top, top);
@@ -158,23 +177,23 @@ int64_t sys_brk(const uint64_t a[6])
     return (int64_t)s->brk;
 }
 
-/* ---- advice, presence, locking ---------------------------------------------------------------------------------------------------- */
+/* ---- advice, presence, locking --------------------------------------------------------------- */
 
-#define LMADV_WILLNEED     3
-#define LMADV_DONTNEED     4
-#define LMADV_FREE         8
-#define LMADV_REMOVE       9
-#define LMADV_DONTFORK     10
-#define LMADV_DOFORK       11
-#define LMADV_HUGEPAGE     14
-#define LMADV_NOHUGEPAGE   15
-#define LMADV_DONTDUMP     16
-#define LMADV_DODUMP       17
-#define LMADV_WIPEONFORK   18
-#define LMADV_KEEPONFORK   19
-#define LMADV_COLD         20
-#define LMADV_PAGEOUT      21
-#define LMADV_POPULATE_READ 22
+#define LMADV_WILLNEED       3
+#define LMADV_DONTNEED       4
+#define LMADV_FREE           8
+#define LMADV_REMOVE         9
+#define LMADV_DONTFORK       10
+#define LMADV_DOFORK         11
+#define LMADV_HUGEPAGE       14
+#define LMADV_NOHUGEPAGE     15
+#define LMADV_DONTDUMP       16
+#define LMADV_DODUMP         17
+#define LMADV_WIPEONFORK     18
+#define LMADV_KEEPONFORK     19
+#define LMADV_COLD           20
+#define LMADV_PAGEOUT        21
+#define LMADV_POPULATE_READ  22
 #define LMADV_POPULATE_WRITE 23
 
 /* What an advice does to region flags. False: it does something else. */
@@ -192,7 +211,8 @@ static bool advice_flags(uint64_t advice, uint32_t *set, uint32_t *clear)
     }
 }
 
-static int advise_region(struct space *s, struct region *r, uint64_t lo, uint64_t hi, uint64_t advice)
+static int advise_region(struct space *s, struct region *r, uint64_t lo, uint64_t hi,
+                         uint64_t advice)
 {
     uint32_t set, clear;
     if (advice_flags(advice, &set, &clear)) {
@@ -223,8 +243,9 @@ int64_t sys_madvise(const uint64_t a[6])
     uint64_t lo = a[0], hi, advice = a[2];
     uint32_t set, clear;
 
-    if (advice > LMADV_POPULATE_WRITE || (advice > LMADV_WILLNEED && advice < 8 && advice != LMADV_DONTNEED) ||
-        advice == 12 || advice == 13 || lo % PAGE_SIZE != 0 || pages_of(lo, a[1], &hi) < 0) {
+    if (advice > LMADV_POPULATE_WRITE ||
+        (advice > LMADV_WILLNEED && advice < 8 && advice != LMADV_DONTNEED) || advice == 12 ||
+        advice == 13 || lo % PAGE_SIZE != 0 || pages_of(lo, a[1], &hi) < 0) {
         return -EINVAL;
     }
     if (lo == hi) { return 0; }
@@ -281,7 +302,9 @@ static bool all_mapped(struct space *s, uint64_t lo, uint64_t hi)
 int64_t sys_msync(const uint64_t a[6])
 {
     uint64_t hi;
-    if ((a[2] & ~7ull) != 0 || (a[2] & (MS_ASYNC_ | MS_SYNC_)) == (MS_ASYNC_ | MS_SYNC_)) { return -EINVAL; }
+    if ((a[2] & ~7ull) != 0 || (a[2] & (MS_ASYNC_ | MS_SYNC_)) == (MS_ASYNC_ | MS_SYNC_)) {
+        return -EINVAL;
+    }
     int r = pages_of(a[0], a[1], &hi);
     if (r < 0) { return r; }
     return all_mapped(own(), a[0], hi) ? 0 : -ENOMEM;
@@ -293,7 +316,8 @@ static int64_t lock_range(uint64_t va, uint64_t len)
     uint64_t hi, lo = align_down(va, PAGE_SIZE);
     if (!add_ok(len, va - lo, &len) || pages_of(lo, len, &hi) < 0) { return -ENOMEM; }
     if (!all_mapped(own(), lo, hi)) { return -ENOMEM; }
-    for (const struct region *r = region_find(own(), lo); r != NULL && r->lo < hi; r = region_next(r)) {
+    for (const struct region *r = region_find(own(), lo); r != NULL && r->lo < hi;
+         r = region_next(r)) {
         bool write = (r->prot & LPROT_WRITE) != 0 && (r->flags & REGION_SHARED) == 0;
         int e = space_populate(own(), max_u64(lo, r->lo), min_u64(hi, r->hi), write);
         if (e < 0 && e != -ENXIO) { return -ENOMEM; }
@@ -316,7 +340,10 @@ int64_t sys_munlock(const uint64_t a[6])
     return all_mapped(own(), lo, hi) ? 0 : -ENOMEM;
 }
 
-int64_t sys_mlockall(const uint64_t a[6]) { return a[0] == 0 || a[0] > 7 || a[0] == 4 ? -EINVAL : 0; }
+int64_t sys_mlockall(const uint64_t a[6])
+{
+    return a[0] == 0 || a[0] > 7 || a[0] == 4 ? -EINVAL : 0;
+}
 
 int64_t sys_munlockall(const uint64_t a[6])
 {
@@ -324,17 +351,17 @@ int64_t sys_munlockall(const uint64_t a[6])
     return 0;
 }
 
-/* ---- membarrier ------------------------------------------------------------------------------------------------------------------- */
+/* ---- membarrier ------------------------------------------------------------------------------ */
 
-#define MB_QUERY                        0
-#define MB_GLOBAL                       1
-#define MB_GLOBAL_EXPEDITED             2
-#define MB_REGISTER_GLOBAL_EXPEDITED    4
-#define MB_PRIVATE_EXPEDITED            8
-#define MB_REGISTER_PRIVATE_EXPEDITED   16
-#define MB_PRIVATE_SYNC_CORE            32
-#define MB_REGISTER_PRIVATE_SYNC_CORE   64
-#define MB_ALL                          127
+#define MB_QUERY                      0
+#define MB_GLOBAL                     1
+#define MB_GLOBAL_EXPEDITED           2
+#define MB_REGISTER_GLOBAL_EXPEDITED  4
+#define MB_PRIVATE_EXPEDITED          8
+#define MB_REGISTER_PRIVATE_EXPEDITED 16
+#define MB_PRIVATE_SYNC_CORE          32
+#define MB_REGISTER_PRIVATE_SYNC_CORE 64
+#define MB_ALL                        127
 
 int64_t sys_membarrier(const uint64_t a[6])
 {

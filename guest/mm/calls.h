@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls of this family. No include guard: read as a list of SYS(number, name) in guest/sys/. */
+/*
+ * System calls of this family. No include guard: read as a list of SYS(number, name) in
+ * guest/sys/.
+ */
 SYS(9, mmap)
 SYS(10, mprotect)
 SYS(11, munmap)

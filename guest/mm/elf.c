@@ -5,12 +5,12 @@
 #include "firmware/abi/layout.h"
 #include "guest/base/cur.h"
 
-#define ET_EXEC 2
-#define ET_DYN  3
-#define EM_X86_64 62
-#define PT_LOAD 1
-#define PT_INTERP 3
-#define PT_GNU_STACK 0x6474e551u
+#define ET_EXEC       2
+#define ET_DYN        3
+#define EM_X86_64     62
+#define PT_LOAD       1
+#define PT_INTERP     3
+#define PT_GNU_STACK  0x6474e551u
 #define PATH_SIZE_MAX 4096
 
 int elf_header(const void *header, size_t size, struct elf *out)
@@ -33,16 +33,27 @@ int elf_header(const void *header, size_t size, struct elf *out)
     return ok ? 0 : -ENOEXEC;
 }
 
-static int prot_of(uint32_t flags) { return (int)((flags & 4) >> 2 | (flags & 2) | (flags & 1) << 2); }
+static int prot_of(uint32_t flags)
+{
+    return (int)((flags & 4) >> 2 | (flags & 2) | (flags & 1) << 2);
+}
 
 /* One PT_LOAD. memsz 0 is legal and nothing. */
 static int add_load(struct elf *e, const struct elf_load *l, uint64_t align, uint64_t file_size)
 {
     uint64_t end;
     if (l->memsz == 0) { return 0; }
-    if (e->loads == ELF_LOADS_MAX || l->filesz > l->memsz || !range_fits(file_size, l->off, l->filesz)) { return -ENOEXEC; }
-    if (!range_fits(ELF_SPAN_MAX, l->vaddr, l->memsz) || !align_up_ok(l->vaddr + l->memsz, PAGE_SIZE, &end)) { return -ENOEXEC; }
-    if ((l->vaddr ^ l->off) % PAGE_SIZE != 0 || (align & (align - 1)) != 0 || align > 1ull << 30) { return -ENOEXEC; }
+    if (e->loads == ELF_LOADS_MAX || l->filesz > l->memsz ||
+        !range_fits(file_size, l->off, l->filesz)) {
+        return -ENOEXEC;
+    }
+    if (!range_fits(ELF_SPAN_MAX, l->vaddr, l->memsz) ||
+        !align_up_ok(l->vaddr + l->memsz, PAGE_SIZE, &end)) {
+        return -ENOEXEC;
+    }
+    if ((l->vaddr ^ l->off) % PAGE_SIZE != 0 || (align & (align - 1)) != 0 || align > 1ull << 30) {
+        return -ENOEXEC;
+    }
 
     uint64_t start = align_down(l->vaddr, PAGE_SIZE);
     if (e->loads == 0) {
@@ -76,11 +87,15 @@ int elf_phdrs(const void *phdrs, size_t size, uint64_t file_size, struct elf *ou
         if (type == PT_LOAD) {
             int r = add_load(out, &l, align, file_size);
             if (r < 0) { return r; }
-            if (range_fits(l.filesz, out->phoff - l.off, phdrs_size) && out->phoff >= l.off && out->phdr_va == 0) {
+            if (range_fits(l.filesz, out->phoff - l.off, phdrs_size) && out->phoff >= l.off &&
+                out->phdr_va == 0) {
                 out->phdr_va = l.vaddr + (out->phoff - l.off);
             }
         } else if (type == PT_INTERP && out->interp_size == 0) {
-            if (l.filesz < 2 || l.filesz > PATH_SIZE_MAX || !range_fits(file_size, l.off, l.filesz)) { return -ENOEXEC; }
+            if (l.filesz < 2 || l.filesz > PATH_SIZE_MAX ||
+                !range_fits(file_size, l.off, l.filesz)) {
+                return -ENOEXEC;
+            }
             out->interp_off = l.off;
             out->interp_size = l.filesz;
         } else if (type == PT_GNU_STACK) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an ELF file asks of a loader. Parsing is a pure function of the header, the program headers and the file's size;
- * after it every number is safe to add to a base below half of the address space. [gABI ch. 4 and 5]
+ * What an ELF file asks of a loader. Parsing is a pure function of the header, the program headers
+ * and the file's size; after it every number is safe to add to a base below half of the address
+ * space. [gABI ch. 4 and 5]
  */
 #ifndef CASEMATE_GUEST_MM_ELF_H
 #define CASEMATE_GUEST_MM_ELF_H
@@ -24,11 +25,11 @@ struct elf {
     uint64_t entry;
     uint64_t phoff;
     uint16_t phnum;
-    uint64_t phdr_va;             /* program headers in memory, 0: not loaded */
-    uint64_t lo, hi;              /* span of the segments, whole pages        */
-    uint64_t align;               /* the largest p_align, at least a page     */
-    uint64_t interp_off;          /* PT_INTERP, size 0: none                  */
-    uint64_t interp_size;         /* with its NUL                             */
+    uint64_t phdr_va;     /* program headers in memory, 0: not loaded */
+    uint64_t lo, hi;      /* span of the segments, whole pages        */
+    uint64_t align;       /* the largest p_align, at least a page     */
+    uint64_t interp_off;  /* PT_INTERP, size 0: none                  */
+    uint64_t interp_size; /* with its NUL                             */
     bool exec_stack;
     unsigned loads;
     struct elf_load load[ELF_LOADS_MAX]; /* ascending, disjoint pages apart from shared borders */

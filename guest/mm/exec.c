@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * execve: the new program is built whole in a space of its own while the old one stays intact, so every error before the
- * point of no return leaves it as it was, and there is nothing after that point that can fail.
+ * execve: the new program is built whole in a space of its own while the old one stays intact, so
+ * every error before the point of no return leaves it as it was, and there is nothing after that
+ * point that can fail.
  *
  *   open, `#!` up to five times, ELF header   what to run
  *   strings                                   from old space to new
@@ -16,13 +17,13 @@
 #include "guest/sys/sys.h"
 #include "guest/task/sched.h"
 
-#define SCRIPT_LEVELS 5
-#define SCRIPT_LINE   256
-#define PATH_SIZE     4096
-#define PIE_BASE      0x555555554000ull
-#define PIE_RANDOM_BITS 28
-#define BRK_RANDOM_BITS 13
-#define AT_EMPTY_PATH_      0x1000u
+#define SCRIPT_LEVELS        5
+#define SCRIPT_LINE          256
+#define PATH_SIZE            4096
+#define PIE_BASE             0x555555554000ull
+#define PIE_RANDOM_BITS      28
+#define BRK_RANDOM_BITS      13
+#define AT_EMPTY_PATH_       0x1000u
 #define AT_SYMLINK_NOFOLLOW_ 0x100u
 
 struct exec {
@@ -30,7 +31,7 @@ struct exec {
     struct stack stack;
     struct file *file, *interp; /* referenced */
     struct elf elf, interp_elf;
-    char path[PATH_SIZE];       /* of file, for comm and messages */
+    char path[PATH_SIZE]; /* of file, for comm and messages */
     char line[SCRIPT_LINE];
 };
 
@@ -55,13 +56,13 @@ static struct file *open_exec(const char *path, int *err)
     return f;
 }
 
-/* ---- scripts ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 /*
- * "#!interpreter [argument]" in x->line, n bytes read, zero-terminated. Pointers into the line. The rest of the line is
- * one argument, without blanks at its ends.
+ * "#!interpreter [argument]" in x->line, n bytes read, zero-terminated. Pointers into the line.
+ * The rest of the line is one argument, without blanks at its ends.
  */
 static int parse_script(char *line, size_t n, char **out_interp, char **out_arg)
 {
@@ -124,7 +125,9 @@ static int find_program(struct exec *x)
         int64_t n = file_read_at(x->file, x->line, SCRIPT_LINE - 1, 0);
         if (n < 0) { return (int)n; }
         x->line[n] = 0;
-        if (n < 2 || x->line[0] != '#' || x->line[1] != '!') { return image_read(x->file, &x->elf); }
+        if (n < 2 || x->line[0] != '#' || x->line[1] != '!') {
+            return image_read(x->file, &x->elf);
+        }
         if (level == SCRIPT_LEVELS) { break; }
         int r = enter_script(x, (size_t)n);
         if (r < 0) { return r; }
@@ -147,7 +150,7 @@ static int find_interp(struct exec *x)
     return r == -ENOEXEC ? -ELIBBAD : r;
 }
 
-/* ---- building ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- building -------------------------------------------------------------------------------- */
 
 static uint64_t random_pages(unsigned bits)
 {
@@ -158,7 +161,8 @@ static uint64_t random_pages(unsigned bits)
 
 static int map_program(struct exec *x, struct image *program, struct image *start)
 {
-    int r = image_map(x->space, x->file, &x->elf, PIE_BASE + random_pages(PIE_RANDOM_BITS), program);
+    int r =
+        image_map(x->space, x->file, &x->elf, PIE_BASE + random_pages(PIE_RANDOM_BITS), program);
     if (r < 0) { return r; }
     x->space->start_brk = x->space->brk = program->end + random_pages(BRK_RANDOM_BITS);
     *start = *program;
@@ -268,7 +272,7 @@ static int64_t exec_user(struct file *take_f, const char *name, uint64_t argv, u
     return r;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static int64_t exec_path(const char *path, uint64_t argv, uint64_t envp)
 {
@@ -287,7 +291,10 @@ int64_t sys_execve(const uint64_t a[6])
     return r;
 }
 
-/* A descriptor as the program, or a path below one: by the name under which the program finds itself. */
+/*
+ * A descriptor as the program, or a path below one: by the name under which the program finds
+ * itself.
+ */
 static int64_t exec_at(int fd, char *path, size_t len, uint64_t argv, uint64_t envp, uint64_t flags)
 {
     struct file *f = fd_file(fd);
@@ -322,7 +329,8 @@ int64_t sys_execveat(const uint64_t a[6])
     int64_t r = user_string(path, a[1], PATH_SIZE);
     if (r >= 0) {
         bool plain = path[0] == '/' || ((int)a[0] == AT_FDCWD_ && r > 0);
-        r = plain ? exec_path(path, a[2], a[3]) : exec_at((int)a[0], path, (size_t)r, a[2], a[3], a[4]);
+        r = plain ? exec_path(path, a[2], a[3])
+                  : exec_at((int)a[0], path, (size_t)r, a[2], a[3], a[4]);
     }
     mem_free(path);
     return r;

@@ -7,7 +7,7 @@
 #include "guest/mm/space.h"
 #include "guest/task/task.h"
 
-/* ---- image.c: segments ------------------------------------------------------------------------------------------------------ */
+/* ---- image.c: segments ----------------------------------------------------------------------- */
 
 struct image {
     uint64_t base;  /* added to every address of the file */
@@ -19,15 +19,19 @@ struct image {
 /* Reads both header parts of f. -ENOEXEC: not for us. */
 MUST_CHECK int image_read(struct file *f, struct elf *out);
 /* Maps e's segments into s; a relocatable one at `want` or, when 0, in the mmap area. */
-MUST_CHECK int image_map(struct space *s, struct file *f, const struct elf *e, uint64_t want, struct image *out);
+MUST_CHECK int image_map(struct space *s, struct file *f, const struct elf *e, uint64_t want,
+                         struct image *out);
 
-/* ---- stack.c: the initial stack ------------------------------------------------------------------------------------------------ */
+/* ---- stack.c: the initial stack -------------------------------------------------------------- */
 
-/* Strings go down from the top: last environment string first. Where they come from: the old program, or ourselves. */
+/*
+ * Strings go down from the top: last environment string first. Where they come from: the old
+ * program, or ourselves.
+ */
 struct stack {
     struct space *space;
-    uint64_t top, p;    /* p: lowest byte used */
-    uint64_t least;     /* more than this is E2BIG */
+    uint64_t top, p; /* p: lowest byte used */
+    uint64_t least;  /* more than this is E2BIG */
     uint64_t argc, envc;
     uint64_t execfn;
     uint64_t env_end;
@@ -41,6 +45,7 @@ MUST_CHECK int stack_vectors(struct stack *k, char **argv, char **envp);
 /* Removes argv[0] again (scripts). */
 void stack_drop_first(struct stack *k);
 /* Pointers, auxiliary vector. The stack pointer in *out_sp. */
-MUST_CHECK int stack_finish(struct stack *k, const struct image *program, uint64_t interp_base, bool exec_stack, uint64_t *out_sp);
+MUST_CHECK int stack_finish(struct stack *k, const struct image *program, uint64_t interp_base,
+                            bool exec_stack, uint64_t *out_sp);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filling page tables from regions: one page because it was touched, its neighbours because they will be.
+ * Filling page tables from regions: one page because it was touched, its neighbours because they
+ * will be.
  *
- * A fault maps a window of FAULT_WINDOW pages, which doubles up to 2 MiB while a region is touched sequentially; after
- * that, and where the application asked for it, anonymous memory comes in 2 MiB pages. Entries are made with A and D
- * set: the processor never has to write tables. A write to a private page that somebody else refers to copies it; the
- * last owner writes in place.
+ * A fault maps a window of FAULT_WINDOW pages, which doubles up to 2 MiB while a region is touched
+ * sequentially; after that, and where the application asked for it, anonymous memory comes in 2
+ * MiB pages. Entries are made with A and D set: the processor never has to write tables. A write
+ * to a private page that somebody else refers to copies it; the last owner writes in place.
  */
 #include "guest/mm/frames.h"
 #include "guest/mm/space.h"
@@ -16,16 +17,20 @@
 
 static uint64_t flags_of(const struct region *r, bool w)
 {
-    return PTE_P | PTE_U | PTE_A | PTE_D | (w ? PTE_W : 0) | ((r->prot & LPROT_EXEC) != 0 ? 0 : PTE_NX);
+    return PTE_P | PTE_U | PTE_A | PTE_D | (w ? PTE_W : 0) |
+           ((r->prot & LPROT_EXEC) != 0 ? 0 : PTE_NX);
 }
 
 static bool is_shared(const struct region *r) { return (r->flags & REGION_SHARED) != 0; }
 
 static bool may_write(const struct region *r) { return (r->prot & LPROT_WRITE) != 0; }
 
-/* ---- one page ------------------------------------------------------------------------------------------------------------ */
+/* ---- one page -------------------------------------------------------------------------------- */
 
-/* A private copy of frame f, or f itself when nobody else refers to it. Takes over the caller's reference to f. */
+/*
+ * A private copy of frame f, or f itself when nobody else refers to it. Takes over the caller's
+ * reference to f.
+ */
 static gpa_t own_frame(gpa_t f)
 {
     if (frame_refs(f) == 1) { return f; }
@@ -36,8 +41,9 @@ static gpa_t own_frame(gpa_t f)
 }
 
 /*
- * The frame for the page at va, with a reference for its entry, and whether the entry may have W. `must`: the page was
- * asked for, else only what is already there. GPA_NONE: *err is why (-ENXIO, -ENOMEM), 0 for "not there".
+ * The frame for the page at va, with a reference for its entry, and whether the entry may have W.
+ * `must`: the page was asked for, else only what is already there. GPA_NONE: *err is why (-ENXIO,
+ * -ENOMEM), 0 for "not there".
  */
 static gpa_t page_for(struct region *r, uint64_t va, bool must, bool write, bool *w, int *err)
 {
@@ -73,21 +79,27 @@ static gpa_t page_for(struct region *r, uint64_t va, bool must, bool write, bool
 }
 
 /*
- * The entry exists but does not let through a write that the region allows. After a fork whose child is gone again,
- * the neighbours are in the same state: they get W back too.
+ * The entry exists but does not let through a write that the region allows. After a fork whose
+ * child is gone again, the neighbours are in the same state: they get W back too.
  */
-static int make_writable(struct gather *g, struct region *r, uint32_t t, unsigned i, const uint64_t *e, uint64_t va)
+static int make_writable(struct gather *g, struct region *r, uint32_t t, unsigned i,
+                         const uint64_t *e, uint64_t va)
 {
     gpa_t old = entry_frame(e[i]);
     if (is_shared(r) || frame_refs(old) == 1) {
         uint64_t window = align_down(va, FAULT_WINDOW * PAGE_SIZE);
-        uint64_t lo = max_u64(window, r->lo), hi = min_u64(window + FAULT_WINDOW * PAGE_SIZE, r->hi);
+        uint64_t lo = max_u64(window, r->lo),
+                 hi = min_u64(window + FAULT_WINDOW * PAGE_SIZE, r->hi);
         for (uint64_t at = lo; at < hi; at += PAGE_SIZE) {
             uint64_t n = e[tree_index(at, 1)];
-            if ((n & (PTE_P | PTE_W)) != PTE_P || (!is_shared(r) && frame_refs(entry_frame(n)) != 1)) { continue; }
+            if ((n & (PTE_P | PTE_W)) != PTE_P ||
+                (!is_shared(r) && frame_refs(entry_frame(n)) != 1)) {
+                continue;
+            }
             table_set(t, 1, tree_index(at, 1), 1, n | PTE_W);
         }
-        return 0; /* no flush: the fault dropped this vCPU's translation, others find out by a fault */
+        /* no flush: the fault dropped this vCPU's translation, others find out by a fault */
+        return 0;
     }
     gpa_t copy = frame_alloc(false);
     if (!gpa_ok(copy)) { return -ENOMEM; }
@@ -98,7 +110,7 @@ static int make_writable(struct gather *g, struct region *r, uint32_t t, unsigne
     return 0;
 }
 
-/* ---- windows --------------------------------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 /* Adjacent new entries with adjacent frames, set by one call. */
 struct run {
@@ -134,8 +146,8 @@ static bool sole_owner(gpa_t chunk)
 }
 
 /*
- * A 2 MiB page at va that can be used as it is: 1. 0: there is none, or it has to be copied, which is done page by page
- * and never for 2 MiB at once.
+ * A 2 MiB page at va that can be used as it is: 1. 0: there is none, or it has to be copied, which
+ * is done page by page and never for 2 MiB at once.
  */
 static int use_chunk(struct gather *g, uint64_t va, bool write)
 {
@@ -151,9 +163,12 @@ static int use_chunk(struct gather *g, uint64_t va, bool write)
     return 1;
 }
 
-/* Pages of [lo, hi), inside r and one 2 MiB window. Those in [must_lo, must_hi) have to be there afterwards. */
-static int fill(struct gather *g, struct region *r, uint64_t lo, uint64_t hi, uint64_t must_lo, uint64_t must_hi,
-                bool write)
+/*
+ * Pages of [lo, hi), inside r and one 2 MiB window. Those in [must_lo, must_hi) have to be there
+ * afterwards.
+ */
+static int fill(struct gather *g, struct region *r, uint64_t lo, uint64_t hi, uint64_t must_lo,
+                uint64_t must_hi, bool write)
 {
     int whole = use_chunk(g, lo, write);
     if (whole != 0) { return whole < 0 ? whole : 0; }
@@ -184,8 +199,13 @@ static int fill(struct gather *g, struct region *r, uint64_t lo, uint64_t hi, ui
 
 static bool wants_chunk(const struct region *r, uint64_t base)
 {
-    if (r->mobj != NULL || !may_write(r) || (r->flags & (REGION_STACK | REGION_NOHUGE)) != 0) { return false; }
-    if (r->space->stash != NULL || base < r->lo || r->hi < CHUNK_SIZE || base > r->hi - CHUNK_SIZE) { return false; }
+    if (r->mobj != NULL || !may_write(r) || (r->flags & (REGION_STACK | REGION_NOHUGE)) != 0) {
+        return false;
+    }
+    if (r->space->stash != NULL || base < r->lo || r->hi < CHUNK_SIZE ||
+        base > r->hi - CHUNK_SIZE) {
+        return false;
+    }
     return (r->flags & REGION_HUGE) != 0 || (r->window == WINDOW_MAX && r->next_va == base);
 }
 
@@ -227,7 +247,7 @@ static int fault_window(struct gather *g, struct region *r, uint64_t va, bool wr
     return fill(g, r, lo, hi, page, page + PAGE_SIZE, write);
 }
 
-/* ---- faults ----------------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 /* Nothing at va, but the stack region right above it may grow down to it. */
 static struct region *grow_stack(struct space *s, uint64_t va)
@@ -236,7 +256,9 @@ static struct region *grow_stack(struct space *s, uint64_t va)
     if (r == NULL || (r->flags & REGION_STACK) == 0) { return NULL; }
     uint64_t lo = align_down(va, PAGE_SIZE);
     const struct region *below = region_prev(r);
-    if (r->hi - lo > current_proc()->rlim[RLIMIT_STACK_].cur || lo < USER_LOWEST + STACK_GAP) { return NULL; }
+    if (r->hi - lo > current_proc()->rlim[RLIMIT_STACK_].cur || lo < USER_LOWEST + STACK_GAP) {
+        return NULL;
+    }
     if (below != NULL && below->prot != 0 && lo - below->hi < STACK_GAP) { return NULL; }
     if (below != NULL && lo < below->hi) { return NULL; }
     s->pages += (r->lo - lo) / PAGE_SIZE;

@@ -2,11 +2,12 @@
 /*
  * fork: a copy-on-write copy of an address space, in one of two ways.
  *
- * A large process shares its tables with the child: two or three links lose W, whatever its size; what either side
- * changes later is copied on the way (tree.c). That way costs dozens of changes to live tables in the first writes,
- * each of which a deprivileged host may trap. So a small process, which most that fork are, gets tables of its own at
- * once, and the pages that both sides are sure to write next are copied now: a copy costs less than a hundredth of the
- * two faults it saves.
+ * A large process shares its tables with the child: two or three links lose W, whatever its size;
+ * what either side changes later is copied on the way (tree.c). That way costs dozens of changes
+ * to live tables in the first writes, each of which a deprivileged host may trap. So a small
+ * process, which most that fork are, gets tables of its own at once, and the pages that both sides
+ * are sure to write next are copied now: a copy costs less than a hundredth of the two faults it
+ * saves.
  */
 #include "guest/mm/space.h"
 
@@ -17,7 +18,7 @@
 #define SMALL_TABLES 16u /* of 512 pages */
 #define COPIES_MAX   32u
 
-/* ---- pages copied ahead ------------------------------------------------------------------------------------------------------- */
+/* ---- pages copied ahead ---------------------------------------------------------------------- */
 
 /* Gives the child its own frame for a page that only these two have, and both W again. */
 static bool copy_now(struct space *s, struct space *child, const struct region *r, uint64_t va)
@@ -39,7 +40,10 @@ static bool copy_now(struct space *s, struct space *child, const struct region *
     return true;
 }
 
-/* Is va, in the writable region r, sure to be written soon? Data of programs and libraries; the stack; the thread's own. */
+/*
+ * Is va, in the writable region r, sure to be written soon? Data of programs and libraries; the
+ * stack; the thread's own.
+ */
 static bool is_hot(const struct region *r, uint64_t va, uint64_t rsp, uint64_t thread)
 {
     bool data = r->file != NULL || (r->flags & (REGION_STACK | REGION_HEAP)) == 0;
@@ -52,10 +56,12 @@ static void copy_hot(struct space *s, struct space *child)
     uint64_t rsp = current()->regs->rsp, thread = arch_fs_get();
     unsigned copies = 0;
 
-    LIST_EACH(it, &s->regions)
-    {
+    LIST_EACH (it, &s->regions) {
         const struct region *r = LIST_ENTRY(it, struct region, link);
-        if ((r->prot & LPROT_WRITE) == 0 || (r->flags & (REGION_DONTFORK | REGION_WIPEONFORK)) != 0) { continue; }
+        if ((r->prot & LPROT_WRITE) == 0 ||
+            (r->flags & (REGION_DONTFORK | REGION_WIPEONFORK)) != 0) {
+            continue;
+        }
         bool shared = (r->flags & REGION_SHARED) != 0;
         for (uint64_t va = r->lo; va < r->hi; va += PAGE_SIZE) {
             struct leaf l = tree_find(s, va);
@@ -70,11 +76,12 @@ static void copy_hot(struct space *s, struct space *child)
     }
 }
 
-/* ---- spare trees ---------------------------------------------------------------------------------------------------------------- */
+/* ---- spare trees ----------------------------------------------------------------------------- */
 
 /*
- * Shells and servers fork children of one shape again and again. A dead child's upper tables, already in that shape, are
- * kept for the next one: filling new ones is what a host with shadow paging makes dear.
+ * Shells and servers fork children of one shape again and again. A dead child's upper tables,
+ * already in that shape, are kept for the next one: filling new ones is what a host with shadow
+ * paging makes dear.
  */
 #define SPARES 4u
 
@@ -106,17 +113,24 @@ static uint32_t spare_take(uint64_t parent_id)
 
 void spare_drop(uint64_t parent_id)
 {
-    for (uint32_t t = spare_take(parent_id); t != TABLE_NONE; t = spare_take(parent_id)) { tree_drop(t, 4); }
+    for (uint32_t t = spare_take(parent_id); t != TABLE_NONE; t = spare_take(parent_id)) {
+        tree_drop(t, 4);
+    }
 }
 
-/* ---- fork ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
-/* The child's copy of a region. Its pages come with the tables, except where madvise() said otherwise. */
+/*
+ * The child's copy of a region. Its pages come with the tables, except where madvise() said
+ * otherwise.
+ */
 static int fork_region(struct space *child, struct gather *g, const struct region *r)
 {
     if ((r->flags & (REGION_DONTFORK | REGION_WIPEONFORK)) != 0) {
         tree_clear(g, r->lo, r->hi);
-        if (child->stash != NULL) { mobj_remove(child->stash, r->lo / PAGE_SIZE, r->hi / PAGE_SIZE); }
+        if (child->stash != NULL) {
+            mobj_remove(child->stash, r->lo / PAGE_SIZE, r->hi / PAGE_SIZE);
+        }
     }
     return (r->flags & REGION_DONTFORK) != 0 ? 0 : region_add(child, r);
 }
@@ -126,8 +140,7 @@ static int fork_regions(struct space *s, struct space *child)
     struct gather g;
     int r = 0;
     gather_start(&g, child);
-    LIST_EACH(it, &s->regions)
-    {
+    LIST_EACH (it, &s->regions) {
         r = fork_region(child, &g, LIST_ENTRY(it, struct region, link));
         if (r < 0) { break; }
     }

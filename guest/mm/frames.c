@@ -2,15 +2,17 @@
 /*
  * Frames: who uses which 4 KiB of RAM.
  *
- * RAM is used chunk by chunk (2 MiB). A chunk enters use by one ward call, which accepts it and puts it into the direct
- * map; until then nobody touches it. Every frame has a reference count and a bit "free"; every chunk counts its free
- * frames, so that whole chunks are found again for 2 MiB pages. Frames come from chunks that are already broken
- * before a whole chunk is broken.
+ * RAM is used chunk by chunk (2 MiB). A chunk enters use by one ward call, which accepts it and
+ * puts it into the direct map; until then nobody touches it. Every frame has a reference count and
+ * a bit "free"; every chunk counts its free frames, so that whole chunks are found again for 2 MiB
+ * pages. Frames come from chunks that are already broken before a whole chunk is broken.
  *
  * Invariants
  *   1  bit free <=> count 0, for frames of chunks in use.
- *   2  chunk.free = set bits of the chunk; a chunk in use is on `partial` when 0 < free < 512, on `whole` when 512.
- *   3  Frames of the boot region outside the early heap, and of the table region, have count 1 for ever.
+ *   2  chunk.free = set bits of the chunk; a chunk in use is on `partial` when 0 < free < 512, on
+ *      `whole` when 512.
+ *   3  Frames of the boot region outside the early heap, and of the table region, have count 1 for
+ *      ever.
  *   4  The head of a run of 2^n frames has count RUN | n, its other frames 1.
  */
 #include "guest/mm/frames.h"
@@ -18,7 +20,10 @@
 #include "guest/ward.h"
 
 #define RUN 0x80000000u
-/* Chunks accepted by one ward call. Accepting is cheap where the host is trusted; a TEE pays per chunk. */
+/*
+ * Chunks accepted by one ward call. Accepting is cheap where the host is trusted; a TEE pays per
+ * chunk.
+ */
 #define DIRECT_GIB     (1ull << 30)
 #define ACCEPT_OPEN    8u
 #define ACCEPT_GUARDED 1u
@@ -33,14 +38,15 @@ static struct {
     uint64_t frames[HANDOFF_RAM_MAX]; /* per RAM range                                    */
     uint64_t base[HANDOFF_RAM_MAX];   /* gpa of the range                                 */
     uint64_t total, chunks;
-    uint64_t fresh;                   /* first chunk that may never have been in use      */
-    uint64_t free_frames;             /* in chunks in use                                 */
+    uint64_t fresh;       /* first chunk that may never have been in use      */
+    uint64_t free_frames; /* in chunks in use                                 */
     uint64_t unused_chunks;
-    uint32_t *refs;                   /* [total]                                          */
-    uint64_t *bits;                   /* [total / 64], set = free                         */
-    struct chunk *chunk;              /* [chunks]                                         */
+    uint32_t *refs;      /* [total]                                          */
+    uint64_t *bits;      /* [total / 64], set = free                         */
+    struct chunk *chunk; /* [chunks]                                         */
     struct list partial, whole;
-    struct list reserve;              /* boot region: small host pages, dear to touch; used when nothing else is left */
+    /* boot region: small host pages, dear to touch; used when nothing else is left */
+    struct list reserve;
 } m;
 
 static uint64_t index_of(gpa_t g)
@@ -61,7 +67,7 @@ uint64_t mem_total_pages(void) { return m.total; }
 
 uint64_t mem_free_pages(void) { return m.free_frames + m.unused_chunks * CHUNK_FRAMES; }
 
-/* ---- chunks ---------------------------------------------------------------------------------------------------------- */
+/* ---- chunks ---------------------------------------------------------------------------------- */
 
 static void chunk_relist(uint64_t c)
 {
@@ -125,13 +131,20 @@ static bool chunks_grow(void)
     return true;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
-/* A free frame of chunk c: 2^order of them, aligned. The chunk has at least one; UINT64_MAX: no such run. */
+/*
+ * A free frame of chunk c: 2^order of them, aligned. The chunk has at least one; UINT64_MAX: no
+ * such run.
+ */
 static uint64_t chunk_find(uint64_t c, unsigned order)
 {
     static const uint64_t starts[RUN_ORDER_MAX + 1] = {
-        ~0ull, 0x5555555555555555ull, 0x1111111111111111ull, 0x0101010101010101ull, 0x0001000100010001ull,
+        ~0ull,
+        0x5555555555555555ull,
+        0x1111111111111111ull,
+        0x0101010101010101ull,
+        0x0001000100010001ull,
     };
     for (size_t w = 0; w < CHUNK_FRAMES / 64; w++) {
         uint64_t bits = m.bits[c * (CHUNK_FRAMES / 64) + w];
@@ -144,8 +157,7 @@ static uint64_t chunk_find(uint64_t c, unsigned order)
 
 static uint64_t run_find_in(struct list *chunks, unsigned order)
 {
-    LIST_EACH(it, chunks)
-    {
+    LIST_EACH (it, chunks) {
         uint64_t i = chunk_find((uint64_t)(LIST_ENTRY(it, struct chunk, link) - m.chunk), order);
         if (i != UINT64_MAX) { return i; }
     }
@@ -199,7 +211,9 @@ gpa_t chunk_alloc(void)
     if (list_empty(&m.whole) && !chunks_grow()) { return GPA_NONE; }
     uint64_t c = (uint64_t)(LIST_ENTRY(m.whole.next, struct chunk, link) - m.chunk);
     for (uint64_t i = c * CHUNK_FRAMES; i < (c + 1) * CHUNK_FRAMES; i++) { m.refs[i] = 1; }
-    for (uint64_t i = c * CHUNK_FRAMES; i < (c + 1) * CHUNK_FRAMES; i += 64) { frames_mark_used(i, 64); }
+    for (uint64_t i = c * CHUNK_FRAMES; i < (c + 1) * CHUNK_FRAMES; i += 64) {
+        frames_mark_used(i, 64);
+    }
     return gpa_of(c * CHUNK_FRAMES);
 }
 
@@ -214,7 +228,7 @@ void frame_put(gpa_t g)
 
 uint32_t frame_refs(gpa_t g) { return m.refs[index_of(g)]; }
 
-/* ---- start ------------------------------------------------------------------------------------------------------------ */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 static void check_handoff(const struct handoff *h)
 {
@@ -234,10 +248,11 @@ static void check_handoff(const struct handoff *h)
 }
 
 /*
- * The arrays: in the early heap when they leave half of it, else in whole chunks behind the tables. A reservation that
- * is never touched costs the host nothing.
+ * The arrays: in the early heap when they leave half of it, else in whole chunks behind the
+ * tables. A reservation that is never touched costs the host nothing.
  */
-static void *arrays_place(uint64_t bytes, uint64_t *heap_gpa, uint64_t *heap_size, uint64_t *reserved_chunks)
+static void *arrays_place(uint64_t bytes, uint64_t *heap_gpa, uint64_t *heap_size,
+                          uint64_t *reserved_chunks)
 {
     uint64_t pages = (bytes + PAGE_SIZE - 1) / PAGE_SIZE;
     *reserved_chunks = 0;
@@ -248,7 +263,10 @@ static void *arrays_place(uint64_t bytes, uint64_t *heap_gpa, uint64_t *heap_siz
         return p;
     }
     uint64_t n = (bytes + CHUNK_SIZE - 1) / CHUNK_SIZE;
-    /* Right behind the tables, in the GiB whose direct map needs no new table: there are no frames for one yet. */
+    /*
+     * Right behind the tables, in the GiB whose direct map needs no new table: there are no frames
+     * for one yet.
+     */
     uint64_t gpa = handoff->tables_gpa + handoff->tables_size;
     if (n * CHUNK_SIZE > min_u64(handoff->ram[0].size, DIRECT_GIB) - gpa) {
         panic("frames: too little memory for the frame arrays");
@@ -279,7 +297,8 @@ void frames_init(void)
 
     uint64_t heap_gpa = h->heap_gpa, heap_size = h->heap_size, reserved;
     uint64_t refs_size = m.total * sizeof *m.refs, bits_size = m.total / 8;
-    uint8_t *p = arrays_place(refs_size + bits_size + m.chunks * sizeof *m.chunk, &heap_gpa, &heap_size, &reserved);
+    uint8_t *p = arrays_place(refs_size + bits_size + m.chunks * sizeof *m.chunk, &heap_gpa,
+                              &heap_size, &reserved);
     m.refs = (uint32_t *)(void *)p;
     m.bits = (uint64_t *)(void *)(p + refs_size);
     m.chunk = (struct chunk *)(void *)(p + refs_size + bits_size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An ELF file becomes memory. Segments are private file mappings; what follows the file's bytes is zeroed in its last
- * page and anonymous beyond. The first pages of each segment are mapped at once, and small writable segments copied
- * at once: a fault costs more than a page.
+ * An ELF file becomes memory. Segments are private file mappings; what follows the file's bytes is
+ * zeroed in its last page and anonymous beyond. The first pages of each segment are mapped at
+ * once, and small writable segments copied at once: a fault costs more than a page.
  */
 #include "guest/fs/fs.h"
 #include "guest/mm/exec.h"
@@ -26,7 +26,8 @@ int image_read(struct file *f, struct elf *out)
     return r;
 }
 
-static int map_fixed(struct space *s, uint64_t lo, uint64_t hi, int prot, struct file *f, uint64_t off)
+static int map_fixed(struct space *s, uint64_t lo, uint64_t hi, int prot, struct file *f,
+                     uint64_t off)
 {
     int flags = LMAP_PRIVATE | LMAP_FIXED | (f == NULL ? LMAP_ANONYMOUS : 0);
     int64_t r = space_map(s, lo, hi - lo, prot, flags, f, off);
@@ -44,7 +45,8 @@ static int map_load(struct space *s, struct file *f, const struct elf_load *l, u
 {
     uint64_t start = base + l->vaddr, file_end = start + l->filesz, end = start + l->memsz;
     uint64_t lo = align_down(start, PAGE_SIZE);
-    uint64_t file_hi = (file_end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1), hi = (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+    uint64_t file_hi = (file_end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1),
+             hi = (end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
     int r = 0;
 
     if (l->filesz == 0) { file_hi = lo; }
@@ -58,7 +60,8 @@ static int map_load(struct space *s, struct file *f, const struct elf_load *l, u
         if (r < 0) { return r; }
         if (hi - file_hi <= EAGER_COPY) { map_early(s, file_hi, hi, l); }
     }
-    if (l->memsz > l->filesz && file_end % PAGE_SIZE != 0 && file_hi > lo && (l->prot & LPROT_WRITE) != 0) {
+    if (l->memsz > l->filesz && file_end % PAGE_SIZE != 0 && file_hi > lo &&
+        (l->prot & LPROT_WRITE) != 0) {
         static const char zeros[256];
         for (uint64_t at = file_end; at < file_hi;) {
             size_t n = min_u64(sizeof zeros, file_hi - at);
@@ -69,13 +72,16 @@ static int map_load(struct space *s, struct file *f, const struct elf_load *l, u
     return 0;
 }
 
-int image_map(struct space *s, struct file *f, const struct elf *e, uint64_t want, struct image *out)
+int image_map(struct space *s, struct file *f, const struct elf *e, uint64_t want,
+              struct image *out)
 {
     uint64_t base = 0;
     if (!e->fixed) {
         uint64_t span = e->hi - e->lo;
         uint64_t at = want != 0 ? align_down(want, e->align) : region_gap(s, span, e->align, false);
-        if (at == 0 || !user_range_ok(at, span) || !region_range_free(s, at, at + span)) { return -ENOMEM; }
+        if (at == 0 || !user_range_ok(at, span) || !region_range_free(s, at, at + span)) {
+            return -ENOMEM;
+        }
         base = at - e->lo;
     } else if (e->lo < USER_LOWEST) {
         return -EPERM;

@@ -2,9 +2,10 @@
 /*
  * Memory objects: sparse arrays of frames, one per file, shared by read, write and every mapping.
  *
- * The array is a tree of 64-slot nodes, as high as the largest index needs; height 0 is a single frame in the object
- * itself, which is what most files are. A slot of the lowest level is a frame's address, 0 a hole (frame 0 is never
- * given out). The object holds one reference per frame; mappings hold their own.
+ * The array is a tree of 64-slot nodes, as high as the largest index needs; height 0 is a single
+ * frame in the object itself, which is what most files are. A slot of the lowest level is a
+ * frame's address, 0 a hole (frame 0 is never given out). The object holds one reference per
+ * frame; mappings hold their own.
  *
  * Invariants
  *   1  Frames at or beyond page_count(size) do not exist.
@@ -45,8 +46,12 @@ uint64_t mobj_size(const struct mobj *o) { return o->size; }
 
 uint64_t mobj_pages(const struct mobj *o) { return o->pages; }
 
-/* Frees frames with index in [lo, hi) below `slot`, whose first index is `base`; then the nodes that became empty. */
-static void free_below(struct mobj *o, uint64_t *slot, unsigned height, uint64_t base, uint64_t lo, uint64_t hi)
+/*
+ * Frees frames with index in [lo, hi) below `slot`, whose first index is `base`; then the nodes
+ * that became empty.
+ */
+static void free_below(struct mobj *o, uint64_t *slot, unsigned height, uint64_t base, uint64_t lo,
+                       uint64_t hi)
 {
     if (*slot == 0) { return; }
     if (height == 0) {

@@ -15,15 +15,22 @@ struct mobj {
 };
 
 /*
- * Removes pages with index in [lo, hi) from every mapping (space.c). `copies`: private copies too (truncation), else
- * only the object's own frames (punched holes).
+ * Removes pages with index in [lo, hi) from every mapping (space.c). `copies`: private copies too
+ * (truncation), else only the object's own frames (punched holes).
  */
 void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies);
 
-/* An object as a plain array of frames (space.stash). Taking a frame hands its reference to the caller. */
-MUST_CHECK int mobj_insert(struct mobj *o, uint64_t idx, gpa_t take_frame); /* -ENOMEM: the frame stays the caller's */
-gpa_t mobj_take(struct mobj *o, uint64_t idx);                              /* GPA_NONE: nothing there */
-void mobj_remove(struct mobj *o, uint64_t lo, uint64_t hi);                 /* frames with index in [lo, hi) */
-struct mobj *mobj_clone(const struct mobj *o);                              /* the same frames; NULL: no memory */
+/*
+ * An object as a plain array of frames (space.stash). Taking a frame hands its reference to the
+ * caller.
+ */
+/* -ENOMEM: the frame stays the caller's */
+MUST_CHECK int mobj_insert(struct mobj *o, uint64_t idx, gpa_t take_frame);
+/* GPA_NONE: nothing there */
+gpa_t mobj_take(struct mobj *o, uint64_t idx);
+/* frames with index in [lo, hi) */
+void mobj_remove(struct mobj *o, uint64_t lo, uint64_t hi);
+/* the same frames; NULL: no memory */
+struct mobj *mobj_clone(const struct mobj *o);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mremap: shrink in place, grow in place, or move. Moving moves entries, not bytes; a 2 MiB page moves whole when both
- * addresses allow it. [mremap(2)]
+ * mremap: shrink in place, grow in place, or move. Moving moves entries, not bytes; a 2 MiB page
+ * moves whole when both addresses allow it. [mremap(2)]
  */
 #include "guest/mm/space.h"
 #include "guest/sys/sys.h"
@@ -32,7 +32,10 @@ static bool move_chunk(struct gather *g, const struct leaf *l, uint64_t from, ui
     return true;
 }
 
-/* Pages of [from, from + len) to `to`. The destination is empty; the caller knows that there are tables enough. */
+/*
+ * Pages of [from, from + len) to `to`. The destination is empty; the caller knows that there are
+ * tables enough.
+ */
 static void move_pages(struct space *s, uint64_t from, uint64_t to, uint64_t len)
 {
     struct gather g;
@@ -58,14 +61,16 @@ static void move_pages(struct space *s, uint64_t from, uint64_t to, uint64_t len
         off += PAGE_SIZE;
     }
     gather_finish(&g);
-    for (uint64_t off = 0; s->stash != NULL && mobj_pages(s->stash) != 0 && off < len; off += PAGE_SIZE) {
+    for (uint64_t off = 0; s->stash != NULL && mobj_pages(s->stash) != 0 && off < len;
+         off += PAGE_SIZE) {
         gpa_t f = mobj_take(s->stash, (from + off) / PAGE_SIZE);
         if (gpa_ok(f) && mobj_insert(s->stash, (to + off) / PAGE_SIZE, f) < 0) { frame_put(f); }
     }
 }
 
 /* [old, old + old_len), one region, becomes [to, to + new_len). */
-static int64_t move(struct space *s, struct region *r, uint64_t old_len, uint64_t to, uint64_t new_len, bool keep_old)
+static int64_t move(struct space *s, struct region *r, uint64_t old_len, uint64_t to,
+                    uint64_t new_len, bool keep_old)
 {
     struct region want = *r;
     uint64_t from = r->lo;
@@ -83,7 +88,8 @@ static int64_t move(struct space *s, struct region *r, uint64_t old_len, uint64_
     return (int64_t)to;
 }
 
-static int64_t move_fixed(struct space *s, uint64_t old, uint64_t old_len, uint64_t to, uint64_t new_len, bool keep)
+static int64_t move_fixed(struct space *s, uint64_t old, uint64_t old_len, uint64_t to,
+                          uint64_t new_len, bool keep)
 {
     if (to % PAGE_SIZE != 0 || !user_range_ok(to, new_len) || to < USER_LOWEST) { return -EINVAL; }
     if (to < old + old_len && old < to + new_len) { return -EINVAL; }
@@ -99,9 +105,15 @@ int64_t sys_mremap(const uint64_t a[6])
     uint64_t to = a[4];
 
     if ((flags & ~7ull) != 0 || old % PAGE_SIZE != 0) { return -EINVAL; }
-    if ((flags & (MREMAP_FIXED_ | MREMAP_DONTUNMAP_)) != 0 && (flags & MREMAP_MAYMOVE_) == 0) { return -EINVAL; }
-    if (!align_up_ok(a[1], PAGE_SIZE, &old_len) || !align_up_ok(a[2], PAGE_SIZE, &new_len)) { return -EINVAL; }
-    if (new_len == 0 || ((flags & MREMAP_DONTUNMAP_) != 0 && old_len != new_len)) { return -EINVAL; }
+    if ((flags & (MREMAP_FIXED_ | MREMAP_DONTUNMAP_)) != 0 && (flags & MREMAP_MAYMOVE_) == 0) {
+        return -EINVAL;
+    }
+    if (!align_up_ok(a[1], PAGE_SIZE, &old_len) || !align_up_ok(a[2], PAGE_SIZE, &new_len)) {
+        return -EINVAL;
+    }
+    if (new_len == 0 || ((flags & MREMAP_DONTUNMAP_) != 0 && old_len != new_len)) {
+        return -EINVAL;
+    }
     if (!user_range_ok(old, old_len)) { return -EFAULT; }
 
     struct region *r = region_find(s, old);
@@ -112,7 +124,9 @@ int64_t sys_mremap(const uint64_t a[6])
         want.off = r->off + (old - r->lo);
         want.lo = (flags & MREMAP_FIXED_) != 0 ? to : region_gap(s, new_len, PAGE_SIZE, false);
         want.hi = want.lo + new_len;
-        if (want.lo == 0 || want.lo % PAGE_SIZE != 0 || !user_range_ok(want.lo, new_len)) { return -ENOMEM; }
+        if (want.lo == 0 || want.lo % PAGE_SIZE != 0 || !user_range_ok(want.lo, new_len)) {
+            return -ENOMEM;
+        }
         int e = space_unmap(s, want.lo, new_len);
         if (e == 0) { e = region_add(s, &want); }
         return e < 0 ? e : (int64_t)want.lo;
@@ -124,12 +138,16 @@ int64_t sys_mremap(const uint64_t a[6])
         int e = new_len < old_len ? space_unmap(s, old + new_len, old_len - new_len) : 0;
         return e < 0 ? e : (int64_t)old;
     }
-    if (s->pages + (new_len - old_len) / PAGE_SIZE > current_proc()->rlim[RLIMIT_AS_].cur / PAGE_SIZE) { return -ENOMEM; }
+    if (s->pages + (new_len - old_len) / PAGE_SIZE >
+        current_proc()->rlim[RLIMIT_AS_].cur / PAGE_SIZE) {
+        return -ENOMEM;
+    }
 
     int e = regions_cut(s, old, old + old_len);
     if (e < 0) { return e; }
     r = region_find(s, old);
-    if (!keep && user_range_ok(old, new_len) && region_range_free(s, old + old_len, old + new_len)) {
+    if (!keep && user_range_ok(old, new_len) &&
+        region_range_free(s, old + old_len, old + new_len)) {
         e = grow_object(r, new_len);
         if (e < 0) { return e; }
         s->pages += (new_len - old_len) / PAGE_SIZE;

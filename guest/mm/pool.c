@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small objects. A slab is one frame: a header, then objects of one size class. Objects never start a frame, runs
- * always do, so the address alone tells mem_free() which of the two it got. What does not fit half a frame is a run of
- * frames.
+ * Small objects. A slab is one frame: a header, then objects of one size class. Objects never
+ * start a frame, runs always do, so the address alone tells mem_free() which of the two it got.
+ * What does not fit half a frame is a run of frames.
  */
 #include "guest/mm/frames.h"
 
@@ -25,7 +25,7 @@ static struct slab *slab_new(size_t class)
     gpa_t g = frame_alloc(false);
     if (!gpa_ok(g)) { return NULL; }
     struct slab *s = frame_va(g);
-    *s = (struct slab){.class = (uint16_t)class};
+    *s = (struct slab){.class = (uint16_t) class};
     size_t size = class_size[class];
     for (size_t off = sizeof *s; off + size <= PAGE_SIZE; off += size) {
         void **object = (void **)(void *)((char *)s + off);
@@ -49,7 +49,7 @@ static void *run_new(size_t size)
 void *mem_alloc(size_t size)
 {
     size_t class = 0;
-    while (class < CLASSES && class_size[class] < size) { class++; }
+    while (class < CLASSES && class_size[class] < size) { class ++; }
     if (class == CLASSES) { return run_new(size); }
 
     struct list *l = &classes[class];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Regions of a space: a treap by start address (random priorities keep it shallow: no balancing cases to get wrong), and
- * a list in the same order for neighbours. Nothing here touches page tables.
+ * Regions of a space: a treap by start address (random priorities keep it shallow: no balancing
+ * cases to get wrong), and a list in the same order for neighbours. Nothing here touches page
+ * tables.
  */
 #include "guest/fs/fs.h"
 #include "guest/mm/space.h"
@@ -15,7 +16,7 @@ static uint32_t next_priority(void)
     return x;
 }
 
-/* ---- treap ------------------------------------------------------------------------------------------------------------------- */
+/* ---- treap ----------------------------------------------------------------------------------- */
 
 static void split_tree(struct region *t, uint64_t key, struct region **below, struct region **above)
 {
@@ -95,7 +96,7 @@ static void tree_remove(struct space *s, struct region *r)
     s->region_count--;
 }
 
-/* ---- regions ------------------------------------------------------------------------------------------------------------------ */
+/* ---- regions --------------------------------------------------------------------------------- */
 
 static struct region *region_new(struct space *s, const struct region *want)
 {
@@ -190,7 +191,8 @@ bool region_range_free(const struct space *s, uint64_t lo, uint64_t hi)
 }
 
 /* The highest free range of len below top, not below bottom. */
-static uint64_t gap_below(const struct space *s, uint64_t top, uint64_t bottom, uint64_t len, uint64_t align)
+static uint64_t gap_below(const struct space *s, uint64_t top, uint64_t bottom, uint64_t len,
+                          uint64_t align)
 {
     struct region *r = region_at_or_above(s, top - 1);
     struct list *at = r == NULL ? s->regions.prev : r->lo < top ? &r->link : r->link.prev;

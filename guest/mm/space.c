@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Address spaces: birth and death (fork: fork.c); flushing; and the operations on ranges that system calls and exec are made of.
- * What a space is, and its invariants: space.h.
+ * Address spaces: birth and death (fork: fork.c); flushing; and the operations on ranges that
+ * system calls and exec are made of. What a space is, and its invariants: space.h.
  */
 #include "guest/mm/space.h"
 
@@ -10,14 +10,14 @@
 #include "guest/task/task.h"
 #include "guest/ward.h"
 
-#define RLIMIT_AS_ 9
+#define RLIMIT_AS_       9
 #define MMAP_RANDOM_BITS 28
 /* Room for the stack above the top of the mmap area, as Linux has it at least. */
 #define STACK_ROOM (1ull << 30)
 
 static struct space *loaded[CPU_MAX]; /* NULL: the root made at build time */
 
-/* ---- life ----------------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct space *space_on(uint32_t take_root)
 {
@@ -69,10 +69,12 @@ void space_put(struct space *s)
         tree_empty(&g);
     } else {
         tree_clear(&g, 0, LOS_LO);
-        if (USER_HIGH_LO < USER_TOP) { tree_clear(&g, USER_HIGH_LO, align_down(USER_TOP + PAGE_SIZE, 1ull << 39)); }
+        if (USER_HIGH_LO < USER_TOP) {
+            tree_clear(&g, USER_HIGH_LO, align_down(USER_TOP + PAGE_SIZE, 1ull << 39));
+        }
     }
     gather_finish(&g);
-    LIST_EACH_SAFE(it, &s->regions) { forget_region(s, LIST_ENTRY(it, struct region, link)); }
+    LIST_EACH_SAFE (it, &s->regions) { forget_region(s, LIST_ENTRY(it, struct region, link)); }
     mobj_put(s->stash);
     s->stash = NULL;
     spare_drop(s->id);
@@ -97,7 +99,7 @@ void space_load(struct space *s)
     }
 }
 
-/* ---- flushing ------------------------------------------------------------------------------------------------------------- */
+/* ---- flushing -------------------------------------------------------------------------------- */
 
 static void flush_others(uint32_t cpus, uint64_t va, uint64_t pages)
 {
@@ -125,7 +127,7 @@ void space_barrier(struct space *s)
     if (others != 0) { flush_others(others, 0, 1); }
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 static bool page_range_ok(uint64_t va, uint64_t len)
 {
@@ -167,12 +169,12 @@ int space_unmap(struct space *s, uint64_t va, uint64_t len)
     struct gather g;
     gather_start(&g, s);
     uint64_t wide_lo = va, wide_hi = hi;
-    if (len >= CHUNK_SIZE) { widen(s, &wide_lo, &wide_hi); } /* else the tables wait for the next mapping there */
+    /* else the tables wait for the next mapping there */
+    if (len >= CHUNK_SIZE) { widen(s, &wide_lo, &wide_hi); }
     tree_clear(&g, wide_lo, wide_hi);
     gather_finish(&g);
     stash_remove(s, va, hi);
-    LIST_EACH_SAFE(it, &gone)
-    {
+    LIST_EACH_SAFE (it, &gone) {
         list_del(it);
         region_free(LIST_ENTRY(it, struct region, link));
     }
@@ -188,7 +190,10 @@ void space_discard(struct space *s, uint64_t lo, uint64_t hi)
     stash_remove(s, lo, hi);
 }
 
-/* Private pages of [lo, hi) leave the tables and wait in the stash; shared ones are found again in their object. */
+/*
+ * Private pages of [lo, hi) leave the tables and wait in the stash; shared ones are found again in
+ * their object.
+ */
 static int stash_range(struct space *s, const struct region *r, uint64_t lo, uint64_t hi)
 {
     if ((r->flags & REGION_SHARED) == 0) {
@@ -216,7 +221,8 @@ static int stash_range(struct space *s, const struct region *r, uint64_t lo, uin
 static int protect_region(struct space *s, struct region *r, int prot)
 {
     if (r->prot == prot) { return 0; }
-    if ((prot & LPROT_WRITE) != 0 && (r->flags & (REGION_SHARED | REGION_MAYWRITE)) == REGION_SHARED && r->file != NULL) {
+    if ((prot & LPROT_WRITE) != 0 &&
+        (r->flags & (REGION_SHARED | REGION_MAYWRITE)) == REGION_SHARED && r->file != NULL) {
         return -EACCES;
     }
     int result = 0;
@@ -255,7 +261,9 @@ static int64_t place(struct space *s, uint64_t va, uint64_t len, int flags)
         if (va % PAGE_SIZE != 0) { return -EINVAL; }
         if (!user_range_ok(va, len)) { return -ENOMEM; }
         if (va < USER_LOWEST) { return -EPERM; }
-        if ((flags & LMAP_FIXED_NOREPLACE) != 0) { return region_range_free(s, va, va + len) ? (int64_t)va : -EEXIST; }
+        if ((flags & LMAP_FIXED_NOREPLACE) != 0) {
+            return region_range_free(s, va, va + len) ? (int64_t)va : -EEXIST;
+        }
         int r = space_unmap(s, va, len);
         return r < 0 ? r : (int64_t)va;
     }
@@ -281,7 +289,9 @@ static int back(struct region *want, int flags, struct file *f)
         if (want->mobj == NULL) { return -ENODEV; }
         mobj_get(want->mobj);
         bool sealed = (file_seals(f) & (LF_SEAL_WRITE | LF_SEAL_FUTURE_WRITE)) != 0;
-        if ((f->flags & LO_ACCMODE) == LO_RDWR && (flags & LMAP_SHARED) != 0 && !sealed) { want->flags |= REGION_MAYWRITE; }
+        if ((f->flags & LO_ACCMODE) == LO_RDWR && (flags & LMAP_SHARED) != 0 && !sealed) {
+            want->flags |= REGION_MAYWRITE;
+        }
         return 0;
     }
     want->off = 0;
@@ -290,7 +300,8 @@ static int back(struct region *want, int flags, struct file *f)
     return want->mobj == NULL ? -ENOMEM : mobj_truncate(want->mobj, want->hi - want->lo);
 }
 
-int64_t space_map(struct space *s, uint64_t va, uint64_t len, int prot, int flags, struct file *f, uint64_t off)
+int64_t space_map(struct space *s, uint64_t va, uint64_t len, int prot, int flags, struct file *f,
+                  uint64_t off)
 {
     if (!align_up_ok(len, PAGE_SIZE, &len)) { return -ENOMEM; }
     if (len == 0) { return -EINVAL; }
@@ -317,7 +328,7 @@ int64_t space_map(struct space *s, uint64_t va, uint64_t len, int prot, int flag
     return r < 0 ? r : (int64_t)want.lo;
 }
 
-/* ---- memory objects shrink ---------------------------------------------------------------------------------------------- */
+/* ---- memory objects shrink ------------------------------------------------------------------- */
 
 static void zap_own(struct region *r, uint64_t lo, uint64_t hi)
 {
@@ -333,8 +344,7 @@ static void zap_own(struct region *r, uint64_t lo, uint64_t hi)
 
 void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies)
 {
-    LIST_EACH(it, &o->maps)
-    {
+    LIST_EACH (it, &o->maps) {
         struct region *r = LIST_ENTRY(it, struct region, of_mobj);
         uint64_t first = r->off / PAGE_SIZE, last = first + (r->hi - r->lo) / PAGE_SIZE;
         uint64_t from = max_u64(lo, first), to = min_u64(hi, last);
@@ -350,14 +360,13 @@ void mobj_zap(struct mobj *o, uint64_t lo, uint64_t hi, bool copies)
 
 bool mobj_writable_maps(const struct mobj *o)
 {
-    LIST_EACH(it, &o->maps)
-    {
+    LIST_EACH (it, &o->maps) {
         if ((LIST_ENTRY(it, struct region, of_mobj)->flags & REGION_MAYWRITE) != 0) { return true; }
     }
     return false;
 }
 
-/* ---- looking at spaces ---------------------------------------------------------------------------------------------------- */
+/* ---- looking at spaces ----------------------------------------------------------------------- */
 
 bool space_region(const struct space *s, uint64_t va, struct region_info *out)
 {
@@ -389,8 +398,7 @@ void space_stat(const struct space *s, struct space_stat *out)
         .env_lo = s->env_lo,
         .env_hi = s->env_hi,
     };
-    LIST_EACH(it, &s->regions)
-    {
+    LIST_EACH (it, &s->regions) {
         const struct region *r = LIST_ENTRY(it, struct region, link);
         uint64_t pages = (r->hi - r->lo) / PAGE_SIZE, present = tree_count(s, r->lo, r->hi);
         out->rss_pages += present;

@@ -1,42 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The initial stack. From low to high: argc, argv, NULL, envp, NULL, auxiliary vector, padding, 16 random bytes, the
- * platform's name, argument strings, environment strings, the program's file name, 8 zero bytes. Argument and
- * environment strings are contiguous: programs that show their state in ps write over them. [psABI §3.4.1]
+ * The initial stack. From low to high: argc, argv, NULL, envp, NULL, auxiliary vector, padding, 16
+ * random bytes, the platform's name, argument strings, environment strings, the program's file
+ * name, 8 zero bytes. Argument and environment strings are contiguous: programs that show their
+ * state in ps write over them. [psABI §3.4.1]
  *
- * Strings are copied from the old space to the new one page by page through the direct map: no buffer bounds them.
+ * Strings are copied from the old space to the new one page by page through the direct map: no
+ * buffer bounds them.
  */
 #include "guest/fs/fs.h"
 #include "guest/mm/exec.h"
 #include "guest/random.h"
 #include "guest/task/arch.h"
 
-#define STRING_MAX   (128u << 10) /* one argument, as Linux */
-#define STRINGS_MIN  (128u << 10)
-#define STACK_FIRST  (132u << 10) /* mapped at once; grows */
-#define RANDOM_BITS  22
+#define STRING_MAX    (128u << 10) /* one argument, as Linux */
+#define STRINGS_MIN   (128u << 10)
+#define STACK_FIRST   (132u << 10) /* mapped at once; grows */
+#define RANDOM_BITS   22
 #define RLIMIT_STACK_ 3
 
-#define AT_PHDR_ 3
-#define AT_PHENT_ 4
-#define AT_PHNUM_ 5
-#define AT_PAGESZ_ 6
-#define AT_BASE_ 7
-#define AT_FLAGS_ 8
-#define AT_ENTRY_ 9
-#define AT_UID_ 11
-#define AT_EUID_ 12
-#define AT_GID_ 13
-#define AT_EGID_ 14
-#define AT_PLATFORM_ 15
-#define AT_HWCAP_ 16
-#define AT_CLKTCK_ 17
-#define AT_SECURE_ 23
-#define AT_RANDOM_ 25
-#define AT_HWCAP2_ 26
-#define AT_EXECFN_ 31
+#define AT_PHDR_         3
+#define AT_PHENT_        4
+#define AT_PHNUM_        5
+#define AT_PAGESZ_       6
+#define AT_BASE_         7
+#define AT_FLAGS_        8
+#define AT_ENTRY_        9
+#define AT_UID_          11
+#define AT_EUID_         12
+#define AT_GID_          13
+#define AT_EGID_         14
+#define AT_PLATFORM_     15
+#define AT_HWCAP_        16
+#define AT_CLKTCK_       17
+#define AT_SECURE_       23
+#define AT_RANDOM_       25
+#define AT_HWCAP2_       26
+#define AT_EXECFN_       31
 #define AT_SYSINFO_EHDR_ 33
-#define AT_MINSIGSTKSZ_ 51
+#define AT_MINSIGSTKSZ_  51
 
 /* siginfo, ucontext, alignment: what a signal frame needs beside the extended state */
 #define SIGNAL_FRAME_REST 936
@@ -71,7 +73,10 @@ int stack_push(struct stack *k, const char *text)
     return space_write(k->space, k->p, text, size) == size ? 0 : -ENOMEM;
 }
 
-/* Bytes of the string at va with its NUL; more than STRING_MAX when there is none so far; 0: not readable. */
+/*
+ * Bytes of the string at va with its NUL; more than STRING_MAX when there is none so far; 0: not
+ * readable.
+ */
 static uint64_t string_size(struct space *s, uint64_t va)
 {
     for (uint64_t len = 0; len <= STRING_MAX;) {
@@ -105,7 +110,8 @@ static int count_user(uint64_t vec, uint64_t *out)
 {
     *out = 0;
     for (uint64_t ptr = 1; vec != 0; ++*out) {
-        if (*out > STRINGS_MIN * 16) { return -E2BIG; } /* more pointers than any limit has bytes */
+        /* more pointers than any limit has bytes */
+        if (*out > STRINGS_MIN * 16) { return -E2BIG; }
         if (get_user_u64(vec + *out * 8, &ptr) < 0) { return -EFAULT; }
         if (ptr == 0) { break; }
     }
@@ -157,7 +163,7 @@ void stack_drop_first(struct stack *k)
     k->argc--;
 }
 
-/* ---- the pointer part ---------------------------------------------------------------------------------------------------------- */
+/* ---- the pointer part ------------------------------------------------------------------------ */
 
 static uint32_t hwcap(void)
 {
@@ -192,13 +198,6 @@ static uint64_t pointers(struct words *w, struct space *s, uint64_t string, uint
     return string;
 }
 
-/* Until guest/x86/vdso.c has one of its own. */
-__attribute__((weak)) uint64_t vdso_map(struct space *s)
-{
-    (void)s;
-    return 0;
-}
-
 #define AUX_PAIRS 21
 
 static void aux_pair(struct words *w, uint64_t id, uint64_t value)
@@ -207,8 +206,8 @@ static void aux_pair(struct words *w, uint64_t id, uint64_t value)
     word(w, value);
 }
 
-static void auxv(struct words *w, const struct stack *k, const struct image *program, uint64_t interp_base,
-                 uint64_t random_va, uint64_t platform_va)
+static void auxv(struct words *w, const struct stack *k, const struct image *program,
+                 uint64_t interp_base, uint64_t random_va, uint64_t platform_va)
 {
     const struct cred *c = &current_proc()->cred;
     uint64_t vdso = vdso_map(k->space);
@@ -235,7 +234,8 @@ static void auxv(struct words *w, const struct stack *k, const struct image *pro
     aux_pair(w, 0, 0);
 }
 
-int stack_finish(struct stack *k, const struct image *program, uint64_t interp_base, bool exec_stack, uint64_t *out_sp)
+int stack_finish(struct stack *k, const struct image *program, uint64_t interp_base,
+                 bool exec_stack, uint64_t *out_sp)
 {
     static const char platform[] = "x86_64";
     struct space *s = k->space;

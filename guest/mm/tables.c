@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two implementations of tables.h, chosen by ward_guarded(). Every change has been checked by tree.c; a ward that
- * refuses one has found a bug, which is a panic.
+ * The two implementations of tables.h, chosen by ward_guarded(). Every change has been checked by
+ * tree.c; a ward that refuses one has found a bug, which is a panic.
  */
 #include "guest/mm/tables.h"
 
@@ -29,7 +29,10 @@ void tables_init(void)
 
 static uint64_t *entries(uint32_t t) { return (uint64_t *)(LOS_TABLES + t * PAGE_SIZE); }
 
-static uint32_t *count_of(uint32_t t) { return &counts[t / COUNTS_PER_FRAME][t % COUNTS_PER_FRAME]; }
+static uint32_t *count_of(uint32_t t)
+{
+    return &counts[t / COUNTS_PER_FRAME][t % COUNTS_PER_FRAME];
+}
 
 static bool count_make(uint32_t t)
 {
@@ -42,7 +45,7 @@ static bool count_make(uint32_t t)
     return true;
 }
 
-/* ---- guarded: a queue of operations ------------------------------------------------------------------------------------ */
+/* ---- guarded: a queue of operations ---------------------------------------------------------- */
 
 void tables_sync(void)
 {
@@ -60,7 +63,7 @@ static void queue(uint32_t call, uint32_t t, uint64_t a, uint64_t b, uint64_t c)
 
 static uint64_t range(unsigned i, unsigned n) { return i | (uint64_t)n << 32; }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 const uint64_t *table_at(uint32_t t)
 {
@@ -69,8 +72,8 @@ const uint64_t *table_at(uint32_t t)
 }
 
 /*
- * By single stores, never by a string instruction: a host with shadow paging may still watch the page, and then
- * interprets the whole instruction, but lets go after a few stores.
+ * By single stores, never by a string instruction: a host with shadow paging may still watch the
+ * page, and then interprets the whole instruction, but lets go after a few stores.
  */
 static void zero_entries(uint32_t t)
 {
@@ -102,7 +105,9 @@ static uint32_t new_guarded(unsigned level)
     if (t < 0) { return TABLE_NONE; }
     if (t >= total) { panic("tables: the ward named a table outside the region"); }
     if (!count_make((uint32_t)t)) {
-        if (ward_call(WARD_TABLE_FREE, (uint64_t)t, 0, 0, 0, 0) < 0) { panic("tables: the ward refused to free"); }
+        if (ward_call(WARD_TABLE_FREE, (uint64_t)t, 0, 0, 0, 0) < 0) {
+            panic("tables: the ward refused to free");
+        }
         return TABLE_NONE;
     }
     return (uint32_t)t;
@@ -131,7 +136,9 @@ void table_free(uint32_t t)
     in_use--;
     if (ward_guarded()) {
         tables_sync();
-        if (ward_call(WARD_TABLE_FREE, t, 0, 0, 0, 0) < 0) { panic("tables: the ward refused to free"); }
+        if (ward_call(WARD_TABLE_FREE, t, 0, 0, 0, 0) < 0) {
+            panic("tables: the ward refused to free");
+        }
     } else {
         *count_of(t) = free_head;
         free_head = t;
@@ -146,7 +153,9 @@ void table_set(uint32_t t, unsigned level, unsigned i, unsigned n, uint64_t pte)
     }
     uint64_t step = pte == 0 ? 0 : level == 2 ? CHUNK_SIZE : PAGE_SIZE;
     uint64_t *e = entries(t) + i;
-    for (unsigned k = 0; k < n; k++, pte += step) { __atomic_store_n(&e[k], pte, __ATOMIC_RELAXED); }
+    for (unsigned k = 0; k < n; k++, pte += step) {
+        __atomic_store_n(&e[k], pte, __ATOMIC_RELAXED);
+    }
 }
 
 void table_link(uint32_t t, unsigned i, uint32_t child, uint64_t flags)

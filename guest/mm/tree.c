@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The page-table tree of a space: walking, making, sharing, taking apart. Knows no regions and no regime.
+ * The page-table tree of a space: walking, making, sharing, taking apart. Knows no regions and no
+ * regime.
  *
- * Sharing. A link without W may lead to a table that other spaces link to as well (its count is above 1). Before a
- * space changes anything below such a link it takes the table for itself: the last owner gets W back, others get a
- * copy. Making the copy takes W from every entry of the original too, because what the entries refer to has two
- * owners from then on. Taking W from a shared table is always harmless: nobody can write through it anyway.
+ * Sharing. A link without W may lead to a table that other spaces link to as well (its count is
+ * above 1). Before a space changes anything below such a link it takes the table for itself: the
+ * last owner gets W back, others get a copy. Making the copy takes W from every entry of the
+ * original too, because what the entries refer to has two owners from then on. Taking W from a
+ * shared table is always harmless: nobody can write through it anyway.
  */
 #include "guest/mm/frames.h"
 #include "guest/mm/space.h"
@@ -14,7 +16,7 @@ static uint64_t level_span(unsigned level) { return PAGE_SIZE << (9 * (level - 1
 
 static bool is_leaf(uint64_t entry, unsigned level) { return level == 1 || (entry & PTE_PS) != 0; }
 
-/* ---- references ------------------------------------------------------------------------------------------------------------ */
+/* ---- references ------------------------------------------------------------------------------ */
 
 static void chunk_each(gpa_t c, void (*fn)(gpa_t))
 {
@@ -27,7 +29,9 @@ void tree_drop(uint32_t t, unsigned level)
     table_free(t);
     const uint64_t *e = table_at(t);
     for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        if ((e[i] & PTE_P) == 0 || (level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI)) { continue; }
+        if ((e[i] & PTE_P) == 0 || (level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI)) {
+            continue;
+        }
         if (level == 1) {
             frame_put(entry_frame(e[i]));
         } else if (is_leaf(e[i], level)) {
@@ -38,7 +42,7 @@ void tree_drop(uint32_t t, unsigned level)
     }
 }
 
-/* ---- gather ---------------------------------------------------------------------------------------------------------------- */
+/* ---- gather ---------------------------------------------------------------------------------- */
 
 void gather_start(struct gather *g, struct space *s)
 {
@@ -93,7 +97,7 @@ static void gather_table(struct gather *g, uint32_t t, unsigned level)
     g->table[g->tables++].level = level;
 }
 
-/* ---- look-up --------------------------------------------------------------------------------------------------------------- */
+/* ---- look-up --------------------------------------------------------------------------------- */
 
 struct leaf tree_find(const struct space *s, uint64_t va)
 {
@@ -118,7 +122,7 @@ gpa_t leaf_frame(const struct leaf *l, uint64_t va)
     return (gpa_t){entry_frame(l->entry).v + inside};
 }
 
-/* ---- ownership ------------------------------------------------------------------------------------------------------------- */
+/* ---- ownership ------------------------------------------------------------------------------- */
 
 /* The 2 MiB page at entry i of t (level 2) becomes a table of 4 KiB pages with the same rights. */
 static uint32_t split(struct gather *g, uint32_t t, unsigned i, uint64_t va, bool reserve)
@@ -186,9 +190,12 @@ uint32_t tree_own(struct gather *g, uint64_t va, unsigned level, bool reserve)
     return t;
 }
 
-/* ---- copies ----------------------------------------------------------------------------------------------------------------- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
-static bool is_ours(unsigned level, unsigned i) { return level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI; }
+static bool is_ours(unsigned level, unsigned i)
+{
+    return level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI;
+}
 
 void tree_share(struct space *from, struct space *to)
 {
@@ -252,7 +259,10 @@ static void clear_leaves(struct gather *g, uint32_t t, uint64_t lo, uint64_t hi)
             continue;
         }
         unsigned n = 0;
-        while (k + n < count && n < GATHER_FRAMES && (had[(k + n) / 64] >> ((k + n) % 64) & 1) != 0) { n++; }
+        while (k + n < count && n < GATHER_FRAMES &&
+               (had[(k + n) / 64] >> ((k + n) % 64) & 1) != 0) {
+            n++;
+        }
         if (g->frames + n > GATHER_FRAMES) { gather_finish(g); }
         for (unsigned j = k; j < k + n; j++) { gather_put(g, entry_frame(e[first + j]).v); }
         table_set(t, 1, first + k, n, 0);
@@ -300,9 +310,12 @@ static unsigned leaf_tables(uint32_t t, unsigned level, unsigned most)
     return n;
 }
 
-unsigned tree_leaf_tables(const struct space *s, unsigned most) { return leaf_tables(s->root, 4, most); }
+unsigned tree_leaf_tables(const struct space *s, unsigned most)
+{
+    return leaf_tables(s->root, 4, most);
+}
 
-/* ---- removal --------------------------------------------------------------------------------------------------------------- */
+/* ---- removal --------------------------------------------------------------------------------- */
 
 static void clear_below(struct gather *g, uint32_t t, unsigned level, uint64_t lo, uint64_t hi)
 {
@@ -337,11 +350,11 @@ void tree_clear(struct gather *g, uint64_t lo, uint64_t hi)
     if (lo < hi) { clear_below(g, g->s->root, 4, lo, hi); }
 }
 
-/* ---- protection ------------------------------------------------------------------------------------------------------------- */
+/* ---- protection ------------------------------------------------------------------------------ */
 
 /* Entries [i, i + n) of t, a table of 4 KiB or 2 MiB pages. Not owned unless nx has to change. */
-static int protect_entries(struct gather *g, struct leaf *l, uint64_t va, unsigned n, bool w, uint64_t nx,
-                           bool *narrowed)
+static int protect_entries(struct gather *g, struct leaf *l, uint64_t va, unsigned n, bool w,
+                           uint64_t nx, bool *narrowed)
 {
     const uint64_t *e = table_at(l->t);
     bool rewrite = false;
@@ -367,7 +380,10 @@ static int protect_entries(struct gather *g, struct leaf *l, uint64_t va, unsign
     return 0;
 }
 
-/* The next page at or after va that has a table down to level 1 or a 2 MiB page, before hi; hi: none. */
+/*
+ * The next page at or after va that has a table down to level 1 or a 2 MiB page, before hi; hi:
+ * none.
+ */
 static uint64_t skip_empty(const struct space *s, uint64_t va, uint64_t hi, struct leaf *out)
 {
     *out = (struct leaf){0};

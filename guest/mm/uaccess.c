@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Application memory, by walking the page tables. Each page is looked up (faults are resolved by calling space_fault(),
- * not by taking one) and reached through the direct map. So the library OS never dereferences an application address:
- * no fault of its own is ever legal, a pointer into the library OS is refused by the same range check, and another
- * process's memory is reached by the same code. Under the big lock nothing is unmapped between look-up and copy.
+ * Application memory, by walking the page tables. Each page is looked up (faults are resolved by
+ * calling space_fault(), not by taking one) and reached through the direct map. So the library OS
+ * never dereferences an application address: no fault of its own is ever legal, a pointer into the
+ * library OS is refused by the same range check, and another process's memory is reached by the
+ * same code. Under the big lock nothing is unmapped between look-up and copy.
  */
 #include "guest/mm/space.h"
 #include "guest/task/task.h"
@@ -14,7 +15,10 @@ bool user_range_ok(uint64_t va, uint64_t len)
     return va >= USER_HIGH_LO && va < USER_TOP && len <= USER_TOP - va;
 }
 
-/* Bytes moved between own memory and [va, va + len) of s, before the first page that cannot be reached. */
+/*
+ * Bytes moved between own memory and [va, va + len) of s, before the first page that cannot be
+ * reached.
+ */
 static size_t move(struct space *s, uint64_t va, char *to, const char *from, size_t len, bool write)
 {
     size_t done = 0;
@@ -45,16 +49,25 @@ size_t copy_to_user_part(uint64_t va, const void *src, size_t len)
     return move(current_proc()->space, va, NULL, src, len, true);
 }
 
-size_t clear_user_part(uint64_t va, size_t len) { return move(current_proc()->space, va, NULL, NULL, len, true); }
+size_t clear_user_part(uint64_t va, size_t len)
+{
+    return move(current_proc()->space, va, NULL, NULL, len, true);
+}
 
-size_t space_read(struct space *s, uint64_t va, void *dst, size_t len) { return move(s, va, dst, NULL, len, false); }
+size_t space_read(struct space *s, uint64_t va, void *dst, size_t len)
+{
+    return move(s, va, dst, NULL, len, false);
+}
 
 size_t space_write(struct space *s, uint64_t va, const void *src, size_t len)
 {
     return move(s, va, NULL, src, len, true);
 }
 
-int copy_from_user(void *dst, uint64_t va, size_t len) { return copy_from_user_part(dst, va, len) == len ? 0 : -EFAULT; }
+int copy_from_user(void *dst, uint64_t va, size_t len)
+{
+    return copy_from_user_part(dst, va, len) == len ? 0 : -EFAULT;
+}
 
 int copy_to_user(uint64_t va, const void *src, size_t len)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One transfer in pieces, between the library OS and application memory or its own. mm.h states the rules. */
+/*
+ * One transfer in pieces, between the library OS and application memory or its own. mm.h states
+ * the rules.
+ */
 #include "guest/mm/mm.h"
 
 void uio_user(struct uio *u, uint64_t va, uint64_t len)
@@ -11,7 +14,8 @@ void uio_user(struct uio *u, uint64_t va, uint64_t len)
 
 void uio_kernel(struct uio *u, void *p, uint64_t len)
 {
-    *u = (struct uio){.count = 1, .kernel = true, .one = {.base = (uint64_t)(uintptr_t)p, .len = len}};
+    *u = (struct uio){
+        .count = 1, .kernel = true, .one = {.base = (uint64_t)(uintptr_t)p, .len = len}};
     u->vec = &u->one;
     u->left = len;
 }
@@ -79,7 +83,8 @@ static size_t uio_move(struct uio *u, char *own, size_t len, enum direction d)
         }
         size_t n = min_u64(len - done, v->len - u->off);
         char *at = own != NULL ? own + done : NULL;
-        size_t moved = u->kernel ? move_kernel(v->base + u->off, at, n, d) : move_user(v->base + u->off, at, n, d);
+        size_t moved = u->kernel ? move_kernel(v->base + u->off, at, n, d)
+                                 : move_user(v->base + u->off, at, n, d);
         done += moved;
         u->off += moved;
         u->left -= moved;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * task/arch.h as a Linux process. Time is virtual: it stands still while code runs and jumps to the deadline when
- * everybody sleeps, so tests of timeouts are exact and take no time. A new application thread is a C function: the
- * stack pointer and instruction pointer in its struct regs are real ones, rbx is the function's argument; its system
- * calls are plain calls of syscall_from_app().
+ * task/arch.h as a Linux process. Time is virtual: it stands still while code runs and jumps to
+ * the deadline when everybody sleeps, so tests of timeouts are exact and take no time. A new
+ * application thread is a C function: the stack pointer and instruction pointer in its struct regs
+ * are real ones, rbx is the function's argument; its system calls are plain calls of
+ * syscall_from_app().
  */
 #include "guest/task/arch.h"
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Level 2: task/arch.h for a process in which real programs run. Their memory is [0, LOS_LO) of this process.
+ * Level 2: task/arch.h for a process in which real programs run. Their memory is [0, LOS_LO) of
+ * this process.
  *
- * A software TLB. Nothing of an application is mapped until it is touched; SIGSEGV walks the page tables that the
- * library OS built, and if they permit the access, the frame is mmap'ed there with the entry's rights. Otherwise it is
- * a page fault upcall with the error code a processor would give. A flush is a munmap. So a missing flush shows as a
- * stale mapping, every time.
+ * A software TLB. Nothing of an application is mapped until it is touched; SIGSEGV walks the page
+ * tables that the library OS built, and if they permit the access, the frame is mmap'ed there with
+ * the entry's rights. Otherwise it is a page fault upcall with the error code a processor would
+ * give. A flush is a munmap. So a missing flush shows as a stale mapping, every time.
  *
- * System calls arrive by Syscall User Dispatch: every `syscall` outside the library OS and the C library is a SIGSYS.
- * Signals are blocked while the library OS runs, which is what `deferred` means in a guest.
+ * System calls arrive by Syscall User Dispatch: every `syscall` outside the library OS and the C
+ * library is a SIGSYS. Signals are blocked while the library OS runs, which is what `deferred`
+ * means in a guest.
  */
 #include <poll.h>
 #include <signal.h>
@@ -29,16 +31,16 @@
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59
-#define PR_SYS_DISPATCH_ON 1
+#define PR_SYS_DISPATCH_ON           1
 #endif
 
 #define SIGNAL_STACK (256u << 10)
-#define FP_SW_OFF    464  /* struct _fpx_sw_bytes inside the legacy area */
+#define FP_SW_OFF    464 /* struct _fpx_sw_bytes inside the legacy area */
 #define FP_SW_SIZE   48
 #define FP_MAGIC2    0x46505845u
 #define XSTATE_MAX   16384u
 #define TRAP_PF      14
-#define TLB_RUN      32u  /* pages mapped at once, when their frames are adjacent */
+#define TLB_RUN      32u /* pages mapped at once, when their frames are adjacent */
 
 extern void native_signal_entry(int sig, siginfo_t *si, void *uc);
 NORETURN void native_on_stack(struct regs *r, uint64_t vector, uint64_t error, uint64_t cr2);
@@ -64,7 +66,7 @@ static NORETURN void give_up(const char *what)
     abort();
 }
 
-/* ---- the TLB ---------------------------------------------------------------------------------------------------------- */
+/* ---- the TLB --------------------------------------------------------------------------------- */
 
 void native_flush(uint64_t va, uint64_t pages)
 {
@@ -117,27 +119,44 @@ static bool tlb_fill(uint64_t va, uint64_t *error)
     } else {
         /* neighbours that continue it, with the same rights */
         unsigned i = (unsigned)(va >> 12) & 511;
-        for (unsigned n = 1; n < TLB_RUN && i + n < 512 && e[n] == *e + n * PAGE_SIZE; n++) { size += PAGE_SIZE; }
+        for (unsigned n = 1; n < TLB_RUN && i + n < 512 && e[n] == *e + n * PAGE_SIZE; n++) {
+            size += PAGE_SIZE;
+        }
     }
     int prot = PROT_READ | (path_w ? PROT_WRITE : 0) | ((*e & PTE_NX) != 0 ? 0 : PROT_EXEC);
-    if (mmap((void *)page, size, prot, MAP_SHARED | MAP_FIXED, native_ram_fd, (off_t)frame) == MAP_FAILED) {
+    if (mmap((void *)page, size, prot, MAP_SHARED | MAP_FIXED, native_ram_fd, (off_t)frame) ==
+        MAP_FAILED) {
         give_up("stand-in: mapping a frame");
     }
     return true;
 }
 
-/* ---- in ----------------------------------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static void take_registers(struct regs *r, const greg_t *g)
 {
     *r = (struct regs){
-        .r15 = (uint64_t)g[REG_R15], .r14 = (uint64_t)g[REG_R14], .r13 = (uint64_t)g[REG_R13],
-        .r12 = (uint64_t)g[REG_R12], .rbp = (uint64_t)g[REG_RBP], .rbx = (uint64_t)g[REG_RBX],
-        .r11 = (uint64_t)g[REG_R11], .r10 = (uint64_t)g[REG_R10], .r9 = (uint64_t)g[REG_R9],
-        .r8 = (uint64_t)g[REG_R8],   .rax = (uint64_t)g[REG_RAX], .rcx = (uint64_t)g[REG_RCX],
-        .rdx = (uint64_t)g[REG_RDX], .rsi = (uint64_t)g[REG_RSI], .rdi = (uint64_t)g[REG_RDI],
-        .orig_rax = UINT64_MAX,      .rip = (uint64_t)g[REG_RIP], .cs = SEL_UCS,
-        .rflags = (uint64_t)g[REG_EFL], .rsp = (uint64_t)g[REG_RSP], .ss = SEL_UDS,
+        .r15 = (uint64_t)g[REG_R15],
+        .r14 = (uint64_t)g[REG_R14],
+        .r13 = (uint64_t)g[REG_R13],
+        .r12 = (uint64_t)g[REG_R12],
+        .rbp = (uint64_t)g[REG_RBP],
+        .rbx = (uint64_t)g[REG_RBX],
+        .r11 = (uint64_t)g[REG_R11],
+        .r10 = (uint64_t)g[REG_R10],
+        .r9 = (uint64_t)g[REG_R9],
+        .r8 = (uint64_t)g[REG_R8],
+        .rax = (uint64_t)g[REG_RAX],
+        .rcx = (uint64_t)g[REG_RCX],
+        .rdx = (uint64_t)g[REG_RDX],
+        .rsi = (uint64_t)g[REG_RSI],
+        .rdi = (uint64_t)g[REG_RDI],
+        .orig_rax = UINT64_MAX,
+        .rip = (uint64_t)g[REG_RIP],
+        .cs = SEL_UCS,
+        .rflags = (uint64_t)g[REG_EFL],
+        .rsp = (uint64_t)g[REG_RSP],
+        .ss = SEL_UDS,
     };
 }
 
@@ -156,7 +175,8 @@ void native_signal(int sig, siginfo_t *si, ucontext_t *uc, uint64_t fs_base)
     (void)si;
 
     if (sig == SIGALRM) { cpu_vpage()->pending |= PENDING_TIMER; }
-    if ((uint64_t)g[REG_RIP] >= LOS_LO && !(sig == SIGSEGV && g[REG_TRAPNO] == TRAP_PF && (uint64_t)g[REG_CR2] == (uint64_t)g[REG_RIP])) {
+    if ((uint64_t)g[REG_RIP] >= LOS_LO && !(sig == SIGSEGV && g[REG_TRAPNO] == TRAP_PF &&
+                                            (uint64_t)g[REG_CR2] == (uint64_t)g[REG_RIP])) {
         if (sig != SIGALRM) { own_fault(sig, uc); }
         return; /* parked: C library code, FS is right */
     }
@@ -185,16 +205,19 @@ void native_entered(struct regs *r, uint64_t vector, uint64_t error, uint64_t cr
     arch_enter_app(r);
 }
 
-/* ---- out ---------------------------------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 void arch_enter_app(struct regs *r)
 {
     greg_t *g = exit_context.uc_mcontext.gregs;
 
     while (arch_pending()) { exit_again(r); }
-    g[REG_R15] = (greg_t)r->r15, g[REG_R14] = (greg_t)r->r14, g[REG_R13] = (greg_t)r->r13, g[REG_R12] = (greg_t)r->r12;
-    g[REG_R11] = (greg_t)r->r11, g[REG_R10] = (greg_t)r->r10, g[REG_R9] = (greg_t)r->r9, g[REG_R8] = (greg_t)r->r8;
-    g[REG_RBP] = (greg_t)r->rbp, g[REG_RBX] = (greg_t)r->rbx, g[REG_RAX] = (greg_t)r->rax, g[REG_RCX] = (greg_t)r->rcx;
+    g[REG_R15] = (greg_t)r->r15, g[REG_R14] = (greg_t)r->r14, g[REG_R13] = (greg_t)r->r13,
+    g[REG_R12] = (greg_t)r->r12;
+    g[REG_R11] = (greg_t)r->r11, g[REG_R10] = (greg_t)r->r10, g[REG_R9] = (greg_t)r->r9,
+    g[REG_R8] = (greg_t)r->r8;
+    g[REG_RBP] = (greg_t)r->rbp, g[REG_RBX] = (greg_t)r->rbx, g[REG_RAX] = (greg_t)r->rax,
+    g[REG_RCX] = (greg_t)r->rcx;
     g[REG_RDX] = (greg_t)r->rdx, g[REG_RSI] = (greg_t)r->rsi, g[REG_RDI] = (greg_t)r->rdi;
     g[REG_RIP] = (greg_t)r->rip, g[REG_RSP] = (greg_t)r->rsp, g[REG_EFL] = (greg_t)r->rflags;
     sigemptyset(&exit_context.uc_sigmask);
@@ -207,13 +230,17 @@ void arch_enter_app(struct regs *r)
 
 void arch_set_entry_stack(uint64_t top) { cpu_vpage()->kstack = top; }
 
+/* Every call is a signal here, whatever is at the call site. */
+bool arch_was_trap(void) { return false; }
+void arch_trapped(struct regs *r) { (void)r; }
+
 bool arch_entering(const struct regs *r)
 {
     (void)r;
     return false;
 }
 
-/* ---- extended state -------------------------------------------------------------------------------------------------------- */
+/* ---- extended state -------------------------------------------------------------------------- */
 
 uint64_t arch_fs_get(void) { return app_fs; }
 void arch_fs_set(uint64_t base) { app_fs = base; }
@@ -233,7 +260,7 @@ int arch_fp_code(uint64_t vector)
     return LFPE_FLTINV;
 }
 
-/* ---- time, waiting ----------------------------------------------------------------------------------------------------------- */
+/* ---- time, waiting --------------------------------------------------------------------------- */
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -245,14 +272,16 @@ static uint64_t clock_ns(clockid_t id)
 uint64_t arch_mono_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 uint64_t arch_wall_offset_ns(void)
 {
-    static uint64_t offset; /* read once: two clocks read one after the other would run backwards */
+    /* read once: two clocks read one after the other would run backwards */
+    static uint64_t offset;
     if (offset == 0) { offset = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC); }
     return offset;
 }
 
 static struct timespec timespec_of(uint64_t ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u)};
 }
 
 void arch_timer(uint64_t deadline_ns)
@@ -261,8 +290,10 @@ void arch_timer(uint64_t deadline_ns)
     timer_settime(timer, TIMER_ABSTIME, &at, NULL);
 }
 
-/* Signals are open only inside ppoll, so none is lost between the test and the sleep. Like a ward's, the timer stays
- * set when something else ends the sleep. */
+/*
+ * Signals are open only inside ppoll, so none is lost between the test and the sleep. Like a
+ * ward's, the timer stays set when something else ends the sleep.
+ */
 void arch_park(uint64_t deadline_ns)
 {
     struct pollfd input = {.fd = 0, .events = POLLIN};
@@ -289,7 +320,7 @@ uint32_t arch_take_pending(void)
 }
 void arch_start_secondaries(unsigned count) { (void)count; }
 
-/* ---- start -------------------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------- */
 
 /* One signal to see what a frame looks like on this machine. */
 static void capture(int sig, siginfo_t *si, void *context)
@@ -333,11 +364,8 @@ void native_machine_start(void)
     for (size_t i = 0; i < ARRAY_COUNT(faults); i++) { handle(faults[i], native_signal_entry); }
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) < 0) { give_up("timer_create"); }
-    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, LOS_LO, (1ull << 47) - LOS_LO, 0) < 0) {
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, LOS_LO, (1ull << 47) - LOS_LO, 0) <
+        0) {
         give_up("stand-in: this kernel has no Syscall User Dispatch");
     }
 }
-
-/* Every call comes by Syscall User Dispatch here, and no site is rewritten. */
-bool arch_was_trap(void) { return false; }
-void arch_trapped(struct regs *r) { (void)r; }

@@ -4,8 +4,9 @@
  *
  *   los-native [--guarded] [--memory MIB] --root DIR PROGRAM [ARGUMENT...]
  *
- * DIR is copied into memory and becomes /; PROGRAM runs there as pid 1 with the host's standard descriptors. The exit
- * status is the program's. For tests and debugging: there is no confidentiality and one vCPU.
+ * DIR is copied into memory and becomes /; PROGRAM runs there as pid 1 with the host's standard
+ * descriptors. The exit status is the program's. For tests and debugging: there is no
+ * confidentiality and one vCPU.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ static char **program;
 /* On the first thread's own stack. */
 static void first_main(void)
 {
-    static char *envp[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/", "TERM=dumb", NULL};
+    static char *envp[] = {"PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/",
+                           "TERM=dumb", NULL};
     const struct exec_vec v = {program, envp};
     int err;
 
@@ -50,13 +52,16 @@ static void start_first(void)
     p->space = space_new();
     p->files = fdtable_new();
     p->fs = fsctx_first();
-    if (p->space == NULL || p->files == NULL || p->fs == NULL || native_stdio(p->files) < 0) { panic("first process"); }
+    if (p->space == NULL || p->files == NULL || p->fs == NULL || native_stdio(p->files) < 0) {
+        panic("first process");
+    }
     thread_start_at(t, first_main);
 }
 
 static int usage(void)
 {
-    fputs("usage: los-native [--guarded] [--memory MIB] --root DIR PROGRAM [ARGUMENT...]\n", stderr);
+    fputs("usage: los-native [--guarded] [--memory MIB] --root DIR PROGRAM [ARGUMENT...]\n",
+          stderr);
     return 2;
 }
 
@@ -81,7 +86,10 @@ int main(int argc, char **argv)
             return usage();
         }
     }
-    if (root_dir == NULL || optind == argc || memory_mib < RAM_MIN >> 20 || memory_mib > HOLE_LO >> 20) { return usage(); }
+    if (root_dir == NULL || optind == argc || memory_mib < RAM_MIN >> 20 ||
+        memory_mib > HOLE_LO >> 20) {
+        return usage();
+    }
     program = argv + optind;
 
     native_ward_start(memory_mib / 2 * CHUNK_SIZE, guarded);

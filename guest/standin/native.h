@@ -14,7 +14,10 @@ int native_stdio(struct fdtable *t);
 bool native_input_wanted(void); /* somebody sleeps for descriptor 0 */
 void native_input_ready(void);
 
-/* Copies a directory of the host into the root file system, by the current process. 0 or -errno; says what failed. */
+/*
+ * Copies a directory of the host into the root file system, by the current process. 0 or -errno;
+ * says what failed.
+ */
 int native_load_tree(const char *host_dir);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What los-native takes from the host: its standard descriptors, and a directory that becomes the root file system. */
+/*
+ * What los-native takes from the host: its standard descriptors, and a directory that becomes the
+ * root file system.
+ */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +19,7 @@
 #include "guest/sys/sys.h"
 #include "guest/task/task.h"
 
-/* ---- standard descriptors --------------------------------------------------------------------------------------------- */
+/* ---- standard descriptors -------------------------------------------------------------------- */
 
 static struct waitq input = {LIST_INIT(input.waiters)};
 
@@ -70,8 +73,10 @@ static uint32_t host_poll(struct file *f, struct poller *p)
 
 static void host_release(struct file *f) { (void)f; }
 
-static const struct file_ops input_ops = {.read = host_read, .poll = host_poll, .release = host_release};
-static const struct file_ops output_ops = {.write = host_write, .poll = host_poll, .release = host_release};
+static const struct file_ops input_ops = {
+    .read = host_read, .poll = host_poll, .release = host_release};
+static const struct file_ops output_ops = {
+    .write = host_write, .poll = host_poll, .release = host_release};
 
 int native_stdio(struct fdtable *t)
 {
@@ -86,7 +91,7 @@ int native_stdio(struct fdtable *t)
     return 0;
 }
 
-/* ---- the root file system ------------------------------------------------------------------------------------------------ */
+/* ---- the root file system -------------------------------------------------------------------- */
 
 static uint64_t name_va, target_va; /* application memory for paths */
 
@@ -130,7 +135,9 @@ static int copy_dir(const char *from, const char *to, uint32_t mode)
         char *sub_from, *sub_to;
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) { continue; }
         if (asprintf(&sub_from, "%s/%s", from, e->d_name) < 0) { return -ENOMEM; }
-        if (asprintf(&sub_to, "%s/%s", strcmp(to, "/") == 0 ? "" : to, e->d_name) < 0) { return -ENOMEM; }
+        if (asprintf(&sub_to, "%s/%s", strcmp(to, "/") == 0 ? "" : to, e->d_name) < 0) {
+            return -ENOMEM;
+        }
         r = copy_entry(sub_from, sub_to);
         free(sub_from);
         free(sub_to);

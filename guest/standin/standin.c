@@ -10,7 +10,10 @@
 
 void standin_boot(void) { standin_boot_with(256ull << 20, false); }
 
-/* The idle thread gets a stack of its own, because the caller's becomes the first application thread's. */
+/*
+ * The idle thread gets a stack of its own, because the caller's becomes the first application
+ * thread's.
+ */
 static char idle_stack[1 << 18] ALIGNED(16);
 
 static void idle_main(void)
@@ -42,12 +45,15 @@ void standin_boot_with(uint64_t ram_size, bool guarded)
     frames_init();
     tables_init();
     first_thread();
-    if (fs_init() != 0 || (current_proc()->fs = fsctx_first()) == NULL) { panic("stand-in: no file systems"); }
+    if (fs_init() != 0 || (current_proc()->fs = fsctx_first()) == NULL) {
+        panic("stand-in: no file systems");
+    }
 }
 
 uint64_t standin_user_alloc(size_t size)
 {
-    int64_t va = space_map(current_proc()->space, 0, size, LPROT_READ | LPROT_WRITE, LMAP_PRIVATE | LMAP_ANONYMOUS, NULL, 0);
+    int64_t va = space_map(current_proc()->space, 0, size, LPROT_READ | LPROT_WRITE,
+                           LMAP_PRIVATE | LMAP_ANONYMOUS, NULL, 0);
     if (va < 0) { panic("stand-in: no application memory"); }
     return (uint64_t)va;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ward of the stand-in: what the real one does to the processor, done to this process. Guest RAM is a memfd that is
- * mapped twice, as the direct map and as the table region.
+ * The ward of the stand-in: what the real one does to the processor, done to this process. Guest
+ * RAM is a memfd that is mapped twice, as the direct map and as the table region.
  */
 #include "guest/ward.h"
 
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "guest/fmt.h"
+#include "guest/mm/mm.h"
 #include "guest/standin/ward_native.h"
 
 static struct handoff page;
@@ -25,7 +26,8 @@ static NORETURN void give_up(const char *what)
 
 static void map_at(uint64_t va, uint64_t size, int fd, uint64_t off)
 {
-    int flags = MAP_FIXED_NOREPLACE | MAP_NORESERVE | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+    int flags =
+        MAP_FIXED_NOREPLACE | MAP_NORESERVE | (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
     if (mmap((void *)va, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)off) != (void *)va) {
         give_up("stand-in: library-OS range");
     }
@@ -49,7 +51,9 @@ void native_ward_start(uint64_t ram_size, bool guarded)
         .tables_size = tables,
     };
     native_ram_fd = memfd_create("guest-ram", MFD_CLOEXEC);
-    if (native_ram_fd < 0 || ftruncate(native_ram_fd, (off_t)ram_size) < 0) { give_up("stand-in: RAM"); }
+    if (native_ram_fd < 0 || ftruncate(native_ram_fd, (off_t)ram_size) < 0) {
+        give_up("stand-in: RAM");
+    }
     map_at(LOS_DIRECT, ram_size, native_ram_fd, 0);
     map_at(LOS_TABLES, tables, native_ram_fd, TABLES_GPA);
     map_at(LOS_CPU, CPU_STRIDE, -1, 0);
@@ -117,4 +121,11 @@ void panic_code(enum panic_code code)
 {
     fprintf(stderr, "panic code %d\n", (int)code);
     abort();
+}
+
+/* The host's clocks are behind system calls here. */
+uint64_t vdso_map(struct space *s)
+{
+    (void)s;
+    return 0;
 }

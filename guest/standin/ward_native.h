@@ -9,7 +9,10 @@ extern int native_ram_fd; /* guest RAM, for mapping its frames elsewhere */
 
 void native_ward_start(uint64_t ram_size, bool guarded);
 
-/* What the processor would do, by the machine that is linked in: arch.c has no TLB, arch_native.c has. */
+/*
+ * What the processor would do, by the machine that is linked in: arch.c has no TLB, arch_native.c
+ * has.
+ */
 void native_space_load(uint32_t root);          /* table index */
 void native_flush(uint64_t va, uint64_t pages); /* 0 pages: everything */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guarded regime of the stand-in: the ward's table calls, with the checks that find mistakes of the library OS. What
- * the real ward checks against hostile ring 3 (accepted RAM, spin locks) is tested with the real ward.
+ * The guarded regime of the stand-in: the ward's table calls, with the checks that find mistakes
+ * of the library OS. What the real ward checks against hostile ring 3 (accepted RAM, spin locks)
+ * is tested with the real ward.
  *
  * A refused call says why and aborts: there is no legal reason for one.
  */
@@ -75,8 +76,10 @@ static void table_set(uint64_t t, unsigned i, unsigned n, uint64_t pte)
     uint64_t step = meta[t].level == 2 ? CHUNK_SIZE : PAGE_SIZE, gpa = pte & PTE_FRAME;
     require(meta[t].level <= 2, "table_set: level");
     require(pte == 0 || (meta[t].level == 2) == ((pte & PTE_PS) != 0), "table_set: PS");
-    require(pte == 0 || (gpa % step == 0 && range_fits(handoff->ram[0].size, gpa, n * step)), "table_set: frame");
-    require(pte == 0 || gpa >= TABLES_GPA + handoff->tables_size || gpa + n * step <= TABLES_GPA, "table_set: a table");
+    require(pte == 0 || (gpa % step == 0 && range_fits(handoff->ram[0].size, gpa, n * step)),
+            "table_set: frame");
+    require(pte == 0 || gpa >= TABLES_GPA + handoff->tables_size || gpa + n * step <= TABLES_GPA,
+            "table_set: a table");
     for (unsigned k = 0; k < n; k++, pte += pte != 0 ? step : 0) {
         uint64_t *e = entries(t) + i + k;
         require((*e & PTE_P) == 0 || is_leaf(meta[t].level, *e), "table_set: over a link");
@@ -93,7 +96,8 @@ static void table_link(uint64_t t, unsigned i, uint64_t child, uint64_t flags)
     if ((*e & PTE_P) != 0) { meta[child_of(*e)].refs--; }
     *e = 0;
     if (child == WARD_NONE) { return; }
-    require(child < fresh && meta[child].level == meta[t].level - 1, "table_link: the child's level");
+    require(child < fresh && meta[child].level == meta[t].level - 1,
+            "table_link: the child's level");
     meta[child].refs++;
     *e = (TABLES_GPA + child * PAGE_SIZE) | flags;
 }

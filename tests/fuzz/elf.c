@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: elf */
 /*
- * ELF headers: whatever comes, an accepted file has ascending, disjoint segments inside the file and inside a span that
- * can be added to a load base, and a PT_INTERP inside the file.
+ * ELF headers: whatever comes, an accepted file has ascending, disjoint segments inside the file
+ * and inside a span that can be added to a load base, and a PT_INTERP inside the file.
  */
 #include <stdlib.h>
 

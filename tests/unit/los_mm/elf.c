@@ -14,12 +14,27 @@ struct file_bytes {
 static struct file_bytes good(void)
 {
     struct file_bytes f = {
-        .h = {.e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = 1, .e_entry = 0x1040, .e_phoff = sizeof(Elf64_Ehdr),
-              .e_ehsize = sizeof(Elf64_Ehdr), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 3},
+        .h = {.e_type = ET_DYN,
+              .e_machine = EM_X86_64,
+              .e_version = 1,
+              .e_entry = 0x1040,
+              .e_phoff = sizeof(Elf64_Ehdr),
+              .e_ehsize = sizeof(Elf64_Ehdr),
+              .e_phentsize = sizeof(Elf64_Phdr),
+              .e_phnum = 3},
         .p = {{.p_type = PT_INTERP, .p_offset = 0x300, .p_filesz = 28, .p_memsz = 28},
-              {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_filesz = 0x1100, .p_memsz = 0x1100, .p_align = 0x1000},
-              {.p_type = PT_LOAD, .p_flags = PF_R | PF_W, .p_offset = 0x1e10, .p_vaddr = 0x3e10, .p_filesz = 0x100,
-               .p_memsz = 0x5000, .p_align = 0x200000}},
+              {.p_type = PT_LOAD,
+               .p_flags = PF_R | PF_X,
+               .p_filesz = 0x1100,
+               .p_memsz = 0x1100,
+               .p_align = 0x1000},
+              {.p_type = PT_LOAD,
+               .p_flags = PF_R | PF_W,
+               .p_offset = 0x1e10,
+               .p_vaddr = 0x3e10,
+               .p_filesz = 0x100,
+               .p_memsz = 0x5000,
+               .p_align = 0x200000}},
     };
     memcpy(f.h.e_ident, ELFMAG, 4);
     f.h.e_ident[EI_CLASS] = ELFCLASS64;
@@ -56,7 +71,7 @@ struct wrong {
     char what[24];
     void (*spoil)(struct file_bytes *f);
 };
-#define WRONG(name, body)                                                                                         \
+#define WRONG(name, body)                                                                          \
     static void name(struct file_bytes *f) { body; }
 WRONG(magic, f->h.e_ident[0] = 0x7e)
 WRONG(class32, f->h.e_ident[EI_CLASS] = ELFCLASS32)
@@ -86,13 +101,30 @@ WRONG(entry_high, f->h.e_entry = 1ull << 46)
 Test(elf, refuses_what_is_wrong_in_one_place)
 {
     static const struct wrong all[] = {
-        {"magic", magic}, {"32 bits", class32}, {"big endian", big_endian}, {"machine", machine}, {"type", type},
-        {"phentsize", phentsize}, {"no phdrs", no_phdrs}, {"phdrs cut short", more_phdrs},
-        {"filesz > memsz", filesz_above_memsz}, {"beyond file", beyond_file}, {"offset overflow", offset_overflow},
-        {"vaddr overflow", vaddr_overflow}, {"vaddr high", vaddr_high}, {"memsz overflow", memsz_overflow},
-        {"not congruent", not_congruent}, {"overlap", overlap}, {"descending", descending},
-        {"align", align_not_power}, {"align huge", align_huge}, {"interp beyond file", interp_beyond_file},
-        {"interp empty", interp_empty}, {"interp long", interp_long}, {"no load", no_load}, {"entry high", entry_high},
+        {"magic", magic},
+        {"32 bits", class32},
+        {"big endian", big_endian},
+        {"machine", machine},
+        {"type", type},
+        {"phentsize", phentsize},
+        {"no phdrs", no_phdrs},
+        {"phdrs cut short", more_phdrs},
+        {"filesz > memsz", filesz_above_memsz},
+        {"beyond file", beyond_file},
+        {"offset overflow", offset_overflow},
+        {"vaddr overflow", vaddr_overflow},
+        {"vaddr high", vaddr_high},
+        {"memsz overflow", memsz_overflow},
+        {"not congruent", not_congruent},
+        {"overlap", overlap},
+        {"descending", descending},
+        {"align", align_not_power},
+        {"align huge", align_huge},
+        {"interp beyond file", interp_beyond_file},
+        {"interp empty", interp_empty},
+        {"interp long", interp_long},
+        {"no load", no_load},
+        {"entry high", entry_high},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         struct file_bytes f = good();

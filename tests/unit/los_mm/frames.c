@@ -124,7 +124,9 @@ Test(mobj, frames_appear_where_created_only)
         g[i] = mobj_frame(o, at[i], true);
         cr_assert(gpa_ok(g[i]));
     }
-    for (size_t i = 0; i < ARRAY_COUNT(at); i++) { cr_assert_eq(mobj_frame(o, at[i], false).v, g[i].v); }
+    for (size_t i = 0; i < ARRAY_COUNT(at); i++) {
+        cr_assert_eq(mobj_frame(o, at[i], false).v, g[i].v);
+    }
     cr_assert_not(gpa_ok(mobj_frame(o, 2, false)));
     cr_assert_eq(mobj_pages(o), 8);
     mobj_put(o);
@@ -136,7 +138,9 @@ Test(mobj, shrinking_frees_frames_and_growing_shows_zeros)
     standin_boot();
     struct mobj *o = mobj_new();
     cr_assert_eq(mobj_truncate(o, 200 * PAGE_SIZE), 0);
-    for (uint64_t i = 0; i < 200; i++) { memset(frame_va(mobj_frame(o, i, true)), 0x11, PAGE_SIZE); }
+    for (uint64_t i = 0; i < 200; i++) {
+        memset(frame_va(mobj_frame(o, i, true)), 0x11, PAGE_SIZE);
+    }
     cr_assert_eq(mobj_truncate(o, 70 * PAGE_SIZE + 5), 0);
     cr_assert_eq(mobj_pages(o), 71);
     cr_assert_eq(mobj_truncate(o, 200 * PAGE_SIZE), 0);
@@ -219,7 +223,8 @@ Test(fmt, numbers_strings_and_padding)
     char b[64];
     fmt(b, sizeof b, "%d %u %x %lu %zx", -5, 7u, 0xbeefu, 1ul << 63, (size_t)16);
     cr_assert_str_eq(b, "-5 7 beef 9223372036854775808 10");
-    fmt(b, sizeof b, "[%5d|%-5d|%05d|%3s|%-4s|%.2s|%.*s|%c%%]", 42, 42, -42, "a", "b", "xyz", 1, "qr", 'k');
+    fmt(b, sizeof b, "[%5d|%-5d|%05d|%3s|%-4s|%.2s|%.*s|%c%%]", 42, 42, -42, "a", "b", "xyz", 1,
+        "qr", 'k');
     cr_assert_str_eq(b, "[   42|42   |-0042|  a|b   |xy|q|k%]");
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Address spaces over the stand-in: regions, faults, copy-on-write, fork, and the memory system calls. */
+/*
+ * Address spaces over the stand-in: regions, faults, copy-on-write, fork, and the memory system
+ * calls.
+ */
 #include <criterion/criterion.h>
 
 #include "guest/fs/fs.h"
@@ -9,11 +12,12 @@
 #include "guest/sys/sys.h"
 #include "guest/task/task.h"
 
-#define RW (LPROT_READ | LPROT_WRITE)
+#define RW   (LPROT_READ | LPROT_WRITE)
 #define ANON (LMAP_PRIVATE | LMAP_ANONYMOUS)
-#define P PAGE_SIZE
+#define P    PAGE_SIZE
 
-static int64_t call(sys_fn fn, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+static int64_t call(sys_fn fn, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+                    uint64_t f)
 {
     const uint64_t args[6] = {a, b, c, d, e, f};
     return fn(args);
@@ -28,21 +32,29 @@ static int64_t protect(uint64_t va, uint64_t len, int prot)
     return call(sys_mprotect, va, len, (uint64_t)prot, 0, 0, 0);
 }
 static struct space *own(void) { return current_proc()->space; }
-static void put8(uint64_t va, uint8_t v) { cr_assert_eq(copy_to_user(va, &v, 1), 0, "store to 0x%lx", va); }
+static void put8(uint64_t va, uint8_t v)
+{
+    cr_assert_eq(copy_to_user(va, &v, 1), 0, "store to 0x%lx", va);
+}
 static uint8_t get8(struct space *s, uint64_t va)
 {
     uint8_t v = 0;
     cr_assert_eq(space_read(s, va, &v, 1), 1, "load from 0x%lx", va);
     return v;
 }
-static bool put8_in(struct space *s, uint64_t va, uint8_t v) { return space_write(s, va, &v, 1) == 1; }
+static bool put8_in(struct space *s, uint64_t va, uint8_t v)
+{
+    return space_write(s, va, &v, 1) == 1;
+}
 
-/* The tree agrees with the regions, and frames and tables are accounted for: the invariants of space.h. */
+/*
+ * The tree agrees with the regions, and frames and tables are accounted for: the invariants of
+ * space.h.
+ */
 static void check(struct space *s)
 {
     uint64_t pages = 0, last = 0;
-    LIST_EACH(it, &s->regions)
-    {
+    LIST_EACH (it, &s->regions) {
         struct region *r = LIST_ENTRY(it, struct region, link);
         cr_assert_lt(r->lo, r->hi);
         cr_assert_leq(last, r->lo);
@@ -56,7 +68,9 @@ static void check(struct space *s)
             cr_assert_neq(r->prot, 0);
             if (l.writable) {
                 cr_assert(r->prot & LPROT_WRITE);
-                if (!(r->flags & REGION_SHARED)) { cr_assert_eq(frame_refs(leaf_frame(&l, va)), 1); }
+                if (!(r->flags & REGION_SHARED)) {
+                    cr_assert_eq(frame_refs(leaf_frame(&l, va)), 1);
+                }
             }
             cr_assert_eq((l.entry & PTE_NX) == 0, (r->prot & LPROT_EXEC) != 0);
         }
@@ -82,7 +96,7 @@ static void be_large(void)
     }
 }
 
-/* ---- mmap ------------------------------------------------------------------------------------------------------------------ */
+/* ---- mmap ------------------------------------------------------------------------------------ */
 
 Test(space, anonymous_memory_is_zero_and_keeps_what_is_written)
 {
@@ -208,7 +222,7 @@ Test(space, copy_stops_at_the_first_unreachable_page)
     cr_assert_eq(copy_to_user(va + P - 40, buf, 100), -EFAULT);
 }
 
-/* ---- faults --------------------------------------------------------------------------------------------------------------- */
+/* ---- faults ---------------------------------------------------------------------------------- */
 
 Test(space, sequential_faults_double_their_window_up_to_2_mib_pages)
 {
@@ -240,7 +254,8 @@ Test(space, stack_grows_down_to_its_limit_and_keeps_a_gap)
 {
     current_proc()->rlim[3].cur = 8 << 20;
     uint64_t top = 0x500000000000;
-    cr_assert_eq(map(top - 4 * P, 4 * P, RW, ANON | LMAP_FIXED | LMAP_GROWSDOWN), (int64_t)(top - 4 * P));
+    cr_assert_eq(map(top - 4 * P, 4 * P, RW, ANON | LMAP_FIXED | LMAP_GROWSDOWN),
+                 (int64_t)(top - 4 * P));
     put8(top - 1000 * P, 1);
     cr_assert_eq(region_find(own(), top - 1)->lo, top - 1000 * P);
     check(own());
@@ -259,7 +274,7 @@ Test(space, fault_on_a_present_page_is_a_retry)
     cr_assert_eq(get8(own(), va), 3);
 }
 
-/* ---- protection ----------------------------------------------------------------------------------------------------------- */
+/* ---- protection ------------------------------------------------------------------------------ */
 
 Test(space, protection_changes_split_and_merge_regions)
 {
@@ -331,7 +346,7 @@ Test(space, hole_makes_protection_fail_after_what_came_before)
     cr_assert_eq(protect(va, P, 0x100), -EINVAL);
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 static void own_writes_only(void)
 {
@@ -443,7 +458,8 @@ Test(space, shared_memory_stays_shared_after_fork_large)
 
 static void advice_obeyed(void)
 {
-    int64_t keep = map(0x300000, P, RW, ANON | LMAP_FIXED), drop = map(0x301000, P, RW, ANON | LMAP_FIXED);
+    int64_t keep = map(0x300000, P, RW, ANON | LMAP_FIXED),
+            drop = map(0x301000, P, RW, ANON | LMAP_FIXED);
     int64_t wipe = map(0x302000, P, RW, ANON | LMAP_FIXED);
     put8(keep, 1), put8(drop, 2), put8(wipe, 3);
     cr_assert_eq(call(sys_madvise, drop, P, 10, 0, 0, 0), 0);
@@ -489,7 +505,7 @@ Test(space, fork_splits_2_mib_pages_only_where_written_large)
     splits_where_written();
 }
 
-/* ---- objects ---------------------------------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static struct mobj *object;
 static struct mobj *file_object(struct file *f)
@@ -503,7 +519,9 @@ static struct file *file_with(uint64_t pages)
 {
     object = mobj_new();
     cr_assert_eq(mobj_truncate(object, pages * P), 0);
-    for (uint64_t i = 0; i < pages; i++) { memset(frame_va(mobj_frame(object, i, true)), (int)(0x40 + i), P); }
+    for (uint64_t i = 0; i < pages; i++) {
+        memset(frame_va(mobj_frame(object, i, true)), (int)(0x40 + i), P);
+    }
     return file_anon(&object_ops, NULL, LO_RDWR, 0100600, "object");
 }
 
@@ -587,7 +605,7 @@ Test(space, shared_read_only_file_cannot_become_writable)
     cr_assert_eq(protect(priv, P, RW), 0);
 }
 
-/* ---- brk, mremap, madvise ---------------------------------------------------------------------------------------------------- */
+/* ---- brk, mremap, madvise -------------------------------------------------------------------- */
 
 static int64_t set_brk(uint64_t to) { return call(sys_brk, to, 0, 0, 0, 0, 0); }
 
@@ -634,7 +652,8 @@ Test(space, mremap_grows_in_place_moves_and_shrinks)
 
 Test(space, mremap_fixed_replaces_the_target)
 {
-    int64_t va = map(0x40000000, 2 * P, RW, ANON | LMAP_FIXED), to = map(0x50000000, 4 * P, RW, ANON | LMAP_FIXED);
+    int64_t va = map(0x40000000, 2 * P, RW, ANON | LMAP_FIXED),
+            to = map(0x50000000, 4 * P, RW, ANON | LMAP_FIXED);
     put8(va, 1);
     put8(to, 2);
     cr_assert_eq(remap(va, 2 * P, 2 * P, 3, to), to);
@@ -702,13 +721,15 @@ Test(space, mincore_msync_and_mlock_judge_the_range)
     cr_assert_eq(call(sys_mlock, 0x10000000, P, 0, 0, 0, 0), -ENOMEM);
 }
 
-/* ---- random ---------------------------------------------------------------------------------------------------------------- */
+/* ---- random ---------------------------------------------------------------------------------- */
 
 #include "guest/random.h"
 
 Test(space, chacha20_block_is_that_of_rfc_8439_with_counter_1_and_no_nonce)
 {
-    /* openssl enc -chacha20 -K 00…00 -iv 01000000000000000000000000000000 over zeros, OpenSSL 3.0 */
+    /*
+     * openssl enc -chacha20 -K 00…00 -iv 01000000000000000000000000000000 over zeros, OpenSSL 3.0
+     */
     static const uint32_t key[8];
     static const uint8_t want[16] = {0x9f, 0x07, 0xe7, 0xbe, 0x55, 0x51, 0x38, 0x7a,
                                      0x98, 0xba, 0x97, 0x7c, 0x73, 0x2d, 0x08, 0x0d};
