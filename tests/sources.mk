@@ -33,6 +33,7 @@ UNIT_LIBS_machine := machine
 UNIT_LDLIBS_machine := -lfdt
 UNIT_LIBS_ward := wardtables
 UNIT_LIBS_los_fs := los
+UNIT_LIBS_los_net := los
 
 UNIT_LIBS_launch := launch streams base
 
