@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blobs as files (guest/abi/stream_blob.h). Each read sends one request and takes its answer, so the stream is always
- * between answers when nobody reads; a second reader waits its turn. Waiting cannot be interrupted, as with a disk. The
- * bytes are untrusted: the reader checks the digest.
+ * Blobs as files (guest/abi/stream_blob.h). Each read sends one request and takes its answer, so
+ * the stream is always between answers when nobody reads; a second reader waits its turn. Waiting
+ * cannot be interrupted, as with a disk. The bytes are untrusted: the reader checks the digest.
  */
 #include "guest/abi/stream_blob.h"
 #include "guest/fs/vfs.h"
@@ -34,7 +34,10 @@ static int skip(struct stream *s, uint64_t len)
     return r;
 }
 
-/* One request and its answer. Bytes moved into u, or -errno; the stream is between answers afterwards unless it died. */
+/*
+ * One request and its answer. Bytes moved into u, or -errno; the stream is between answers
+ * afterwards unless it died.
+ */
 static int64_t fetch(struct blob *b, struct uio *u, uint64_t off, uint32_t len)
 {
     struct stream_blob_read request = {.off = off, .len = len};
@@ -94,7 +97,10 @@ static int64_t blob_read(struct file *f, struct uio *u, uint64_t *pos)
 
 static int64_t blob_seek(struct file *f, int64_t off, int whence)
 {
-    int64_t base = whence == 0 ? 0 : whence == 1 ? (int64_t)f->pos : whence == 2 ? (int64_t)of(f)->size : -1;
+    int64_t base = whence == 0   ? 0
+                   : whence == 1 ? (int64_t)f->pos
+                   : whence == 2 ? (int64_t)of(f)->size
+                                 : -1;
     int64_t to;
     if (base < 0 || __builtin_add_overflow(base, off, &to) || to < 0) { return -EINVAL; }
     f->pos = (uint64_t)to;
@@ -110,7 +116,8 @@ static void blob_release(struct file *f)
 
 static uint64_t blob_size(struct inode *i) { return i->priv != NULL ? of(i->priv)->size : 0; }
 
-static const struct file_ops blob_ops = {.read = blob_read, .seek = blob_seek, .release = blob_release};
+static const struct file_ops blob_ops = {
+    .read = blob_read, .seek = blob_seek, .release = blob_release};
 static const struct inode_ops blob_inode_ops = {.size = blob_size};
 
 struct file *blob_file(const char *digest, int *out_err)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standard input, output and error, as three streams (guest/abi/stream_stdio.h) behind files that look like pipes, or as
- * one terminal. Everything in them is plaintext to the host.
+ * Standard input, output and error, as three streams (guest/abi/stream_stdio.h) behind files that
+ * look like pipes, or as one terminal. Everything in them is plaintext to the host.
  *
- * Opening does not wait for the host: a program that only writes is done before the answer comes. Where the host has no
- * descriptor, reading ends at once and what is written is dropped, as with /dev/null.
+ * Opening does not wait for the host: a program that only writes is done before the answer comes.
+ * Where the host has no descriptor, reading ends at once and what is written is dropped, as with
+ * /dev/null.
  */
 #include "guest/abi/stream_stdio.h"
 #include "guest/fs/fs.h"
@@ -14,10 +15,10 @@
 #include "guest/streams.h"
 #include "guest/task/task.h"
 
-#define RING_IN  16384u
-#define RING_OUT 65536u
-#define RING_ERR 4096u
-#define S_IFIFO_ 0010000u
+#define RING_IN      16384u
+#define RING_OUT     65536u
+#define RING_ERR     4096u
+#define S_IFIFO_     0010000u
 #define CONSOLE_RDEV 0x501u /* 5:1 */
 
 struct stdio {
@@ -54,8 +55,8 @@ static int64_t stdio_read(struct file *f, struct uio *u, uint64_t *pos)
 
 static int64_t broken_pipe(void)
 {
-    signal_thread(current(),
-                  &(struct ksiginfo){.signo = LSIG_PIPE, .code = LSI_USER, .pid = current_proc()->pid});
+    signal_thread(current(), &(struct ksiginfo){
+                                 .signo = LSIG_PIPE, .code = LSI_USER, .pid = current_proc()->pid});
     return -EPIPE;
 }
 
@@ -76,7 +77,9 @@ static uint32_t stdio_poll(struct file *f, struct poller *p)
     struct stdio *io = of(f);
     if (io->stream == NULL) { return LPOLLERR | LPOLLHUP; }
     uint32_t events = stream_poll(io->stream, p);
-    if (usable(io) == -EBADF) { events = io->number == 0 ? LPOLLIN | LPOLLRDNORM : LPOLLOUT | LPOLLWRNORM; }
+    if (usable(io) == -EBADF) {
+        events = io->number == 0 ? LPOLLIN | LPOLLRDNORM : LPOLLOUT | LPOLLWRNORM;
+    }
     return events;
 }
 
@@ -87,15 +90,19 @@ static void stdio_release(struct file *f)
     mem_free(f->priv);
 }
 
-static const struct file_ops input_ops = {.read = stdio_read, .poll = stdio_poll, .release = stdio_release};
-static const struct file_ops output_ops = {.write = stdio_write, .poll = stdio_poll, .release = stdio_release};
+static const struct file_ops input_ops = {
+    .read = stdio_read, .poll = stdio_poll, .release = stdio_release};
+static const struct file_ops output_ops = {
+    .write = stdio_write, .poll = stdio_poll, .release = stdio_release};
 
 static struct stream *open_number(unsigned number, int *out_err)
 {
     struct stream_open o = {.kind = STREAM_KIND_STDIO,
                             .arg = number,
                             .in_size = number == 0 ? RING_IN : 0,
-                            .out_size = number == 0 ? 0 : number == 1 ? RING_OUT : RING_ERR};
+                            .out_size = number == 0   ? 0
+                                        : number == 1 ? RING_OUT
+                                                      : RING_ERR};
     return stream_new(&o, out_err);
 }
 
@@ -109,8 +116,8 @@ static struct file *stdio_file(unsigned number, int *out_err)
     io->number = number;
     io->stream = open_number(number, out_err);
     if (io->stream != NULL) {
-        f = file_anon(number == 0 ? &input_ops : &output_ops, io, number == 0 ? LO_RDONLY : LO_WRONLY,
-                      S_IFIFO_ | 0600, "pipe");
+        f = file_anon(number == 0 ? &input_ops : &output_ops, io,
+                      number == 0 ? LO_RDONLY : LO_WRONLY, S_IFIFO_ | 0600, "pipe");
     }
     if (f == NULL) {
         stream_close(io->stream);
@@ -119,7 +126,7 @@ static struct file *stdio_file(unsigned number, int *out_err)
     return f;
 }
 
-/* ---- the terminal --------------------------------------------------------------------------------------------------------
+/* ---- the terminal -------------------------------------------------------------------------------
  *
  * One terminal, made once and never taken down: input and output streams outlive every file.
  */
@@ -171,7 +178,9 @@ static void input_news(void *arg)
 {
     int r = stream_state(console.in);
     if (r == 0) { console_pump(arg); }
-    if (r < 0 && r != -EINPROGRESS && r != -EBADF) { tty_hangup(arg); } /* -EBADF: nobody will ever type */
+    if (r < 0 && r != -EINPROGRESS && r != -EBADF) {
+        tty_hangup(arg);
+    } /* -EBADF: nobody will ever type */
 }
 
 static void output_news(void *arg)
@@ -190,9 +199,10 @@ static void console_resize(uint16_t rows, uint16_t cols)
     if (console.tty != NULL) { tty_resize(console.tty, rows, cols); }
 }
 
-static const struct tty_ops console_ops = {.write = console_write, .room = console_room, .input_room = console_pump};
+static const struct tty_ops console_ops = {
+    .write = console_write, .room = console_room, .input_room = console_pump};
 
-/* ---- what start-up calls ----------------------------------------------------------------------------------------------- */
+/* ---- what start-up calls --------------------------------------------------------------------- */
 
 int stdio_install(struct fdtable *t)
 {
@@ -227,7 +237,9 @@ int stdio_make_terminal(struct fdtable *t)
         tty_set_console(tty);
         if (console.rows != 0) { tty_resize(tty, console.rows, console.cols); }
     }
-    for (int number = 0; r == 0 && number < (int)STREAM_STDIO_COUNT; number++) { r = fdtable_set(t, number, f); }
+    for (int number = 0; r == 0 && number < (int)STREAM_STDIO_COUNT; number++) {
+        r = fdtable_set(t, number, f);
+    }
     file_put(f);
     tty_put(tty);
     if (r == 0) { input_news(tty); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of a stream: reading, writing, readiness. They are copied once, between the ring and their destination; content
- * is the reader's business, positions have passed stream_look().
+ * Bytes of a stream: reading, writing, readiness. They are copied once, between the ring and their
+ * destination; content is the reader's business, positions have passed stream_look().
  */
 #include "guest/streams_priv.h"
 
@@ -15,7 +15,10 @@ static uint64_t out_free(const struct stream *s)
     return s->out != NULL ? s->out->size - (s->out_tail - s->out_head) : 0;
 }
 /* Like Linux, "writable" means a good part is free, not one byte. */
-static bool out_roomy(const struct stream *s) { return s->out != NULL && out_free(s) >= s->out->size / 2; }
+static bool out_roomy(const struct stream *s)
+{
+    return s->out != NULL && out_free(s) >= s->out->size / 2;
+}
 
 size_t stream_readable(struct stream *s)
 {
@@ -124,7 +127,10 @@ int64_t stream_write_now(struct stream *s, struct uio *u)
     return -EAGAIN;
 }
 
-int stream_wait(struct stream *s, bool interruptible) { return wait_on(&s->wait, NO_DEADLINE, interruptible); }
+int stream_wait(struct stream *s, bool interruptible)
+{
+    return wait_on(&s->wait, NO_DEADLINE, interruptible);
+}
 
 int64_t stream_read(struct stream *s, struct uio *u, bool nonblock)
 {
@@ -181,7 +187,9 @@ static uint32_t ready(const struct stream *s)
 {
     uint32_t events = 0;
 
-    if (streams_broken()) { return LPOLLIN | LPOLLOUT | LPOLLRDNORM | LPOLLWRNORM | LPOLLERR | LPOLLHUP; }
+    if (streams_broken()) {
+        return LPOLLIN | LPOLLOUT | LPOLLRDNORM | LPOLLWRNORM | LPOLLERR | LPOLLHUP;
+    }
     if (s->in != NULL) {
         if (in_avail(s) > 0 || s->in_fin || s->error != 0) { events |= LPOLLIN | LPOLLRDNORM; }
         if (s->in_fin) { events |= LPOLLRDHUP; }

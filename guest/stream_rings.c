@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ring memory: the data area of the window, cut into power-of-two rings. All book-keeping is private memory, since the
- * host can write the window. Fresh pages come from a mark that only rises; freed rings wait in a list per size, and a
- * larger one is halved when its own size is used up. Rings are never joined: a guest's mix of sizes is stable, and a
- * window that is used up by small ones fails an open of a large one, nothing else.
+ * Ring memory: the data area of the window, cut into power-of-two rings. All book-keeping is
+ * private memory, since the host can write the window. Fresh pages come from a mark that only
+ * rises; freed rings wait in a list per size, and a larger one is halved when its own size is used
+ * up. Rings are never joined: a guest's mix of sizes is stable, and a window that is used up by
+ * small ones fails an open of a large one, nothing else.
  */
 #include "guest/streams_priv.h"
 
@@ -62,7 +63,8 @@ struct ring *ring_alloc(uint32_t size, int *out_err)
         if (list_empty(&free_rings[order])) { continue; }
         struct ring *r = pop(order);
         while (r->size > size) {
-            struct ring *upper = ring_at((uint64_t)r->page * STREAM_RING_MIN + r->size / 2, r->size / 2, out_err);
+            struct ring *upper =
+                ring_at((uint64_t)r->page * STREAM_RING_MIN + r->size / 2, r->size / 2, out_err);
             if (upper == NULL) {
                 ring_free(r);
                 return NULL;

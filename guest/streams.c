@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The device seen from the guest: control rings, ready rings, bells, and the life of a stream. Rules: guest/abi/streams.h.
+ * The device seen from the guest: control rings, ready rings, bells, and the life of a stream.
+ * Rules: guest/abi/streams.h.
  *
- * The window is the host's to write at any moment. Every word of the host's is loaded once into a variable here, the
- * variable is checked, and only it is used. Every word of ours has a private twin in `dev` or `struct stream`, which is
- * what we go by; the word in the window is only ever stored.
+ * The window is the host's to write at any moment. Every word of the host's is loaded once into a
+ * variable here, the variable is checked, and only it is used. Every word of ours has a private
+ * twin in `dev` or `struct stream`, which is what we go by; the word in the window is only ever
+ * stored.
  *
- * One look takes what the rings held when it began: a host that keeps filling them cannot keep us here.
+ * One look takes what the rings held when it began: a host that keeps filling them cannot keep us
+ * here.
  */
 #include "guest/streams_priv.h"
 
@@ -15,7 +18,7 @@
 #include "guest/mm/mm.h"
 #include "guest/ward.h"
 
-#define BLOCK 128 /* streams per block of the number table */
+#define BLOCK     128 /* streams per block of the number table */
 #define ERRNO_MAX 4095
 
 static struct {
@@ -25,13 +28,13 @@ static struct {
     uint64_t ctl_tail, ctl_head, ready_tail, ready_head; /* ours */
     uint64_t host_ctl_head, host_ready_head;             /* the host's, last value that passed */
     uint32_t bell;                                       /* our word */
-    uint32_t bell_served;                                /* count of the host's bell that we have answered */
-    struct stream **block[STREAMS_MAX / BLOCK];          /* by number */
-    uint32_t open;                                       /* streams with a number */
-    uint32_t used;                                       /* numbers below it have been used before */
-    struct list unsent;                                  /* streams with a control message that found no room */
-    struct list closed;                                  /* CLOSED has come; freed when the ready ring has been read */
-    struct list idle;                                    /* free numbers that have been used: struct stream, kept */
+    uint32_t bell_served;                       /* count of the host's bell that we have answered */
+    struct stream **block[STREAMS_MAX / BLOCK]; /* by number */
+    uint32_t open;                              /* streams with a number */
+    uint32_t used;                              /* numbers below it have been used before */
+    struct list unsent; /* streams with a control message that found no room */
+    struct list closed; /* CLOSED has come; freed when the ready ring has been read */
+    struct list idle;   /* free numbers that have been used: struct stream, kept */
     struct stream *log;
 } dev;
 
@@ -62,7 +65,7 @@ void streams_mistrust(const char *why)
     }
 }
 
-/* ---- bells ------------------------------------------------------------------------------------------------------------ */
+/* ---- bells ----------------------------------------------------------------------------------- */
 
 static void ring_bell(void)
 {
@@ -87,10 +90,14 @@ static void disarm_bell(void)
     shm_store_u32(&dev.head->guest.bell, dev.bell);
 }
 
-/* ---- rings to the host -------------------------------------------------------------------------------------------------- */
+/* ---- rings to the host ----------------------------------------------------------------------- */
 
-/* Entries free in a ring of ours whose consumer is the host; its head moves only forward, never past our tail. */
-static uint64_t room(const uint64_t *shared_head, uint64_t *seen_head, uint64_t tail, uint64_t count)
+/*
+ * Entries free in a ring of ours whose consumer is the host; its head moves only forward, never
+ * past our tail.
+ */
+static uint64_t room(const uint64_t *shared_head, uint64_t *seen_head, uint64_t tail,
+                     uint64_t count)
 {
     uint64_t head = shm_load_u64(shared_head);
     if (head - *seen_head > tail - *seen_head) {
@@ -178,7 +185,7 @@ void stream_want(struct stream *s, uint32_t flags)
     shm_fence();
 }
 
-/* ---- what the host says --------------------------------------------------------------------------------------------------- */
+/* ---- what the host says ---------------------------------------------------------------------- */
 
 void stream_look(struct stream *s)
 {
@@ -238,7 +245,8 @@ static void on_opened(struct stream *s, const struct stream_msg *m)
     if (s->state != STREAM_OPENING) { return; } /* closed before the answer came */
     s->msg = *m;
     s->state = STREAM_OPENED;
-    stream_tell(s, STREAM_WANT_DATA | STREAM_WANT_SPACE); /* what was written, or ended, before the answer came */
+    stream_tell(s, STREAM_WANT_DATA |
+                       STREAM_WANT_SPACE); /* what was written, or ended, before the answer came */
     stream_news(s);
 }
 
@@ -267,7 +275,8 @@ static void on_message(const struct stream_msg *m)
         streams_mistrust("unknown control message");
         return;
     }
-    if (m->kind != 0 || m->reserved != 0 || m->stream >= STREAMS_MAX || (m->op != STREAM_OP_OPENED && m->result != 0) ||
+    if (m->kind != 0 || m->reserved != 0 || m->stream >= STREAMS_MAX ||
+        (m->op != STREAM_OP_OPENED && m->result != 0) ||
         !zero(m->bytes + used, sizeof m->bytes - used)) {
         streams_mistrust("malformed control message");
         return;
@@ -301,7 +310,8 @@ static uint64_t take_ctl(void)
     }
     for (uint64_t i = 0; i < count && !dev.broken; i++) {
         struct stream_msg m;
-        shm_read(&m, dev.window + STREAMS_CTL_TO_GUEST + dev.ctl_head % STREAM_CTL_COUNT * sizeof m, sizeof m);
+        shm_read(&m, dev.window + STREAMS_CTL_TO_GUEST + dev.ctl_head % STREAM_CTL_COUNT * sizeof m,
+                 sizeof m);
         dev.ctl_head++;
         on_message(&m);
     }
@@ -352,7 +362,9 @@ static uint64_t take(void)
     if (dev.broken) { return 0; }
     uint64_t count = take_ctl();
     count += take_ready();
-    while (!list_empty(&dev.closed)) { stream_free(LIST_ENTRY(dev.closed.next, struct stream, link)); }
+    while (!list_empty(&dev.closed)) {
+        stream_free(LIST_ENTRY(dev.closed.next, struct stream, link));
+    }
     flush_unsent();
     return count;
 }
@@ -370,7 +382,7 @@ bool streams_spin(void)
     return take() > 0;
 }
 
-/* ---- life of a stream --------------------------------------------------------------------------------------------------------- */
+/* ---- life of a stream ------------------------------------------------------------------------ */
 
 /* A stream with a free number, known to by_number(). */
 static struct stream *number_alloc(int *out_err)
@@ -408,7 +420,8 @@ static void slot_reset(struct stream *s)
 
 static bool size_ok(uint32_t size)
 {
-    return size == 0 || (size >= STREAM_RING_MIN && size <= STREAM_RING_MAX && (size & (size - 1)) == 0);
+    return size == 0 ||
+           (size >= STREAM_RING_MIN && size <= STREAM_RING_MAX && (size & (size - 1)) == 0);
 }
 
 struct stream *stream_new(const struct stream_open *o, int *out_err)
@@ -417,7 +430,8 @@ struct stream *stream_new(const struct stream_open *o, int *out_err)
         *out_err = -EIO;
         return NULL;
     }
-    if (!size_ok(o->in_size) || !size_ok(o->out_size) || o->name_len > o->out_size || o->name_len > STREAM_NAME_MAX) {
+    if (!size_ok(o->in_size) || !size_ok(o->out_size) || o->name_len > o->out_size ||
+        o->name_len > STREAM_NAME_MAX) {
         panic("stream_new: sizes");
     }
     struct stream *s = number_alloc(out_err);
@@ -507,7 +521,7 @@ void stream_close(struct stream *s)
     send_or_queue(s);
 }
 
-/* ---- the guest itself ---------------------------------------------------------------------------------------------------------- */
+/* ---- the guest itself ------------------------------------------------------------------------ */
 
 void streams_say_exit(unsigned kind, unsigned status)
 {
@@ -564,8 +578,8 @@ int streams_init(void *window, uint64_t window_size)
     struct streams_header *head = window;
     struct streams_header h;
     shm_read(&h, head, sizeof h); /* h: private copy */
-    if (window_size < STREAMS_WINDOW_MIN || h.magic != STREAMS_MAGIC || h.version != STREAMS_VERSION || h.reserved != 0 ||
-        h.window_size != window_size) {
+    if (window_size < STREAMS_WINDOW_MIN || h.magic != STREAMS_MAGIC ||
+        h.version != STREAMS_VERSION || h.reserved != 0 || h.window_size != window_size) {
         return -EBADMSG;
     }
     memset(&dev, 0, sizeof dev);

@@ -23,11 +23,12 @@ struct ring *ring_alloc(uint32_t size, int *out_err); /* NULL: -ENOBUFS or -ENOM
 void ring_free(struct ring *r);                       /* accepts NULL; allocates nothing */
 
 /*
- * Positions are ours where we write them (in_head, out_tail) and otherwise the last value of the host's that passed the
- * check. Invariants: in_head <= in_tail <= in_head + in.size; out_head <= out_tail <= out_head + out.size.
+ * Positions are ours where we write them (in_head, out_tail) and otherwise the last value of the
+ * host's that passed the check. Invariants: in_head <= in_tail <= in_head + in.size; out_head <=
+ * out_tail <= out_head + out.size.
  */
 struct stream {
-    struct list link;     /* in device.unsent, or in device.closed, or alone */
+    struct list link;      /* in device.unsent, or in device.closed, or alone */
     struct stream_msg msg; /* OPEN until sent, then the host's OPENED */
     uint32_t number;
     enum { STREAM_OPENING, STREAM_OPENED, STREAM_CLOSING } state;
@@ -37,8 +38,8 @@ struct stream {
     struct ring *in, *out;
     uint8_t *in_bytes, *out_bytes; /* in the window */
     uint64_t in_head, in_tail, out_tail, out_head;
-    bool in_fin, out_fin;          /* in_tail, out_tail are final */
-    uint32_t error;                /* the host's, checked */
+    bool in_fin, out_fin; /* in_tail, out_tail are final */
+    uint32_t error;       /* the host's, checked */
 
     uint32_t want;        /* our word, as stored */
     bool want_pending;    /* its number has not come back */

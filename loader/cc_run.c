@@ -82,14 +82,16 @@ static int read_text(const char *path, size_t max, char **out, size_t *out_len, 
         if (n < 0) { return err_set(e, errno, "%.120s: %s", path, strerror(errno)); }
         len += (size_t)n;
     }
-    if (len == 0 || len > max) { return err_set(e, EFBIG, "%.120s: wanted 1 to %zu bytes", path, max); }
+    if (len == 0 || len > max) {
+        return err_set(e, EFBIG, "%.120s: wanted 1 to %zu bytes", path, max);
+    }
     text[len] = '\0';
     *out = steal_ptr(&text);
     *out_len = len;
     return 0;
 }
 
-/* ---- 2: what the owner decided --------------------------------------------------------------------------------------------- */
+/* ---- 2: what the owner decided --------------------------------------------------------------- */
 
 static int make_initdata(struct run *r, struct err *e)
 {
@@ -126,11 +128,12 @@ static int find_initdata(struct run *r, struct err *e)
     return 0;
 }
 
-/* ---- 3: dry run --------------------------------------------------------------------------------------------------------------- */
+/* ---- 3: dry run ------------------------------------------------------------------------------ */
 
 struct digests {
     char manifest[DIGEST_TEXT_SIZE];
-    char spec[2 * SPEC_REGISTER_SIZE + 1], initdata[2 * CRYPTO_HASH_MAX + 1], host_data[2 * INITDATA_FIELD_SNP + 1];
+    char spec[2 * SPEC_REGISTER_SIZE + 1], initdata[2 * CRYPTO_HASH_MAX + 1],
+        host_data[2 * INITDATA_FIELD_SNP + 1];
 };
 
 static void make_digests(const struct run *r, struct digests *out)
@@ -149,9 +152,10 @@ static void make_digests(const struct run *r, struct digests *out)
 
 static int print_json(const struct run *r, const struct digests *d, struct err *e)
 {
-    auto_json j = json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?}", "manifest", d->manifest, "spec", r->image.spec,
-                            "spec_sha384", d->spec, "initdata", r->initdata, "initdata_digest",
-                            r->initdata ? d->initdata : NULL, "host_data", r->initdata ? d->host_data : NULL);
+    auto_json j =
+        json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?}", "manifest", d->manifest, "spec",
+                  r->image.spec, "spec_sha384", d->spec, "initdata", r->initdata, "initdata_digest",
+                  r->initdata ? d->initdata : NULL, "host_data", r->initdata ? d->host_data : NULL);
     if (j == NULL || json_dumpf(j, stdout, JSON_SORT_KEYS | JSON_INDENT(2)) < 0) {
         return err_set(e, ENOMEM, "dry run: out of memory");
     }
@@ -168,31 +172,43 @@ static int dry_run(const struct run *r, struct err *e)
         if (print_json(r, &d, e) < 0) { return -e->code; }
     } else {
         (void)printf("launch spec, %zu bytes:\n%s\n\n", r->image.spec_len, r->image.spec);
-        if (r->initdata != NULL) { (void)printf("initdata, %zu bytes:\n%s\n", r->initdata_len, r->initdata); }
+        if (r->initdata != NULL) {
+            (void)printf("initdata, %zu bytes:\n%s\n", r->initdata_len, r->initdata);
+        }
         (void)printf("manifest         %s\nspec-sha384      %s\n", d.manifest, d.spec);
-        if (r->initdata != NULL) { (void)printf("initdata-digest  %s\nhost-data        %s\n", d.initdata, d.host_data); }
-        if (r->initdata == NULL) { (void)puts("no initdata: the host may run anything, and no broker releases a key"); }
+        if (r->initdata != NULL) {
+            (void)printf("initdata-digest  %s\nhost-data        %s\n", d.initdata, d.host_data);
+        }
+        if (r->initdata == NULL) {
+            (void)puts("no initdata: the host may run anything, and no broker releases a key");
+        }
     }
     return fflush(stdout) == 0 ? 0 : err_set(e, errno, "standard output: %s", strerror(errno));
 }
 
-/* ---- 4: what the guest needs ------------------------------------------------------------------------------------------------------ */
+/* ---- 4: what the guest needs ----------------------------------------------------------------- */
 
 static int choose_tee(struct run *r, struct err *e)
 {
-    static const enum vmm_tee kind[] = {
-        [OPTS_TEE_NONE] = VMM_TEE_NONE, [OPTS_TEE_SIM] = VMM_TEE_SIM, [OPTS_TEE_SNP] = VMM_TEE_SNP, [OPTS_TEE_TDX] = VMM_TEE_TDX};
+    static const enum vmm_tee kind[] = {[OPTS_TEE_NONE] = VMM_TEE_NONE,
+                                        [OPTS_TEE_SIM] = VMM_TEE_SIM,
+                                        [OPTS_TEE_SNP] = VMM_TEE_SNP,
+                                        [OPTS_TEE_TDX] = VMM_TEE_TDX};
 
     if (r->opts.tee != OPTS_TEE_AUTO) {
         r->tee = kind[r->opts.tee];
     } else if (r->initdata != NULL) {
-        return err_set(e, ENODEV, "this processor has no TEE that this version supports, and a key broker is asked for: "
-                                  "--tee sim runs the same without protection, and only a broker that was told so accepts it");
+        return err_set(
+            e, ENODEV,
+            "this processor has no TEE that this version supports, and a key broker is asked for: "
+            "--tee sim runs the same without protection, and only a broker that was told so accepts it");
     } else {
         r->tee = VMM_TEE_SIM;
     }
     if (r->tee == VMM_TEE_SIM) {
-        (void)fputs("cc-run: warning: software TEE: this host can read and change everything in the guest\n", stderr);
+        (void)fputs(
+            "cc-run: warning: software TEE: this host can read and change everything in the guest\n",
+            stderr);
         return sim_signer_open(r->opts.sim_key, &r->signer, e);
     }
     return 0;
@@ -208,7 +224,8 @@ static int make_blobs(struct run *r, struct err *e)
     for (size_t i = 0; i < n; i++) {
         const struct resolved_blob *b = &r->image.blobs[i];
         digest_text(&b->digest, r->digests[i]);
-        r->blobs[i] = (struct streams_blob){.digest = r->digests[i], .fd = b->fd, .off = b->base, .size = b->size};
+        r->blobs[i] = (struct streams_blob){
+            .digest = r->digests[i], .fd = b->fd, .off = b->base, .size = b->size};
     }
     return 0;
 }
@@ -242,7 +259,7 @@ static unsigned spare_cores(unsigned cpus)
     return online > (long)cpus ? (unsigned)online - cpus : 0;
 }
 
-/* ---- 5 -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- 5 --------------------------------------------------------------------------------------- */
 
 static void print_timings(const struct run *r, const struct vmm_result *v)
 {
@@ -260,10 +277,14 @@ static void print_timings(const struct run *r, const struct vmm_result *v)
         {VMM_PHASE_EXIT, "guest ended"},
         {VMM_PHASE_END, "machine gone"},
     };
-    (void)fprintf(stderr, "%-20s %8.3f ms\n", "image resolved", (double)(r->resolved_ns - r->start_ns) / 1e6);
+    (void)fprintf(stderr, "%-20s %8.3f ms\n", "image resolved",
+                  (double)(r->resolved_ns - r->start_ns) / 1e6);
     for (size_t i = 0; i < ARRAY_COUNT(phases); i++) {
         uint64_t at = v->phase_ns[phases[i].phase];
-        if (at != 0) { (void)fprintf(stderr, "%-20s %8.3f ms\n", phases[i].name, (double)(at - r->start_ns) / 1e6); }
+        if (at != 0) {
+            (void)fprintf(stderr, "%-20s %8.3f ms\n", phases[i].name,
+                          (double)(at - r->start_ns) / 1e6);
+        }
     }
 }
 
@@ -309,14 +330,14 @@ static int cc_run(struct run *r, int *out_status, struct err *e)
         *out_status = 0;
         return dry_run(r, e);
     }
-    if (choose_tee(r, e) < 0 || guest_image_open(r->opts.guest_dir, &r->guest, e) < 0 || make_blobs(r, e) < 0 ||
-        run_guest(r, out_status, e) < 0) {
+    if (choose_tee(r, e) < 0 || guest_image_open(r->opts.guest_dir, &r->guest, e) < 0 ||
+        make_blobs(r, e) < 0 || run_guest(r, out_status, e) < 0) {
         return err_wrap(e, "%.80s", r->opts.image);
     }
     return 0;
 }
 
-/* ---- cc-run check --------------------------------------------------------------------------------------------------------------------- */
+/* ---- cc-run check ---------------------------------------------------------------------------- */
 
 static void check_guest_image(void)
 {
@@ -325,8 +346,8 @@ static void check_guest_image(void)
     if (guest_image_open(NULL, &g, &e) < 0) {
         (void)printf("no    %s\n", e.text);
     } else {
-        (void)printf("ok    guest image: %zu KiB core, %zu KiB agent, %zu bytes measured code\n", g.core.len >> 10,
-                     g.agent.len >> 10, g.stub.len);
+        (void)printf("ok    guest image: %zu KiB core, %zu KiB agent, %zu bytes measured code\n",
+                     g.core.len >> 10, g.agent.len >> 10, g.stub.len);
         guest_image_fini(&g);
     }
 }
@@ -345,7 +366,9 @@ static int check(bool init_sim, struct err *e)
     } else if (access(path, F_OK) == 0) {
         (void)printf("ok    key of the software TEE: %s\n", path);
     } else {
-        (void)printf("no    no key of the software TEE yet (%s): cc-run check --init-sim makes it, or first use\n", path);
+        (void)printf(
+            "no    no key of the software TEE yet (%s): cc-run check --init-sim makes it, or first use\n",
+            path);
     }
     return 0;
 }

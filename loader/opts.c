@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Command line of cc-run: decode, check, nothing else. Options end at the image: what follows belongs to the program. */
+/*
+ * Command line of cc-run: decode, check, nothing else. Options end at the image: what follows
+ * belongs to the program.
+ */
 #include "loader/opts.h"
 
 #include "guest/base/hosted.h"
@@ -9,11 +12,11 @@
 #include <getopt.h>
 #include <string.h>
 
-#define CPUS_MAX        16
-#define MEMORY_DEFAULT  (512ull << 20)
-#define MEMORY_MIN      (64ull << 20)
-#define MEMORY_MAX      (1ull << 40)
-#define ENV_FILE_MAX    (1u << 20)
+#define CPUS_MAX       16
+#define MEMORY_DEFAULT (512ull << 20)
+#define MEMORY_MIN     (64ull << 20)
+#define MEMORY_MAX     (1ull << 40)
+#define ENV_FILE_MAX   (1u << 20)
 
 const char opts_help[] =
     "cc-run - run a container image in a confidential guest of its own\n"
@@ -22,55 +25,88 @@ const char opts_help[] =
     "       cc-run check [--init-sim]\n"
     "       cc-run --help | --version\n"
     "\n"
-    "IMAGE is oci:DIR[:TAG], oci-archive:FILE[:TAG] or dir:ROOTFS. ARGUMENTs replace the image's own. Standard input,\n"
-    "output and error are those of the program in the guest; they are readable by this host.\n"
+    "IMAGE is oci:DIR[:TAG], oci-archive:FILE[:TAG] or dir:ROOTFS. ARGUMENTs replace\n"
+    "the image's own. Standard input, output and error are those of the program in\n"
+    "the guest; they are readable by this host.\n"
     "\n"
     "the process\n"
-    "  -e, --env NAME[=VALUE]   set a variable; without a value, as it is set here\n"
-    "      --env-file FILE      variables, one NAME[=VALUE] a line; # begins a comment\n"
-    "      --entrypoint PROGRAM instead of the image's entrypoint; the image's arguments are dropped\n"
-    "  -w, --workdir DIR        working directory inside the image\n"
-    "  -u, --user USER[:GROUP]  names or numbers of the image\n"
+    "  -e, --env NAME[=VALUE]  set a variable; without a value, as it is set here\n"
+    "      --env-file FILE     variables, one NAME[=VALUE] a line; # begins a comment\n"
+    "      --entrypoint PROG   instead of the image's; its arguments are dropped\n"
+    "  -w, --workdir DIR       working directory inside the image\n"
+    "  -u, --user USER[:GROUP] names or numbers of the image\n"
     "      --hostname NAME\n"
-    "  -i, --interactive        give the program standard input; without it, it reads an end at once\n"
-    "  -t, --tty                give it a terminal; with -i this terminal turns raw until the program ends\n"
-    "      --read-only          the image's files cannot be changed\n"
-    "      --tmpfs DIR          an empty directory in guest memory; may be given again\n"
-    "      --network host|none  connections are made in this program's network namespace (default), or not at all\n"
+    "  -i, --interactive       give the program standard input; without it, it reads\n"
+    "                          an end at once\n"
+    "  -t, --tty               give it a terminal; with -i this terminal turns raw\n"
+    "                          until the program ends\n"
+    "      --read-only         the image's files cannot be changed\n"
+    "      --tmpfs DIR         an empty directory in guest memory; may be repeated\n"
+    "      --network host|none connections are made in this program's network\n"
+    "                          namespace (default), or not at all\n"
     "\n"
     "the guest\n"
-    "      --tee KIND           auto  a TEE of this processor, else sim with a warning; never instead of one that was\n"
-    "                                 asked for, and never with --kbs (default)\n"
-    "                           snp, tdx  AMD SEV-SNP, Intel TDX\n"
-    "                           sim   software TEE: the same launch, signed by a key of this machine; protects nothing\n"
-    "                           none  no TEE and no evidence: this host is trusted\n"
-    "      --kbs URL            key broker, https://HOST[:PORT]; needs --kbs-cert unless --initdata names both\n"
-    "      --kbs-cert FILE      the broker's certificate, PEM\n"
-    "      --initdata FILE      what the owner decided (TOML); with --kbs and without this, initdata are made that allow\n"
-    "                           exactly this process of exactly this image\n"
-    "      --cpus N             1 to 16 (default 1)\n"
-    "      --memory SIZE        all memory of the guest, 512m by default; suffixes b k m g\n"
-    "      --ward open|guarded  who keeps page tables under none and sim (default open); a TEE is always guarded\n"
-    "      --rewrite on|off     turn system calls of the program into jumps (default on); off to debug\n"
-    "      --guest DIR          guest image (default: $CASEMATE_IMAGE, ../image or ../lib/casemate beside this program)\n"
-    "      --sim-key FILE       key of the software TEE\n"
+    "      --tee KIND          auto  a TEE of this processor, else sim with a\n"
+    "                                warning; never instead of one that was asked\n"
+    "                                for, and never with a key broker (default)\n"
+    "                          snp, tdx  AMD SEV-SNP, Intel TDX\n"
+    "                          sim   software TEE: the same launch, signed by a key\n"
+    "                                of this machine; protects nothing\n"
+    "                          none  no TEE, no evidence: this host is trusted\n"
+    "      --kbs URL           key broker, https://HOST[:PORT]\n"
+    "      --kbs-cert FILE     the broker's certificate, PEM; belongs to --kbs\n"
+    "      --initdata FILE     what the owner decided (TOML). With --kbs instead,\n"
+    "                          initdata are made that allow exactly this process of\n"
+    "                          exactly this image\n"
+    "      --cpus N            1 to 16 (default 1)\n"
+    "      --memory SIZE       all memory of the guest, 512m by default; b, k, m, g\n"
+    "      --ward open|guarded who keeps page tables under none and sim (default\n"
+    "                          open); a TEE is always guarded\n"
+    "      --rewrite on|off    turn system calls of the program into jumps (default\n"
+    "                          on); off to debug\n"
+    "      --guest DIR         guest image (default: $CASEMATE_IMAGE, or ../image or\n"
+    "                          ../lib/casemate beside this program)\n"
+    "      --sim-key FILE      key of the software TEE\n"
     "\n"
     "this program\n"
-    "      --dry-run            start nothing; print launch spec, initdata and their digests, for a broker to register\n"
-    "      --json               the same as one JSON object\n"
-    "      --timings            print when each phase was reached, to standard error\n"
-    "      --debug              print the guest's log, to standard error\n"
+    "      --dry-run           start nothing; print launch spec, initdata and their\n"
+    "                          digests, for a broker to register\n"
+    "      --json              the same as one JSON object\n"
+    "      --timings           when each phase was reached, on standard error\n"
+    "      --debug             the guest's log, on standard error\n"
     "\n"
-    "cc-run check tells what this host can do and what is missing. --init-sim makes the key of the software TEE.\n"
+    "cc-run check tells what this host can do and what is missing; --init-sim makes\n"
+    "the key of the software TEE.\n"
     "\n"
-    "exit status: the program's own; 128+N when signal N ended it; 125 this program, the guest or its policy failed;\n"
-    "126 the program cannot be run; 127 it was not found. HUP, INT, QUIT, TERM, USR1 and USR2 are passed to the guest,\n"
-    "which obeys those that its policy allows; the third INT or TERM in a row ends this program.\n";
+    "exit status: the program's own; 128+N when signal N ended it; 125 this program,\n"
+    "the guest or its policy failed; 126 the program cannot be run; 127 it was not\n"
+    "found. HUP, INT, QUIT, TERM, USR1 and USR2 are passed to the guest, which obeys\n"
+    "those that its policy allows; the third INT or TERM in a row ends this program.\n";
 
 enum {
-    OPT_ENV_FILE = 256, OPT_ENTRYPOINT, OPT_HOSTNAME, OPT_READ_ONLY, OPT_TMPFS, OPT_NETWORK, OPT_TEE, OPT_KBS, OPT_KBS_CERT,
-    OPT_INITDATA, OPT_CPUS, OPT_MEMORY, OPT_WARD, OPT_REWRITE, OPT_GUEST, OPT_SIM_KEY, OPT_DRY_RUN, OPT_JSON, OPT_TIMINGS, OPT_DEBUG,
-    OPT_INIT_SIM, OPT_HELP, OPT_VERSION,
+    OPT_ENV_FILE = 256,
+    OPT_ENTRYPOINT,
+    OPT_HOSTNAME,
+    OPT_READ_ONLY,
+    OPT_TMPFS,
+    OPT_NETWORK,
+    OPT_TEE,
+    OPT_KBS,
+    OPT_KBS_CERT,
+    OPT_INITDATA,
+    OPT_CPUS,
+    OPT_MEMORY,
+    OPT_WARD,
+    OPT_REWRITE,
+    OPT_GUEST,
+    OPT_SIM_KEY,
+    OPT_DRY_RUN,
+    OPT_JSON,
+    OPT_TIMINGS,
+    OPT_DEBUG,
+    OPT_INIT_SIM,
+    OPT_HELP,
+    OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -107,7 +143,8 @@ static const struct option long_options[] = {
 };
 
 /* One of a closed list of words: its index. */
-static int word(const char *option, const char *text, const char *const *words, int *out, struct err *e)
+static int word(const char *option, const char *text, const char *const *words, int *out,
+                struct err *e)
 {
     char wanted[64] = "";
     for (int i = 0; words[i] != NULL; i++) {
@@ -149,7 +186,7 @@ int opts_size(const char *text, uint64_t *out)
     return mul_ok(v, unit, out) ? 0 : -ERANGE;
 }
 
-/* ---- growing lists ----------------------------------------------------------------------------------------------------------- */
+/* ---- growing lists --------------------------------------------------------------------------- */
 
 /* Room for one more and the NULL behind it. */
 static int grow(void *list_ptr, size_t count, size_t size, struct err *e)
@@ -188,7 +225,10 @@ static int made(struct opts *o, char *take_text, struct err *e)
     return 0;
 }
 
-/* NAME=VALUE as it is, NAME as the environment has it; a name that is not set is left out, as docker does. */
+/*
+ * NAME=VALUE as it is, NAME as the environment has it; a name that is not set is left out, as
+ * docker does.
+ */
 static int env_option(struct opts *o, const char *text, struct err *e)
 {
     if (strchr(text, '=') != NULL) { return add_env(o, text, e); }
@@ -210,10 +250,14 @@ static int env_file(struct opts *o, const char *path, struct err *e)
     if (f == NULL) { return err_set(e, errno, "--env-file %.100s: %s", path, strerror(errno)); }
     while ((n = getline(&line, &room, f)) >= 0) {
         total += (size_t)n;
-        if (total > ENV_FILE_MAX) { return err_set(e, EFBIG, "--env-file %.100s: more than %u bytes", path, ENV_FILE_MAX); }
+        if (total > ENV_FILE_MAX) {
+            return err_set(e, EFBIG, "--env-file %.100s: more than %u bytes", path, ENV_FILE_MAX);
+        }
         if (n > 0 && line[n - 1] == '\n') { line[n - 1] = '\0'; }
         if (line[0] == '\0' || line[0] == '#') { continue; }
-        if (made(o, strdup(line), e) < 0 || env_option(o, o->made[o->made_count - 1], e) < 0) { return -e->code; }
+        if (made(o, strdup(line), e) < 0 || env_option(o, o->made[o->made_count - 1], e) < 0) {
+            return -e->code;
+        }
     }
     return ferror(f) ? err_set(e, EIO, "--env-file %.100s: cannot be read", path) : 0;
 }
@@ -227,14 +271,15 @@ static int add_tmpfs(struct opts *o, const char *target, struct err *e)
     return 0;
 }
 
-/* ---- options -------------------------------------------------------------------------------------------------------------------- */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static int cpus_option(struct opts *o, const char *text, struct err *e)
 {
     const char *end;
     uint64_t v;
     if (number(text, &v, &end) < 0 || *end != '\0' || v < 1 || v > CPUS_MAX) {
-        return err_set(e, EINVAL, "--cpus %.40s: wanted a whole number from 1 to %d", text, CPUS_MAX);
+        return err_set(e, EINVAL, "--cpus %.40s: wanted a whole number from 1 to %d", text,
+                       CPUS_MAX);
     }
     o->cpus = (unsigned)v;
     return 0;
@@ -265,7 +310,10 @@ static int process_option(struct opts *o, int c, const char *arg, struct err *e)
     case OPT_READ_ONLY: o->process.readonly = true; return 0;
     case OPT_TMPFS: return add_tmpfs(o, arg, e);
     case 'v':
-        return err_set(e, ENOTSUP, "--volume %.80s: host directories are not supported by this version; --tmpfs DIR is", arg);
+        return err_set(
+            e, ENOTSUP,
+            "--volume %.80s: host directories are not supported by this version; --tmpfs DIR is",
+            arg);
     default: return err_set(e, EINVAL, "wrong usage; see cc-run --help");
     }
 }
@@ -329,7 +377,9 @@ static int check_together(const struct opts *o, struct err *e)
         return err_set(e, EINVAL, "--kbs with --initdata: initdata name the broker themselves");
     }
     if ((o->kbs_url != NULL) != (o->kbs_cert != NULL)) {
-        return err_set(e, EINVAL, "--kbs and --kbs-cert belong together: the guest trusts one certificate, not a name");
+        return err_set(
+            e, EINVAL,
+            "--kbs and --kbs-cert belong together: the guest trusts one certificate, not a name");
     }
     if (o->kbs_url != NULL && strncmp(o->kbs_url, "https://", 8) != 0) {
         return err_set(e, EINVAL, "--kbs %.80s: wanted https://HOST[:PORT]", o->kbs_url);
@@ -349,7 +399,9 @@ static int parse(struct opts *o, int argc, char *const *argv, struct err *e)
     while ((c = getopt_long(argc, argv, "+:e:w:u:v:it", long_options, &at)) != -1) {
         const char *name = optind > 0 && optind <= argc ? argv[optind - 1] : "";
         if (c == ':') { return err_set(e, EINVAL, "%.60s needs a value; see cc-run --help", name); }
-        if (c == '?') { return err_set(e, EINVAL, "%.60s: no such option; see cc-run --help", name); }
+        if (c == '?') {
+            return err_set(e, EINVAL, "%.60s: no such option; see cc-run --help", name);
+        }
         if (one_option(o, c, optarg, e) < 0) { return -e->code; }
         if (o->command != OPTS_RUN) { return 0; }
     }
@@ -379,7 +431,8 @@ static int parse_check(struct opts *o, int argc, char *const *argv, struct err *
 int opts_parse(int argc, char *const *argv, struct opts *out, struct err *e)
 {
     *out = (struct opts){.cpus = 1, .memory = MEMORY_DEFAULT, .network = true};
-    int r = argc > 1 && strcmp(argv[1], "check") == 0 ? parse_check(out, argc, argv, e) : parse(out, argc, argv, e);
+    int r = argc > 1 && strcmp(argv[1], "check") == 0 ? parse_check(out, argc, argv, e)
+                                                      : parse(out, argc, argv, e);
     if (r < 0) { opts_fini(out); }
     return r;
 }

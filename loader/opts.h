@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line of cc-run. Texts are borrowed from argv unless the parser made them; opts_fini() frees those. */
+/*
+ * The command line of cc-run. Texts are borrowed from argv unless the parser made them; opts_fini()
+ * frees those.
+ */
 #ifndef CASEMATE_LOADER_OPTS_H
 #define CASEMATE_LOADER_OPTS_H
 
@@ -31,7 +34,10 @@ struct opts {
     struct spec_mount *mounts;
 };
 
-/* On failure *out is as opts_fini() leaves it. Reads --env-file and, for -e NAME, the caller's environment. */
+/*
+ * On failure *out is as opts_fini() leaves it. Reads --env-file and, for -e NAME, the caller's
+ * environment.
+ */
 MUST_CHECK int opts_parse(int argc, char *const *argv, struct opts *out, struct err *e);
 void opts_fini(struct opts *o);
 

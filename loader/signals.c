@@ -50,7 +50,9 @@ static void *signal_thread(void *arg)
 
     (void)arg;
     while (sigwait(&set, &signo) == 0) {
-        impatience = signo == SIGINT || signo == SIGTERM ? impatience + 1 : signo == SIGWINCH ? impatience : 0;
+        impatience = signo == SIGINT || signo == SIGTERM ? impatience + 1
+                     : signo == SIGWINCH                 ? impatience
+                                                         : 0;
         if (impatience == PATIENCE) {
             terminal_restore();
             _exit(128 + signo);

@@ -20,7 +20,10 @@ void terminal_restore(void)
     if (fd >= 0) { (void)tcsetattr(fd, TCSADRAIN, &saved); }
 }
 
-/* The handler was reset by SA_RESETHAND: the signal, raised again, ends the process as it would have. */
+/*
+ * The handler was reset by SA_RESETHAND: the signal, raised again, ends the process as it would
+ * have.
+ */
 static void on_fatal(int signo)
 {
     terminal_restore();
@@ -34,7 +37,9 @@ int terminal_raw(int fd, struct err *e)
     struct termios raw;
 
     if (tcgetattr(fd, &saved) < 0) { return err_set(e, errno, "terminal: %s", strerror(errno)); }
-    if (atexit(terminal_restore) != 0) { return err_set(e, ENOMEM, "terminal: no room for an exit handler"); }
+    if (atexit(terminal_restore) != 0) {
+        return err_set(e, ENOMEM, "terminal: no room for an exit handler");
+    }
     for (size_t i = 0; i < ARRAY_COUNT(fatal); i++) { (void)sigaction(fatal[i], &sa, NULL); }
     raw = saved;
     cfmakeraw(&raw);

@@ -63,7 +63,9 @@ bool stream_addr_is_any(const struct stream_addr *a) { return zeros(a->ip, sizeo
 bool stream_addr_is_local(const struct stream_addr *a)
 {
     if (a->family == STREAM_AF_INET) { return a->ip[0] == 127 || a->ip[0] == 0; }
-    if (zeros(a->ip, 10) && a->ip[10] == 0xff && a->ip[11] == 0xff) { return a->ip[12] == 127 || a->ip[12] == 0; }
+    if (zeros(a->ip, 10) && a->ip[10] == 0xff && a->ip[11] == 0xff) {
+        return a->ip[12] == 127 || a->ip[12] == 0;
+    }
     return zeros(a->ip, 15) && a->ip[15] <= 1; /* ::, ::1 */
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads at an offset by digest (guest/abi/stream_blob.h). A blob is a range of a file that the loader opened; the digest
- * is only a name here, the guest checks it. Reading waits for the disk, under the device's lock: other streams wait too.
+ * Reads at an offset by digest (guest/abi/stream_blob.h). A blob is a range of a file that the
+ * loader opened; the digest is only a name here, the guest checks it. Reading waits for the disk,
+ * under the device's lock: other streams wait too.
  */
 #include "vmm/streams_priv.h"
 
@@ -18,15 +19,19 @@ struct blob {
     uint32_t left;                   /* bytes still to send for it */
 };
 
-static const struct streams_blob *find(const struct streams_config *c, const uint8_t *name, size_t len)
+static const struct streams_blob *find(const struct streams_config *c, const uint8_t *name,
+                                       size_t len)
 {
     for (size_t i = 0; i < c->blob_count; i++) {
-        if (strlen(c->blobs[i].digest) == len && memcmp(c->blobs[i].digest, name, len) == 0) { return &c->blobs[i]; }
+        if (strlen(c->blobs[i].digest) == len && memcmp(c->blobs[i].digest, name, len) == 0) {
+            return &c->blobs[i];
+        }
     }
     return NULL;
 }
 
-static int blob_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int blob_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                     size_t name_len)
 {
     if (open->open.arg != 0 || name_len == 0 || name_len > STREAM_BLOB_NAME_MAX) { return -EINVAL; }
     const struct streams_blob *file = find(streams_config(st->device), name, name_len);
@@ -46,7 +51,8 @@ static bool next_request(struct stream *st, struct blob *b)
     st->hungry = stream_from_avail(st) < sizeof r;
     if (st->hungry) { return false; }
     stream_take(st, &r, sizeof r);
-    if (r.reserved != 0 || r.len == 0 || r.len > STREAM_BLOB_READ_MAX || !range_fits(b->file->size, r.off, r.len)) {
+    if (r.reserved != 0 || r.len == 0 || r.len > STREAM_BLOB_READ_MAX ||
+        !range_fits(b->file->size, r.off, r.len)) {
         stream_fail(st, EINVAL);
         return false;
     }
@@ -78,5 +84,9 @@ static bool blob_work(struct stream *st)
 
 static void blob_close(struct stream *st) { free(st->priv); }
 
-const struct stream_kind stream_blob = {
-    .name = "blob", .to_guest = true, .to_host = true, .open = blob_open, .work = blob_work, .close = blob_close};
+const struct stream_kind stream_blob = {.name = "blob",
+                                        .to_guest = true,
+                                        .to_host = true,
+                                        .open = blob_open,
+                                        .work = blob_work,
+                                        .close = blob_close};

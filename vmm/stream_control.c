@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- items: bytes from memory; the position is what the ring has been given so far ------------------------------------ */
+/* ---- items: bytes from memory; the position is what the ring has been given so far ----------- */
 
-static int item_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int item_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                     size_t name_len)
 {
     (void)name;
     if (open->open.arg >= STREAM_ITEM_COUNT || name_len != 0) { return -EINVAL; }
@@ -36,16 +37,18 @@ static bool item_work(struct stream *st)
     return false;
 }
 
-const struct stream_kind stream_item = {.name = "item", .to_guest = true, .open = item_open, .work = item_work};
+const struct stream_kind stream_item = {
+    .name = "item", .to_guest = true, .open = item_open, .work = item_work};
 
-/* ---- log: lines, made harmless for a terminal --------------------------------------------------------------------------- */
+/* ---- log: lines, made harmless for a terminal ------------------------------------------------ */
 
 struct log {
     size_t len;
     char line[STREAM_LOG_LINE_MAX + 1];
 };
 
-static int log_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int log_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                    size_t name_len)
 {
     (void)name;
     if (open->open.arg != 0 || name_len != 0) { return -EINVAL; }
@@ -71,7 +74,9 @@ static bool log_work(struct stream *st)
     stream_take(st, text, n);
     for (size_t i = 0; i < n; i++) {
         if (text[i] == '\n' || log->len == STREAM_LOG_LINE_MAX) { log_flush(st, log); }
-        if (text[i] != '\n') { log->line[log->len++] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?'; }
+        if (text[i] != '\n') {
+            log->line[log->len++] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+        }
     }
     return stream_from_avail(st) > 0;
 }
@@ -82,5 +87,9 @@ static void log_close(struct stream *st)
     free(st->priv);
 }
 
-const struct stream_kind stream_log = {
-    .name = "log", .to_host = true, .carries_out = true, .open = log_open, .work = log_work, .close = log_close};
+const struct stream_kind stream_log = {.name = "log",
+                                       .to_host = true,
+                                       .carries_out = true,
+                                       .open = log_open,
+                                       .work = log_work,
+                                       .close = log_close};

@@ -2,9 +2,9 @@
 /*
  * Sockets that the outside speaks to first: listening TCP and UDP (guest/abi/stream_socket.h).
  *
- * A connection is accepted here, told to the guest, and waits in a small table until the guest opens it by its token.
- * When the table is full the kernel's own backlog holds the rest. A peer that comes by loopback is a process of this host
- * and not of the network: it is turned away.
+ * A connection is accepted here, told to the guest, and waits in a small table until the guest
+ * opens it by its token. When the table is full the kernel's own backlog holds the rest. A peer
+ * that comes by loopback is a process of this host and not of the network: it is turned away.
  */
 #include "vmm/streams_priv.h"
 
@@ -25,16 +25,21 @@ static int bound_socket(const uint8_t *name, size_t len, int type, struct stream
     union sockaddr_any a;
     int on = 1;
 
-    *out = (struct stream_listen){.local = stream_addr_read(&c), .backlog = cur_u32le(&c), .flags = cur_u32le(&c)};
+    *out = (struct stream_listen){
+        .local = stream_addr_read(&c), .backlog = cur_u32le(&c), .flags = cur_u32le(&c)};
     if (!cur_end(&c) || !stream_addr_ok(&out->local) ||
         (out->flags & ~(STREAM_LISTEN_REUSEADDR | STREAM_LISTEN_V6ONLY)) != 0) {
         return -EINVAL;
     }
-    if (stream_addr_is_local(&out->local) && !stream_addr_is_any(&out->local)) { return -EADDRNOTAVAIL; }
+    if (stream_addr_is_local(&out->local) && !stream_addr_is_any(&out->local)) {
+        return -EADDRNOTAVAIL;
+    }
     socklen_t alen = stream_addr_out(&out->local, &a);
     auto_fd fd = socket(a.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) { return -errno; }
-    if ((out->flags & STREAM_LISTEN_REUSEADDR) != 0) { (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on); }
+    if ((out->flags & STREAM_LISTEN_REUSEADDR) != 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    }
     if (a.any.sa_family == AF_INET6) {
         int only = (out->flags & STREAM_LISTEN_V6ONLY) != 0;
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
@@ -43,7 +48,7 @@ static int bound_socket(const uint8_t *name, size_t len, int type, struct stream
     return steal_fd(&fd);
 }
 
-/* ---- listening TCP ----------------------------------------------------------------------------------------------------- */
+/* ---- listening TCP --------------------------------------------------------------------------- */
 
 struct listen {
     uint32_t next_token;
@@ -53,7 +58,8 @@ struct listen {
     } waiting[WAITING_MAX];
 };
 
-static int listen_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int listen_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                       size_t name_len)
 {
     struct stream_listen want;
 
@@ -87,7 +93,8 @@ static int place(const struct listen *l)
     return -1;
 }
 
-static void put_record(struct stream *st, const void *head, size_t head_len, const void *body, size_t body_len)
+static void put_record(struct stream *st, const void *head, size_t head_len, const void *body,
+                       size_t body_len)
 {
     struct iovec v[2];
     size_t done = 0;
@@ -120,7 +127,8 @@ static bool listen_work(struct stream *st)
         auto_fd fd = accept4(st->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             if (errno == ECONNABORTED || errno == EINTR) { continue; }
-            st->can_read = errno == EMFILE || errno == ENFILE; /* tried again when something closes */
+            st->can_read =
+                errno == EMFILE || errno == ENFILE; /* tried again when something closes */
             return false;
         }
         in.local = stream_addr_of(fd, false);
@@ -157,12 +165,16 @@ static void listen_close(struct stream *st)
     free(l);
 }
 
-const struct stream_kind stream_listen = {
-    .name = "listen", .to_guest = true, .open = listen_open, .work = listen_work, .close = listen_close};
+const struct stream_kind stream_listen = {.name = "listen",
+                                          .to_guest = true,
+                                          .open = listen_open,
+                                          .work = listen_work,
+                                          .close = listen_close};
 
-/* ---- UDP -------------------------------------------------------------------------------------------------------------------- */
+/* ---- UDP ------------------------------------------------------------------------------------- */
 
-static int udp_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int udp_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                    size_t name_len)
 {
     struct stream_listen want;
 
@@ -197,12 +209,15 @@ static bool udp_send_one(struct stream *st)
     struct cur c = cur_of(head, sizeof head);
     struct stream_addr addr = stream_addr_read(&c);
     uint32_t len = cur_u32le(&c), reserved = cur_u32le(&c);
-    if (reserved != 0 || len > STREAM_DATAGRAM_MAX || len > stream_from_avail(st) || !stream_addr_ok(&addr)) {
+    if (reserved != 0 || len > STREAM_DATAGRAM_MAX || len > stream_from_avail(st) ||
+        !stream_addr_ok(&addr)) {
         stream_fail(st, EINVAL);
         return false;
     }
     stream_take(st, st->priv, len);
-    if (stream_addr_is_local(&addr)) { return true; } /* not the guest's to reach: lost, as UDP may */
+    if (stream_addr_is_local(&addr)) {
+        return true;
+    } /* not the guest's to reach: lost, as UDP may */
     socklen_t alen = stream_addr_out(&addr, &to);
     (void)sendto(st->fd, st->priv, len, MSG_NOSIGNAL | MSG_DONTWAIT, &to.any, alen);
     return true;
@@ -231,8 +246,11 @@ static bool udp_work(struct stream *st)
 {
     unsigned moved = 0;
     while (moved < PER_TURN && st->error == 0 && udp_send_one(st)) { moved++; }
-    for (unsigned i = 0; i < PER_TURN && st->error == 0 && st->can_read && !st->closing; i++) { (void)udp_recv_one(st); }
-    return st->error == 0 && (stream_from_avail(st) >= sizeof(struct stream_datagram) || (st->can_read && !st->closing));
+    for (unsigned i = 0; i < PER_TURN && st->error == 0 && st->can_read && !st->closing; i++) {
+        (void)udp_recv_one(st);
+    }
+    return st->error == 0 && (stream_from_avail(st) >= sizeof(struct stream_datagram) ||
+                              (st->can_read && !st->closing));
 }
 
 static void udp_close(struct stream *st)

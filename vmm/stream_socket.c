@@ -2,9 +2,10 @@
 /*
  * Connections carried out in our network namespace (guest/abi/stream_socket.h).
  *
- * By address (the container): loopback and unspecified addresses are refused, they would reach the host's own services.
- * By name (the agent): the host's own view decides, loopback included. A name is looked up by a thread of its own, since
- * getaddrinfo() waits; job and stream share a small block, and whoever lets go last frees it.
+ * By address (the container): loopback and unspecified addresses are refused, they would reach the
+ * host's own services. By name (the agent): the host's own view decides, loopback included. A name
+ * is looked up by a thread of its own, since getaddrinfo() waits; job and stream share a small
+ * block, and whoever lets go last frees it.
  */
 #include "vmm/streams_priv.h"
 
@@ -22,7 +23,7 @@
 
 #define NAME_WAIT_NS 30000000000u /* looking up a name, when the guest named no limit */
 
-/* ---- looking up a name --------------------------------------------------------------------------------------------------- */
+/* ---- looking up a name ----------------------------------------------------------------------- */
 
 struct lookup {
     pthread_mutex_t lock;
@@ -50,7 +51,8 @@ static void *lookup_thread(void *arg)
 {
     struct lookup *l = arg;
     struct addrinfo *list = NULL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
 
     if (getaddrinfo(l->host, l->port, &hints, &list) != 0) { list = NULL; }
     (void)pthread_mutex_lock(&l->lock);
@@ -85,7 +87,7 @@ static struct lookup *lookup_new(const uint8_t *host, size_t len, uint16_t port,
     return l;
 }
 
-/* ---- outgoing TCP ----------------------------------------------------------------------------------------------------------- */
+/* ---- outgoing TCP ---------------------------------------------------------------------------- */
 
 struct connect {
     struct lookup *lookup;       /* NULL once answered, or without a name */
@@ -179,8 +181,8 @@ static bool host_ok(struct view host)
     return host.len <= STREAM_HOST_NAME_MAX;
 }
 
-static int connect_start(struct stream *st, struct connect *c, const struct stream_addr *peer, struct view host,
-                         uint32_t timeout_ms)
+static int connect_start(struct stream *st, struct connect *c, const struct stream_addr *peer,
+                         struct view host, uint32_t timeout_ms)
 {
     union sockaddr_any to;
 
@@ -198,7 +200,8 @@ static int connect_start(struct stream *st, struct connect *c, const struct stre
     return 0;
 }
 
-static int connect_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int connect_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                        size_t name_len)
 {
     static const struct stream_addr none;
     struct cur cur = cur_of(name, name_len);
@@ -208,10 +211,13 @@ static int connect_open(struct stream *st, const struct stream_msg *open, const 
     struct view host = cur_sub(&cur, host_len);
 
     if (!cur_end(&cur) || open->open.arg != 0 || peer.port == 0) { return -EINVAL; }
-    if (host_len > 0 && (!host_ok(host) || peer.family != 0 || peer.scope != 0 || memcmp(peer.ip, none.ip, 16) != 0)) {
+    if (host_len > 0 && (!host_ok(host) || peer.family != 0 || peer.scope != 0 ||
+                         memcmp(peer.ip, none.ip, 16) != 0)) {
         return -EINVAL;
     }
-    if (host_len == 0 && (!stream_addr_ok(&peer) || stream_addr_is_local(&peer))) { return -ENETUNREACH; }
+    if (host_len == 0 && (!stream_addr_ok(&peer) || stream_addr_is_local(&peer))) {
+        return -ENETUNREACH;
+    }
     auto_free struct connect *c = calloc(1, sizeof *c);
     if (c == NULL) { return -ENOMEM; }
     int r = streams_socket_get(st->device);
@@ -235,7 +241,8 @@ static bool connect_work(struct stream *st)
         } else {
             check_attempt(st, c);
         }
-        if (st->result == -EINPROGRESS && st->deadline_ns != 0 && streams_now_ns() >= st->deadline_ns) {
+        if (st->result == -EINPROGRESS && st->deadline_ns != 0 &&
+            streams_now_ns() >= st->deadline_ns) {
             stream_opened(st, c->lookup != NULL ? -EHOSTUNREACH : -ETIMEDOUT);
         }
         return false;
@@ -261,7 +268,8 @@ static void connect_option(struct stream *st, uint32_t id, int32_t value)
         [STREAM_OPTION_KEEPINTVL] = {IPPROTO_TCP, TCP_KEEPINTVL, 1, 32767},
         [STREAM_OPTION_KEEPCNT] = {IPPROTO_TCP, TCP_KEEPCNT, 1, 127},
     };
-    if (id == 0 || id >= STREAM_OPTION_COUNT || value < options[id].min || value > options[id].max) {
+    if (id == 0 || id >= STREAM_OPTION_COUNT || value < options[id].min ||
+        value > options[id].max) {
         streams_break(st->device, "socket option");
         return;
     }
@@ -286,9 +294,10 @@ const struct stream_kind stream_connect = {.name = "connect",
                                            .option = connect_option,
                                            .close = connect_close};
 
-/* ---- a connection that a listening stream has told of ---------------------------------------------------------------------- */
+/* ---- a connection that a listening stream has told of ---------------------------------------- */
 
-static int accept_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int accept_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                       size_t name_len)
 {
     struct cur cur = cur_of(name, name_len);
     uint32_t token = cur_u32le(&cur);

@@ -2,10 +2,11 @@
 /*
  * Standard input, output and error (guest/abi/stream_stdio.h).
  *
- * The descriptors are shared with whoever started us: O_NONBLOCK on them would change the shell's terminal too. So a pipe
- * or terminal is opened anew through /proc/self/fd, which gives a description of our own; where that is refused, and for
- * sockets, it is used as it is, with poll() first and at most PIPE_BUF bytes at a time, which a pipe that is ready takes
- * without blocking. Regular files are used as they are: their offset is shared on purpose (`>log 2>&1`).
+ * The descriptors are shared with whoever started us: O_NONBLOCK on them would change the shell's
+ * terminal too. So a pipe or terminal is opened anew through /proc/self/fd, which gives a
+ * description of our own; where that is refused, and for sockets, it is used as it is, with poll()
+ * first and at most PIPE_BUF bytes at a time, which a pipe that is ready takes without blocking.
+ * Regular files are used as they are: their offset is shared on purpose (`>log 2>&1`).
  */
 #include "vmm/streams_priv.h"
 
@@ -44,7 +45,8 @@ static int own(int fd, bool input, bool *careful)
     return copy >= 0 ? copy : -errno;
 }
 
-static int stdio_open(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len)
+static int stdio_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                      size_t name_len)
 {
     struct streams *s = st->device;
     uint32_t number = open->open.arg;
@@ -122,5 +124,8 @@ static void stdio_close(struct stream *st)
     free(st->priv);
 }
 
-const struct stream_kind stream_stdio = {
-    .name = "stdio", .carries_out = true, .open = stdio_open, .work = stdio_work, .close = stdio_close};
+const struct stream_kind stream_stdio = {.name = "stdio",
+                                         .carries_out = true,
+                                         .open = stdio_open,
+                                         .work = stdio_work,
+                                         .close = stdio_close};

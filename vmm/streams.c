@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The device seen from the host: control rings, ready rings, bells, the life of a stream, and the I/O thread. Rules:
- * guest/abi/streams.h.
+ * The device seen from the host: control rings, ready rings, bells, the life of a stream, and the
+ * I/O thread. Rules: guest/abi/streams.h.
  *
- * The guest can write the window at any moment. Each of its words is loaded once, checked, and used from the copy. Our own
- * words have private twins, which is what we go by. Bytes of a ring go from the window straight into write(), or from
- * read() into the window: the kernel takes them once, and they mean nothing to us.
+ * The guest can write the window at any moment. Each of its words is loaded once, checked, and used
+ * from the copy. Our own words have private twins, which is what we go by. Bytes of a ring go from
+ * the window straight into write(), or from read() into the window: the kernel takes them once, and
+ * they mean nothing to us.
  *
- * One look takes what the rings held when it began, and each stream moves at most a ring's length per turn, so no guest
- * holds the lock for long. Work that is left waits in `due` for the next turn.
+ * One look takes what the rings held when it began, and each stream moves at most a ring's length
+ * per turn, so no guest holds the lock for long. Work that is left waits in `due` for the next
+ * turn.
  *
- * Sleeping. The I/O thread waits in epoll for the doorbell and for descriptors (edge-triggered: can_read and can_write
- * say what has not answered EAGAIN). Before that it spins for at most 10 us, if cores are spare or the last wait was
- * shorter than a wake-up; a spinner that was itself held up for more than 5 us stops spinning for 10 ms.
+ * Sleeping. The I/O thread waits in epoll for the doorbell and for descriptors (edge-triggered:
+ * can_read and can_write say what has not answered EAGAIN). Before that it spins for at most 10 us,
+ * if cores are spare or the last wait was shorter than a wake-up; a spinner that was itself held up
+ * for more than 5 us stops spinning for 10 ms.
  */
 #include "vmm/streams_priv.h"
 
@@ -33,13 +36,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPIN_NS     10000u
-#define HELD_UP_NS  5000u
-#define NO_SPIN_NS  10000000u
-#define WAKE_NS     50000u /* a gap shorter than this would have cost more to sleep through */
-#define LINGER_NS   60000000000u /* a closed connection whose peer does not take the rest */
-#define KEY_BELL    UINT64_MAX
-#define KEY_KICK    (UINT64_MAX - 1)
+#define SPIN_NS    10000u
+#define HELD_UP_NS 5000u
+#define NO_SPIN_NS 10000000u
+#define WAKE_NS    50000u       /* a gap shorter than this would have cost more to sleep through */
+#define LINGER_NS  60000000000u /* a closed connection whose peer does not take the rest */
+#define KEY_BELL   UINT64_MAX
+#define KEY_KICK   (UINT64_MAX - 1)
 
 struct streams {
     struct streams_config config;
@@ -81,7 +84,9 @@ uint64_t streams_now_ns(void)
 
 void streams_deadline(struct streams *s, uint64_t deadline_ns)
 {
-    if (s->next_deadline_ns == 0 || deadline_ns < s->next_deadline_ns) { s->next_deadline_ns = deadline_ns; }
+    if (s->next_deadline_ns == 0 || deadline_ns < s->next_deadline_ns) {
+        s->next_deadline_ns = deadline_ns;
+    }
 }
 
 void streams_break(struct streams *s, const char *why)
@@ -103,9 +108,12 @@ static void set_due(struct stream *st)
 
 void stream_again(struct stream *st) { set_due(st); }
 
-struct stream *streams_stream(const struct streams *s, uint32_t number) { return s->stream[number]; }
+struct stream *streams_stream(const struct streams *s, uint32_t number)
+{
+    return s->stream[number];
+}
 
-/* ---- bells and rings to the guest -------------------------------------------------------------------------------------- */
+/* ---- bells and rings to the guest ------------------------------------------------------------ */
 
 static void ring_bell(struct streams *s)
 {
@@ -130,7 +138,8 @@ static void disarm_bell(struct streams *s)
     shm_store_u32(&s->head->host.bell, s->bell);
 }
 
-static uint64_t room(struct streams *s, const uint64_t *shared_head, uint64_t *seen_head, uint64_t tail, uint64_t count)
+static uint64_t room(struct streams *s, const uint64_t *shared_head, uint64_t *seen_head,
+                     uint64_t tail, uint64_t count)
 {
     uint64_t head = shm_load_u64(shared_head);
     if (head - *seen_head > tail - *seen_head) {
@@ -143,10 +152,12 @@ static uint64_t room(struct streams *s, const uint64_t *shared_head, uint64_t *s
 
 static bool ctl_put(struct streams *s, const struct stream_msg *m)
 {
-    if (s->broken || room(s, &s->head->guest.ctl_head, &s->guest_ctl_head, s->ctl_tail, STREAM_CTL_COUNT) == 0) {
+    if (s->broken ||
+        room(s, &s->head->guest.ctl_head, &s->guest_ctl_head, s->ctl_tail, STREAM_CTL_COUNT) == 0) {
         return false;
     }
-    shm_write(s->window + STREAMS_CTL_TO_GUEST + s->ctl_tail % STREAM_CTL_COUNT * sizeof *m, m, sizeof *m);
+    shm_write(s->window + STREAMS_CTL_TO_GUEST + s->ctl_tail % STREAM_CTL_COUNT * sizeof *m, m,
+              sizeof *m);
     s->ctl_tail++;
     shm_store_u64(&s->head->host.ctl_tail, s->ctl_tail);
     ring_bell(s);
@@ -161,7 +172,10 @@ static void stream_free(struct stream *st)
     free(st);
 }
 
-/* What the stream still has to say on the control ring, in order. False: no room. Frees it once CLOSED is said. */
+/*
+ * What the stream still has to say on the control ring, in order. False: no room. Frees it once
+ * CLOSED is said.
+ */
 static bool send_unsent(struct stream *st)
 {
     if (st->opened_unsent) {
@@ -195,7 +209,8 @@ static void flush_unsent(struct streams *s)
         }
     }
     if (s->size_unsent) {
-        struct stream_msg m = {.op = STREAM_OP_RESIZE, .resize = {.rows = s->rows, .cols = s->cols}};
+        struct stream_msg m = {.op = STREAM_OP_RESIZE,
+                               .resize = {.rows = s->rows, .cols = s->cols}};
         s->size_unsent = !ctl_put(s, &m);
     }
     while (s->signals != 0) {
@@ -214,7 +229,8 @@ static void tell(struct stream *st, uint32_t what)
     uint32_t want = shm_load_u32(&slot(st)->guest.want);
     if ((want & what) == 0 || want / STREAM_WANT_STEP == st->want_served) { return; }
     st->want_served = want / STREAM_WANT_STEP;
-    if (room(s, &s->head->guest.ready_head, &s->guest_ready_head, s->ready_tail, STREAMS_MAX) == 0) {
+    if (room(s, &s->head->guest.ready_head, &s->guest_ready_head, s->ready_tail, STREAMS_MAX) ==
+        0) {
         streams_break(s, "the guest asked twice for the same news");
         return;
     }
@@ -238,7 +254,7 @@ static void ask(struct stream *st, uint32_t flags)
     shm_fence();
 }
 
-/* ---- bytes ----------------------------------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void look(struct stream *st)
 {
@@ -249,7 +265,8 @@ static void look(struct stream *st)
     uint64_t tail = shm_load_u64(&guest->tail);
     uint64_t head = shm_load_u64(&guest->head);
 
-    if (tail - st->from_head > st->from_size || tail < st->from_tail || (st->from_fin && tail != st->from_tail)) {
+    if (tail - st->from_head > st->from_size || tail < st->from_tail ||
+        (st->from_fin && tail != st->from_tail)) {
         streams_break(s, "tail of a stream");
     } else if (fin != STREAM_FIN_NONE && fin != tail) {
         streams_break(s, "end of a stream");
@@ -273,7 +290,9 @@ static size_t ring_vec(uint8_t *ring, uint32_t size, uint64_t pos, size_t n, str
 
 size_t stream_from_vec(const struct stream *st, struct iovec v[2])
 {
-    return st->from_size == 0 ? 0 : ring_vec(st->from, st->from_size, st->from_head, stream_from_avail(st), v);
+    return st->from_size == 0
+               ? 0
+               : ring_vec(st->from, st->from_size, st->from_head, stream_from_avail(st), v);
 }
 
 void stream_took(struct stream *st, size_t n)
@@ -328,7 +347,8 @@ bool stream_pump_out(struct stream *st)
     size_t len = stream_from_vec(st, v);
     if (len == 0 || !st->can_write) { return false; }
     struct msghdr m = {.msg_iov = v, .msg_iovlen = 2};
-    ssize_t n = st->socket ? sendmsg(st->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) : writev(st->fd, v, 2);
+    ssize_t n =
+        st->socket ? sendmsg(st->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) : writev(st->fd, v, 2);
     if (n < 0) {
         if (errno == EAGAIN) {
             st->can_write = false;
@@ -364,7 +384,7 @@ bool stream_pump_in(struct stream *st)
     return true;
 }
 
-/* ---- life of a stream --------------------------------------------------------------------------------------------------------- */
+/* ---- life of a stream ------------------------------------------------------------------------ */
 
 static bool nothing(struct stream *st)
 {
@@ -389,10 +409,14 @@ static void shut(struct stream *st)
     st->fd = -1;
 }
 
-/* Closed by the guest, but with bytes that it wrote before: they are carried out, within a bound. */
+/*
+ * Closed by the guest, but with bytes that it wrote before: they are carried out, within a bound.
+ */
 static bool lingers(struct stream *st)
 {
-    if (!st->kind->carries_out || st->result != 0 || st->error != 0 || stream_from_avail(st) == 0) { return false; }
+    if (!st->kind->carries_out || st->result != 0 || st->error != 0 || stream_from_avail(st) == 0) {
+        return false;
+    }
     if (st->deadline_ns == 0) {
         st->deadline_ns = streams_now_ns() + LINGER_NS;
         streams_deadline(st->device, st->deadline_ns);
@@ -417,7 +441,8 @@ static void turn(struct stream *st)
         return;
     }
     if (st->result == 0 && !more) {
-        bool data = st->from_size != 0 && !st->from_fin && (st->hungry || stream_from_avail(st) == 0);
+        bool data =
+            st->from_size != 0 && !st->from_fin && (st->hungry || stream_from_avail(st) == 0);
         bool space = st->to_size != 0 && (st->cramped || stream_to_room(st) == 0);
         uint32_t want = (data ? STREAM_WANT_DATA : 0) | (space ? STREAM_WANT_SPACE : 0);
         if (want != 0) {
@@ -447,8 +472,11 @@ int stream_watch(struct stream *st, int take_fd)
 {
     st->fd = take_fd;
     st->can_read = st->can_write = true;
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = st->number}};
-    if (epoll_ctl(st->device->epoll_fd, EPOLL_CTL_ADD, take_fd, &ev) < 0 && errno != EPERM) { return -errno; }
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                             .data = {.u64 = st->number}};
+    if (epoll_ctl(st->device->epoll_fd, EPOLL_CTL_ADD, take_fd, &ev) < 0 && errno != EPERM) {
+        return -errno;
+    }
     return 0;
 }
 
@@ -456,8 +484,8 @@ static bool ring_ok(const struct streams *s, uint32_t page, uint32_t size, bool 
 {
     uint64_t off = (uint64_t)page * STREAM_RING_MIN;
     if (!needed) { return page == 0 && size == 0; }
-    return size >= STREAM_RING_MIN && size <= STREAM_RING_MAX && (size & (size - 1)) == 0 && off >= STREAMS_DATA &&
-           range_fits(s->config.window_size, off, size);
+    return size >= STREAM_RING_MIN && size <= STREAM_RING_MAX && (size & (size - 1)) == 0 &&
+           off >= STREAMS_DATA && range_fits(s->config.window_size, off, size);
 }
 
 static void on_open(struct streams *s, const struct stream_msg *m)
@@ -504,12 +532,15 @@ static void on_open(struct streams *s, const struct stream_msg *m)
 
     uint8_t name[STREAM_NAME_MAX]; /* private copy */
     look(st);
-    if (!s->broken && stream_from_avail(st) < m->open.name_len) { streams_break(s, "name of a stream"); }
+    if (!s->broken && stream_from_avail(st) < m->open.name_len) {
+        streams_break(s, "name of a stream");
+    }
     if (s->broken) { return; }
     if (m->open.name_len > 0) { stream_take(st, name, m->open.name_len); }
 
     int r = -EOPNOTSUPP;
-    if (kind->open != NULL && (!kind->to_guest || st->to_size != 0) && (!kind->to_host || st->from_size != 0)) {
+    if (kind->open != NULL && (!kind->to_guest || st->to_size != 0) &&
+        (!kind->to_host || st->from_size != 0)) {
         r = kind->open(st, m, name, m->open.name_len);
         st->live = r == 0 || r == -EINPROGRESS;
     }
@@ -521,7 +552,8 @@ static void take_exit(struct streams *s, const struct stream_msg *m)
     if (m->exit.kind > STREAM_EXIT_REFUSED || m->exit.status > 255) {
         streams_break(s, "exit status");
     } else if (!s->exit.known) {
-        s->exit = (struct streams_exit){.known = true, .kind = m->exit.kind, .status = m->exit.status};
+        s->exit =
+            (struct streams_exit){.known = true, .kind = m->exit.kind, .status = m->exit.status};
     }
 }
 
@@ -529,13 +561,16 @@ static void take_exit(struct streams *s, const struct stream_msg *m)
 static void on_message(struct streams *s, const struct stream_msg *m)
 {
     static const uint8_t used[] = {
-        [STREAM_OP_OPEN] = sizeof m->open, [STREAM_OP_CLOSE] = 0,
+        [STREAM_OP_OPEN] = sizeof m->open,     [STREAM_OP_CLOSE] = 0,
         [STREAM_OP_OPTION] = sizeof m->option, [STREAM_OP_EXIT] = sizeof m->exit,
         [STREAM_OP_PHASE] = sizeof m->phase,
     };
-    bool bad = m->op == 0 || m->op >= ARRAY_COUNT(used) || (m->op != STREAM_OP_OPEN && m->kind != 0) || m->result != 0 ||
-               m->reserved != 0 || m->stream >= STREAMS_MAX;
-    for (size_t i = bad ? sizeof m->bytes : used[m->op]; i < sizeof m->bytes; i++) { bad = bad || m->bytes[i] != 0; }
+    bool bad = m->op == 0 || m->op >= ARRAY_COUNT(used) ||
+               (m->op != STREAM_OP_OPEN && m->kind != 0) || m->result != 0 || m->reserved != 0 ||
+               m->stream >= STREAMS_MAX;
+    for (size_t i = bad ? sizeof m->bytes : used[m->op]; i < sizeof m->bytes; i++) {
+        bad = bad || m->bytes[i] != 0;
+    }
     if (bad) {
         streams_break(s, "malformed control message");
         return;
@@ -569,7 +604,7 @@ static void on_message(struct streams *s, const struct stream_msg *m)
     }
 }
 
-/* ---- turns -------------------------------------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 static void take_ctl(struct streams *s)
 {
@@ -581,7 +616,8 @@ static void take_ctl(struct streams *s)
     }
     for (uint64_t i = 0; i < count && !s->broken; i++) {
         struct stream_msg m;
-        shm_read(&m, s->window + STREAMS_CTL_TO_HOST + head++ % STREAM_CTL_COUNT * sizeof m, sizeof m);
+        shm_read(&m, s->window + STREAMS_CTL_TO_HOST + head++ % STREAM_CTL_COUNT * sizeof m,
+                 sizeof m);
         on_message(s, &m);
     }
     shm_store_u64(&s->ctl_head, head);
@@ -645,7 +681,8 @@ void streams_service(struct streams *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     work(s);
-    arm_bell(s); /* the guest has served the count it rang for; the I/O thread may be asleep with that one */
+    /* The guest has served the count it rang for; the I/O thread may be asleep with that one. */
+    arm_bell(s);
     if (guest_spoke(s)) { work(s); }
     bool more = !list_empty(&s->due);
     (void)pthread_mutex_unlock(&s->lock);
@@ -696,7 +733,9 @@ static void on_event(struct streams *s, const struct epoll_event *ev)
     if (ev->data.u64 == KEY_KICK) {
         (void)eventfd_read(s->kick_fd, &count);
         for (uint32_t i = 0; i < s->used; i++) {
-            if (s->stream[i] != NULL && s->stream[i]->result == -EINPROGRESS) { set_due(s->stream[i]); }
+            if (s->stream[i] != NULL && s->stream[i]->result == -EINPROGRESS) {
+                set_due(s->stream[i]);
+            }
         }
         return;
     }
@@ -712,7 +751,9 @@ static int wait_ms(const struct streams *s)
     if (!list_empty(&s->due)) { return 0; }
     if (s->next_deadline_ns == 0) { return -1; }
     uint64_t now = streams_now_ns();
-    return now >= s->next_deadline_ns ? 0 : (int)min_u64((s->next_deadline_ns - now) / 1000000 + 1, 60000);
+    return now >= s->next_deadline_ns
+               ? 0
+               : (int)min_u64((s->next_deadline_ns - now) / 1000000 + 1, 60000);
 }
 
 static void *io_thread(void *arg)
@@ -724,7 +765,8 @@ static void *io_thread(void *arg)
     (void)pthread_mutex_lock(&s->lock);
     while (!s->stop) {
         work(s);
-        if (list_empty(&s->due) && !s->broken && (s->config.spare_cores > 1 || slept_ns < WAKE_NS)) {
+        if (list_empty(&s->due) && !s->broken &&
+            (s->config.spare_cores > 1 || slept_ns < WAKE_NS)) {
             disarm_bell(s);
             (void)pthread_mutex_unlock(&s->lock);
             (void)spin(s, &no_spin_until);
@@ -756,7 +798,7 @@ static void stop_thread(struct streams *s)
     s->running = false;
 }
 
-/* ---- what the monitor calls ---------------------------------------------------------------------------------------------------- */
+/* ---- what the monitor calls ------------------------------------------------------------------ */
 
 int streams_socket_get(struct streams *s)
 {
@@ -783,7 +825,9 @@ void streams_stdio_end(struct streams *s, uint32_t number)
 static int watch_event(struct streams *s, int fd, uint64_t key, struct err *e)
 {
     struct epoll_event ev = {.events = EPOLLIN, .data = {.u64 = key}};
-    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) { return err_set(e, errno, "epoll: %s", strerror(errno)); }
+    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
+        return err_set(e, errno, "epoll: %s", strerror(errno));
+    }
     return 0;
 }
 
@@ -798,7 +842,9 @@ static int open_descriptors(struct streams *s, struct err *e)
     for (size_t i = 0; i < STREAM_STDIO_COUNT; i++) {
         if (s->config.stdio[i] < 0) { continue; }
         s->stdio[i] = fcntl(s->config.stdio[i], F_DUPFD_CLOEXEC, 3);
-        if (s->stdio[i] < 0) { return err_set(e, errno, "streams: descriptor %zu: %s", i, strerror(errno)); }
+        if (s->stdio[i] < 0) {
+            return err_set(e, errno, "streams: descriptor %zu: %s", i, strerror(errno));
+        }
     }
     int r = watch_event(s, s->bell_fd, KEY_BELL, e);
     return r < 0 ? r : watch_event(s, s->kick_fd, KEY_KICK, e);
@@ -807,8 +853,8 @@ static int open_descriptors(struct streams *s, struct err *e)
 int streams_new(struct streams **out, const struct streams_config *c, struct err *e)
 {
     if (c->window_size < STREAMS_WINDOW_MIN || c->window_size % STREAM_RING_MIN != 0) {
-        return err_set(e, EINVAL, "streams: a window of %zu bytes: want whole pages, at least %u", c->window_size,
-                       STREAMS_WINDOW_MIN);
+        return err_set(e, EINVAL, "streams: a window of %zu bytes: want whole pages, at least %u",
+                       c->window_size, STREAMS_WINDOW_MIN);
     }
     struct streams *s = calloc(1, sizeof *s);
     if (s == NULL) { return err_set(e, ENOMEM, "streams: out of memory"); }
@@ -840,7 +886,8 @@ int streams_start(struct streams *s, struct err *e)
 {
     sigset_t all, before;
     (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the program's business, not this thread's */
+    (void)pthread_sigmask(SIG_SETMASK, &all,
+                          &before); /* signals are the program's business, not this thread's */
     int r = pthread_create(&s->thread, NULL, io_thread, s);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0) { return err_set(e, r, "streams: thread: %s", strerror(r)); }
@@ -853,7 +900,8 @@ static struct stream *unwritten(struct streams *s)
 {
     for (uint32_t i = 0; i < s->used && !s->broken; i++) {
         struct stream *st = s->stream[i];
-        if (st != NULL && st->kind == &stream_stdio && st->result == 0 && st->error == 0 && stream_from_avail(st) > 0) {
+        if (st != NULL && st->kind == &stream_stdio && st->result == 0 && st->error == 0 &&
+            stream_from_avail(st) > 0) {
             return st;
         }
     }
@@ -863,8 +911,9 @@ static struct stream *unwritten(struct streams *s)
 void streams_finish(struct streams *s, unsigned timeout_ms)
 {
     stop_thread(s);
-    uint64_t end_ns = timeout_ms == STREAMS_NO_TIMEOUT ? UINT64_MAX
-                                                       : streams_now_ns() + (uint64_t)timeout_ms * 1000000u;
+    uint64_t end_ns = timeout_ms == STREAMS_NO_TIMEOUT
+                          ? UINT64_MAX
+                          : streams_now_ns() + (uint64_t)timeout_ms * 1000000u;
     struct stream *st;
 
     /* Streams that wait for the guest's next word are looked at too: it said its last. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside the host's end: a stream as we keep it, the operations of a kind, and what streams.c does for all kinds.
+ * Inside the host's end: a stream as we keep it, the operations of a kind, and what streams.c does
+ * for all kinds.
  *
  *   streams.c          the device: rings, bells, life of a stream, the I/O thread
  *   stream_control.c   items, log lines
@@ -27,35 +28,40 @@ struct stream_kind {
     bool to_guest, to_host; /* rings that it cannot do without */
     bool carries_out;       /* bytes written before CLOSE still go out */
     /* name: private copy. 0: open; -EINPROGRESS: stream_opened() follows; other -errno: refused. */
-    int (*open)(struct stream *st, const struct stream_msg *open, const uint8_t *name, size_t name_len);
+    int (*open)(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                size_t name_len);
     /*
-     * Moves what can be moved, at most a ring's length each way. Called after news from the guest, after the descriptor
-     * became ready, and again as long as it returns true.
+     * Moves what can be moved, at most a ring's length each way. Called after news from the guest,
+     * after the descriptor became ready, and again as long as it returns true.
      */
     bool (*work)(struct stream *st);
     void (*option)(struct stream *st, uint32_t id, int32_t value); /* may be NULL */
-    /* The guest has closed and its bytes are out, or the device ends. Frees `priv`; `fd` is closed by the caller. */
+    /*
+     * The guest has closed and its bytes are out, or the device ends. Frees `priv`; `fd` is closed
+     * by the caller.
+     */
     void (*close)(struct stream *st); /* may be NULL */
 };
-extern const struct stream_kind stream_item, stream_log, stream_stdio, stream_blob, stream_connect, stream_accept,
-    stream_listen, stream_udp;
+extern const struct stream_kind stream_item, stream_log, stream_stdio, stream_blob, stream_connect,
+    stream_accept, stream_listen, stream_udp;
 
 /*
- * Positions as in the guest's driver, seen from here: `from` is the ring from the guest, `to` the one to it. Those of the
- * guest have passed the check. from_head <= from_tail <= from_head + from_size; to_head <= to_tail <= to_head + to_size.
+ * Positions as in the guest's driver, seen from here: `from` is the ring from the guest, `to` the
+ * one to it. Those of the guest have passed the check. from_head <= from_tail <= from_head +
+ * from_size; to_head <= to_tail <= to_head + to_size.
  */
 struct stream {
     struct streams *device;
     const struct stream_kind *kind;
-    struct list due;       /* in device->due, or alone */
-    struct list unsent;    /* in device->unsent, or alone */
+    struct list due;    /* in device->due, or alone */
+    struct list unsent; /* in device->unsent, or alone */
     uint32_t number;
-    int result;            /* -EINPROGRESS, or what OPENED says */
-    bool opened_unsent;    /* OPENED found no room */
+    int result;         /* -EINPROGRESS, or what OPENED says */
+    bool opened_unsent; /* OPENED found no room */
     bool closed_unsent;
-    bool closing;          /* CLOSE has come */
-    bool live;             /* the kind's open() took it: work() and close() may be called */
-    bool socket;           /* fd is one */
+    bool closing; /* CLOSE has come */
+    bool live;    /* the kind's open() took it: work() and close() may be called */
+    bool socket;  /* fd is one */
     struct stream_msg opened;
 
     uint8_t *from, *to;
@@ -77,12 +83,18 @@ struct stream {
 };
 
 struct streams;
-struct stream *streams_stream(const struct streams *s, uint32_t number); /* number < STREAMS_MAX; NULL: none */
-void stream_again(struct stream *st);                                    /* another turn is due */
-/* stream_listen.c: the connection that waits under this token; the descriptor is the caller's. -ENOENT: gone. */
+struct stream *streams_stream(const struct streams *s,
+                              uint32_t number); /* number < STREAMS_MAX; NULL: none */
+void stream_again(struct stream *st);           /* another turn is due */
+/*
+ * stream_listen.c: the connection that waits under this token; the descriptor is the caller's.
+ * -ENOENT: gone.
+ */
 int stream_listen_take(struct stream *st, uint32_t token);
 const struct streams_config *streams_config(const struct streams *s);
-/* Counts the sockets open: 0, -ENFILE when there are as many as allowed, -ENETUNREACH when none is. */
+/*
+ * Counts the sockets open: 0, -ENFILE when there are as many as allowed, -ENETUNREACH when none is.
+ */
 int streams_socket_get(struct streams *s);
 void streams_socket_put(struct streams *s);
 /* A stdio number is open at most once. */
@@ -90,28 +102,40 @@ bool streams_stdio_get(struct streams *s, uint32_t number);
 void streams_stdio_put(struct streams *s, uint32_t number);
 int streams_stdio_fd(const struct streams *s, uint32_t number); /* borrowed */
 void streams_stdio_end(struct streams *s, uint32_t number);     /* the guest closed it: so do we */
-/* Wakes the I/O thread: for helpers on other threads. An eventfd, borrowed while the device lives. */
+/*
+ * Wakes the I/O thread: for helpers on other threads. An eventfd, borrowed while the device lives.
+ */
 int streams_kick_fd(const struct streams *s);
 uint64_t streams_now_ns(void);
-void streams_deadline(struct streams *s, uint64_t deadline_ns); /* the I/O thread looks at deadlines by then */
+void streams_deadline(struct streams *s,
+                      uint64_t deadline_ns); /* the I/O thread looks at deadlines by then */
 
 /* The answer to an open that was in progress. */
 void stream_opened(struct stream *st, int result);
 /* Takes fd and watches it for both directions; a file that cannot be watched is always ready. */
 int stream_watch(struct stream *st, int take_fd);
 
-/* Bytes from the guest that can be taken, as at most two pieces of the ring. They may change while they are used. */
+/*
+ * Bytes from the guest that can be taken, as at most two pieces of the ring. They may change while
+ * they are used.
+ */
 size_t stream_from_vec(const struct stream *st, struct iovec v[2]);
 void stream_took(struct stream *st, size_t n);
 /* Takes exactly n bytes into private memory; n is at most what is there. */
 void stream_take(struct stream *st, void *dst, size_t n);
-static inline uint64_t stream_from_avail(const struct stream *st) { return st->from_tail - st->from_head; }
+static inline uint64_t stream_from_avail(const struct stream *st)
+{
+    return st->from_tail - st->from_head;
+}
 /* Room to the guest, as at most two pieces. */
 size_t stream_to_vec(const struct stream *st, size_t max, struct iovec v[2]);
 void stream_gave(struct stream *st, size_t n);
-static inline uint64_t stream_to_room(const struct stream *st) { return st->to_size - (st->to_tail - st->to_head); }
-void stream_end(struct stream *st);                 /* no more bytes to the guest */
-void stream_fail(struct stream *st, int error);     /* the stream died: positive errno */
+static inline uint64_t stream_to_room(const struct stream *st)
+{
+    return st->to_size - (st->to_tail - st->to_head);
+}
+void stream_end(struct stream *st);             /* no more bytes to the guest */
+void stream_fail(struct stream *st, int error); /* the stream died: positive errno */
 /* The guest broke a rule. */
 void streams_break(struct streams *s, const char *why);
 

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets that the monitor carries out in the container's network namespace. An address that says loopback is refused
- * on both sides: inside the guest loopback is the guest's own.
+ * Sockets that the monitor carries out in the container's network namespace. An address that says
+ * loopback is refused on both sides: inside the guest loopback is the guest's own.
  *
- * STREAM_KIND_CONNECT: outgoing TCP, both rings, plain bytes. name = struct stream_connect and then host_len bytes of a
- * host name, resolved in the host's view (the agent's way), or host_len 0 and an address. OPENED carries local and peer
- * address, or the errno of connect(); -EHOSTUNREACH when the name has no address, -ETIMEDOUT after timeout_ms.
+ * STREAM_KIND_CONNECT: outgoing TCP, both rings, plain bytes. name = struct stream_connect and then
+ * host_len bytes of a host name, resolved in the host's view (the agent's way), or host_len 0 and
+ * an address. OPENED carries local and peer address, or the errno of connect(); -EHOSTUNREACH when
+ * the name has no address, -ETIMEDOUT after timeout_ms.
  *
- * STREAM_KIND_LISTEN: name = struct stream_listen; one ring to the guest, of struct stream_incoming. OPENED carries the
- * local address with the port chosen. Each incoming connection waits at the host until the guest opens
+ * STREAM_KIND_LISTEN: name = struct stream_listen; one ring to the guest, of struct
+ * stream_incoming. OPENED carries the local address with the port chosen. Each incoming connection
+ * waits at the host until the guest opens
  *
- * STREAM_KIND_ACCEPT: arg = the listening stream, name = the token (4 bytes, little endian); both rings, plain bytes.
- * -ENOENT when the peer has gone. Closing the listening stream drops the connections that wait.
+ * STREAM_KIND_ACCEPT: arg = the listening stream, name = the token (4 bytes, little endian); both
+ * rings, plain bytes. -ENOENT when the peer has gone. Closing the listening stream drops the
+ * connections that wait.
  *
- * STREAM_KIND_UDP: name = struct stream_listen (port 0: any); both rings, of struct stream_datagram and then len bytes;
- * a record is put whole or not at all, and its len may be 0. What does not fit is dropped, as UDP may.
+ * STREAM_KIND_UDP: name = struct stream_listen (port 0: any); both rings, of struct stream_datagram
+ * and then len bytes; a record is put whole or not at all, and its len may be 0. What does not fit
+ * is dropped, as UDP may.
  *
- * fin of the guest is shutdown(SHUT_WR). STREAM_OP_OPTION sets what the list below names, everything else is the library
- * OS's own business.
+ * fin of the guest is shutdown(SHUT_WR). STREAM_OP_OPTION sets what the list below names,
+ * everything else is the library OS's own business.
  */
 #ifndef CASEMATE_GUEST_ABI_STREAM_SOCKET_H
 #define CASEMATE_GUEST_ABI_STREAM_SOCKET_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams: the one device between guest and host, complete. Shared rings in the window, fixed addresses, no
- * negotiation, no registers. The guest opens every stream, picks its number and gives it memory; the host only answers.
+ * Streams: the one device between guest and host, complete. Shared rings in the window, fixed
+ * addresses, no negotiation, no registers. The guest opens every stream, picks its number and gives
+ * it memory; the host only answers.
  *
  * The window
  *
- *   0x000000  struct streams_header                 magic and sizes, then one line of words per side
- *   0x001000  early log, not part of the device     plain text before the driver is up (guest/x86/console.c)
+ *   0x000000  struct streams_header                 magic and sizes, then words of each side
+ *   0x001000  early log, not part of the device     text before the driver is up (guest/x86/console.c)
  *   0x004000  control ring guest -> host            STREAM_CTL_COUNT messages of 64 bytes
  *   0x008000  control ring host -> guest
  *   0x010000  ready ring guest -> host              STREAMS_MAX stream numbers of 4 bytes
@@ -14,48 +15,55 @@
  *   0x200000  struct stream_slot[STREAMS_MAX]       positions and flags of each stream
  *   0x400000  data: byte rings, allocated by the guest, up to the end of the window
  *
- * Before the library OS calls its driver the data area may hold what the monitor passes at boot (guest image, machine
- * description); from then on the area belongs to the guest's ring allocator.
+ * Before the library OS calls its driver the data area may hold what the monitor passes at boot
+ * (guest image, machine description); from then on the area belongs to the guest's ring allocator.
  *
- * One writer per word. Every word below belongs to one side, which alone writes it; the other side reads it once per
- * look, into private memory, and checks the copy there. Positions are 64-bit and count from 0, so they never wrap; the
- * place of position p in a ring of n entries or bytes is p & (n - 1).
+ * One writer per word. Every word below belongs to one side, which alone writes it; the other side
+ * reads it once per look, into private memory, and checks the copy there. Positions are 64-bit and
+ * count from 0, so they never wrap; the place of position p in a ring of n entries or bytes is p &
+ * (n - 1).
  *
- * Rings. A producer writes the entry, then stores its tail (release). A consumer loads the tail, checks
- * old tail <= tail <= head + size, takes entries, then stores its head. Byte rings work alike in a stream's slot, where
- * `guest` holds what the guest writes (tail of the ring to the host, head of the ring from the host) and `host` the
- * reverse. A position outside the rule is a lie: the reader marks the device broken and believes nothing more.
+ * Rings. A producer writes the entry, then stores its tail (release). A consumer loads the tail,
+ * checks old tail <= tail <= head + size, takes entries, then stores its head. Byte rings work
+ * alike in a stream's slot, where `guest` holds what the guest writes (tail of the ring to the
+ * host, head of the ring from the host) and `host` the reverse. A position outside the rule is a
+ * lie: the reader marks the device broken and believes nothing more.
  *
- * News. Whoever moves a stream's tail, head, fin or error and finds, after a full fence, that the other side's `want`
- *   (a) names what changed: STREAM_WANT_DATA for tail, STREAM_WANT_SPACE for head (only once half the ring is free),
- *       either bit for fin and error, and
+ * News. Whoever moves a stream's tail, head, fin or error and finds, after a full fence, that the
+ * other side's `want`
+ *   (a) names what changed: STREAM_WANT_DATA for tail, STREAM_WANT_SPACE for head (only once half
+ *       the ring is free), either bit for fin and error, and
  *   (b) has a count that it has not served yet,
- * notes the count as served and puts the stream's number into its ready ring. Whoever waits stores a `want` with a new
- * count, fences, and looks again before it sleeps. It may add flags to a count at any time, but takes a new count only
- * after the number of the last one has come back. So each number is at most once in a ready ring, which therefore never
- * overflows, and a number in it is only a hint: looking at a stream without news is harmless. In one look the control
- * ring is read before the ready ring; whoever learns of OPEN or OPENED looks at the stream (the guest then also tells what
- * it wrote before the answer), and whoever learns of CLOSED
- * frees the number after the ready ring has been read.
+ * notes the count as served and puts the stream's number into its ready ring. Whoever waits stores
+ * a `want` with a new count, fences, and looks again before it sleeps. It may add flags to a count
+ * at any time, but takes a new count only after the number of the last one has come back. So each
+ * number is at most once in a ready ring, which therefore never overflows, and a number in it is
+ * only a hint: looking at a stream without news is harmless. In one look the control ring is read
+ * before the ready ring; whoever learns of OPEN or OPENED looks at the stream (the guest then also
+ * tells what it wrote before the answer), and whoever learns of CLOSED frees the number after the
+ * ready ring has been read.
  *
- * Bells. Each side has one `bell` word with a count and STREAM_BELL_ARMED. Whoever put something into a ready ring or a
- * control ring, or took from a full control ring, fences and, if the other side's bell is armed with a count not served
- * yet, serves it: the guest by its doorbell, the host by the device interrupt. Whoever is about to sleep arms with a
- * new count, fences, and looks at its rings again.
+ * Bells. Each side has one `bell` word with a count and STREAM_BELL_ARMED. Whoever put something
+ * into a ready ring or a control ring, or took from a full control ring, fences and, if the other
+ * side's bell is armed with a count not served yet, serves it: the guest by its doorbell, the host
+ * by the device interrupt. Whoever is about to sleep arms with a new count, fences, and looks at
+ * its rings again.
  *
- * End of data. `fin` is STREAM_FIN_NONE until its writer knows its last byte; then it equals the writer's tail and
- * never changes, and the tail does not move again. `error` is 0 or a Linux errno: the stream died; bytes up to the tail
- * are still good. A reader loads error, then fin, then tail, so the tail it sees is at least as new.
+ * End of data. `fin` is STREAM_FIN_NONE until its writer knows its last byte; then it equals the
+ * writer's tail and never changes, and the tail does not move again. `error` is 0 or a Linux errno:
+ * the stream died; bytes up to the tail are still good. A reader loads error, then fin, then tail,
+ * so the tail it sees is at least as new.
  *
- * Life of a stream number: free -> OPEN (guest) -> OPENED (host, result 0) -> ... -> CLOSE (guest) -> CLOSED (host) ->
- * free. The guest sets its half of the slot before OPEN and puts the name, name_len bytes, into the ring to the host;
- * the host sets its half before OPENED. Every OPEN gets one OPENED, and before CLOSED; one with an error still needs
- * CLOSE. CLOSE is allowed from OPEN on; the host then carries out bytes that lie before the guest's fin, lets go of the rings and answers CLOSED. Until then
- * neither number nor ring memory may be used again; a host that never answers only uses up the window, after which
- * opening fails.
+ * Life of a stream number: free -> OPEN (guest) -> OPENED (host, result 0) -> ... -> CLOSE (guest)
+ * -> CLOSED (host) -> free. The guest sets its half of the slot before OPEN and puts the name,
+ * name_len bytes, into the ring to the host; the host sets its half before OPENED. Every OPEN gets
+ * one OPENED, and before CLOSED; one with an error still needs CLOSE. CLOSE is allowed from OPEN
+ * on; the host then carries out bytes that lie before the guest's fin, lets go of the rings and
+ * answers CLOSED. Until then neither number nor ring memory may be used again; a host that never
+ * answers only uses up the window, after which opening fails.
  *
- * Whoever sees the rules broken stops talking. What each kind says inside its byte rings: stream_control.h,
- * stream_stdio.h, stream_blob.h, stream_socket.h.
+ * Whoever sees the rules broken stops talking. What each kind says inside its byte rings:
+ * stream_control.h, stream_stdio.h, stream_blob.h, stream_socket.h.
  */
 #ifndef CASEMATE_GUEST_ABI_STREAMS_H
 #define CASEMATE_GUEST_ABI_STREAMS_H
@@ -88,7 +96,10 @@
 
 #define STREAM_FIN_NONE UINT64_MAX
 
-/* Words of one side that concern all streams. Each pair of rings: my tail in mine, my head in the other's. */
+/*
+ * Words of one side that concern all streams. Each pair of rings: my tail in mine, my head in the
+ * other's.
+ */
 struct streams_side {
     uint64_t ctl_tail, ctl_head;
     uint64_t ready_tail, ready_head;
@@ -98,7 +109,7 @@ struct streams_side {
 ABI_SIZE(struct streams_side, 64);
 
 struct streams_header {
-    uint64_t magic;       /* the host writes these three before the guest starts */
+    uint64_t magic; /* the host writes these three before the guest starts */
     uint32_t version;
     uint32_t reserved;
     uint64_t window_size; /* bytes, whole 4 KiB pages, at least STREAMS_WINDOW_MIN */
@@ -126,7 +137,9 @@ struct stream_slot {
 };
 ABI_SIZE(struct stream_slot, 128);
 
-/* An internet address as it crosses: family, port and bytes; IPv4 uses the first four. Zero = none. */
+/*
+ * An internet address as it crosses: family, port and bytes; IPv4 uses the first four. Zero = none.
+ */
 struct stream_addr {
     uint16_t family; /* STREAM_AF_* */
     uint16_t port;   /* a number, not network order */
@@ -172,10 +185,11 @@ struct stream_msg {
     uint32_t reserved;
     union {
         struct {
-            uint32_t out_page, out_size; /* ring guest -> host: window page, bytes; size 0 = no ring */
-            uint32_t in_page, in_size;   /* ring host -> guest */
-            uint32_t name_len;           /* at most out_size and STREAM_NAME_MAX */
-            uint32_t arg;                /* by kind */
+            uint32_t out_page,
+                out_size; /* ring guest -> host: window page, bytes; size 0 = no ring */
+            uint32_t in_page, in_size; /* ring host -> guest */
+            uint32_t name_len;         /* at most out_size and STREAM_NAME_MAX */
+            uint32_t arg;              /* by kind */
         } open;
         struct {
             uint32_t id; /* STREAM_OPTION_* */
@@ -201,8 +215,10 @@ ABI_SIZE(struct stream_msg, 64);
 ABI_AT(struct stream_msg, open, 16);
 
 /* Why the guest ended. */
-#define STREAM_EXIT_PROGRAM 0 /* status: exit code of the container's program, 128 + n after signal n */
-#define STREAM_EXIT_REFUSED 1 /* init refused or failed before the program started: status as for `docker run` */
+#define STREAM_EXIT_PROGRAM                                                                        \
+    0 /* status: exit code of the container's program, 128 + n after signal n */
+#define STREAM_EXIT_REFUSED                                                                        \
+    1 /* init refused or failed before the program started: status as for `docker run` */
 
 #define STREAM_PHASE_INIT     1 /* library OS up, init starts     */
 #define STREAM_PHASE_ATTESTED 2 /* keys fetched                   */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System calls of this family. No include guard: read as a list of SYS(number, name) in guest/sys/. */
+/*
+ * System calls of this family. No include guard: read as a list of SYS(number, name) in guest/sys/.
+ */
 SYS(41, socket)
 SYS(42, connect)
 SYS(43, accept)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AF_INET and AF_INET6. Loopback is the guest's own: both ends live here and move bytes like unix sockets. Everything else
- * is carried out by the monitor over a stream. An answer from outside that claims a loopback address is refused, and only
- * errors that connect() may give are believed.
+ * AF_INET and AF_INET6. Loopback is the guest's own: both ends live here and move bytes like unix
+ * sockets. Everything else is carried out by the monitor over a stream. An answer from outside that
+ * claims a loopback address is refused, and only errors that connect() may give are believed.
  *
- * An IPv4 address mapped into IPv6 is the IPv4 address; `plain` addresses have it undone. A destination of all zeros is
- * loopback, as on Linux.
+ * An IPv4 address mapped into IPv6 is the IPv4 address; `plain` addresses have it undone. A
+ * destination of all zeros is loopback, as on Linux.
  */
 #include "guest/net/socket.h"
 
@@ -14,8 +14,9 @@
 
 #define EPHEMERAL_LO 32768u
 #define EPHEMERAL_HI 61000u
-#define PORT_LISTS 64u
-#define LOCAL_BACKLOG 4096u /* a connection attempt that is dropped and tried again is not modelled on loopback */
+#define PORT_LISTS   64u
+#define LOCAL_BACKLOG                                                                              \
+    4096u /* a connection attempt that is dropped and tried again is not modelled on loopback */
 
 static struct list tcp_ports[PORT_LISTS], udp_ports[PORT_LISTS];
 
@@ -32,7 +33,7 @@ static struct list *ports(const struct socket *s, uint16_t port)
     return &(s->type == LSOCK_STREAM ? tcp_ports : udp_ports)[port % PORT_LISTS];
 }
 
-/* ---- addresses -------------------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static bool zeros(const uint8_t *p, size_t n)
 {
@@ -44,7 +45,8 @@ static bool zeros(const uint8_t *p, size_t n)
 
 static bool is_mapped(const struct stream_addr *a)
 {
-    return a->family == STREAM_AF_INET6 && zeros(a->ip, 10) && a->ip[10] == 0xff && a->ip[11] == 0xff;
+    return a->family == STREAM_AF_INET6 && zeros(a->ip, 10) && a->ip[10] == 0xff &&
+           a->ip[11] == 0xff;
 }
 
 static struct stream_addr plain(struct stream_addr a)
@@ -55,7 +57,10 @@ static struct stream_addr plain(struct stream_addr a)
     return v4;
 }
 
-static bool is_any(const struct stream_addr *a) { return zeros(a->ip, a->family == STREAM_AF_INET ? 4 : 16); }
+static bool is_any(const struct stream_addr *a)
+{
+    return zeros(a->ip, a->family == STREAM_AF_INET ? 4 : 16);
+}
 
 static bool is_loopback(const struct stream_addr *a)
 {
@@ -87,37 +92,41 @@ static bool covers(const struct socket *s, const struct stream_addr *to)
     if (own.port != to->port) { return false; }
     if (same_ip(&own, to)) { return true; }
     if (!is_any(&own)) { return false; }
-    return own.family == to->family || (own.family == STREAM_AF_INET6 && !is_mapped(&s->local.inet) && !s->v6only);
+    return own.family == to->family ||
+           (own.family == STREAM_AF_INET6 && !is_mapped(&s->local.inet) && !s->v6only);
 }
 
 static struct sock_addr address(const struct socket *s, struct stream_addr a)
 {
     struct sock_addr r = {.family = s->family, .inet = a};
     if (s->family == LAF_INET6 && a.family == STREAM_AF_INET) { /* shown mapped */
-        r.inet = (struct stream_addr){.family = STREAM_AF_INET6, .port = a.port, .ip = {[10] = 0xff, [11] = 0xff}};
+        r.inet = (struct stream_addr){
+            .family = STREAM_AF_INET6, .port = a.port, .ip = {[10] = 0xff, [11] = 0xff}};
         memcpy(r.inet.ip + 12, a.ip, 4);
     }
     return r;
 }
 
-/* ---- ports -------------------------------------------------------------------------------------------------------------- */
+/* ---- ports ----------------------------------------------------------------------------------- */
 
 static bool conflicts(const struct socket *s, const struct socket *t, const struct stream_addr *a)
 {
     struct stream_addr b = plain(t->local.inet);
     if (b.port != a->port) { return false; }
-    bool families_meet = a->family == b.family || (!s->v6only && a->family == STREAM_AF_INET6 && is_any(a)) ||
+    bool families_meet = a->family == b.family ||
+                         (!s->v6only && a->family == STREAM_AF_INET6 && is_any(a)) ||
                          (!t->v6only && b.family == STREAM_AF_INET6 && is_any(&b));
     if (!families_meet || (!is_any(a) && !is_any(&b) && !same_ip(a, &b))) { return false; }
     if (s->reuseport && t->reuseport) { return false; }
-    if (s->reuseaddr && t->reuseaddr && (s->type == LSOCK_DGRAM || t->state != SOCK_LISTENING)) { return false; }
+    if (s->reuseaddr && t->reuseaddr && (s->type == LSOCK_DGRAM || t->state != SOCK_LISTENING)) {
+        return false;
+    }
     return true;
 }
 
 static bool port_free(const struct socket *s, const struct stream_addr *a)
 {
-    LIST_EACH(it, ports(s, a->port))
-    {
+    LIST_EACH (it, ports(s, a->port)) {
         if (conflicts(s, LIST_ENTRY(it, struct socket, bound), a)) { return false; }
     }
     return true;
@@ -125,8 +134,7 @@ static bool port_free(const struct socket *s, const struct stream_addr *a)
 
 static bool port_unused(const struct socket *s, uint16_t port)
 {
-    LIST_EACH(it, ports(s, port))
-    {
+    LIST_EACH (it, ports(s, port)) {
         if (LIST_ENTRY(it, struct socket, bound)->local.inet.port == port) { return false; }
     }
     return true;
@@ -164,15 +172,15 @@ static int bind_any(struct socket *s)
 {
     if (s->local.inet.port != 0) { return 0; }
     struct sock_addr any = {.family = s->family,
-                            .inet.family = s->family == LAF_INET ? STREAM_AF_INET : STREAM_AF_INET6};
+                            .inet.family =
+                                s->family == LAF_INET ? STREAM_AF_INET : STREAM_AF_INET6};
     return inet_bind(s, &any);
 }
 
 static struct socket *find(const struct socket *like, const struct stream_addr *to, bool listening)
 {
     struct socket *best = NULL;
-    LIST_EACH(it, ports(like, to->port))
-    {
+    LIST_EACH (it, ports(like, to->port)) {
         struct socket *s = LIST_ENTRY(it, struct socket, bound);
         if (!covers(s, to) || (listening && s->state != SOCK_LISTENING)) { continue; }
         if (best == NULL || !is_any(&s->local.inet)) { best = s; }
@@ -180,9 +188,12 @@ static struct socket *find(const struct socket *like, const struct stream_addr *
     return best;
 }
 
-/* ---- TCP through the monitor ------------------------------------------------------------------------------------------------ */
+/* ---- TCP through the monitor ----------------------------------------------------------------- */
 
-/* Errors that connect() or a connection may report; from a host that says anything else only EIO is believed. */
+/*
+ * Errors that connect() or a connection may report; from a host that says anything else only EIO is
+ * believed.
+ */
 static int believed(int error)
 {
     switch (error) {
@@ -239,7 +250,8 @@ static void on_news(void *arg)
 
     if (s->state == SOCK_CONNECTING) { connect_news(s); }
     if (s->stream != NULL && s->state == SOCK_CONNECTED) {
-        int r = stream_state(s->stream), error = r < 0 && r != -EINPROGRESS ? ECONNRESET : stream_error(s->stream);
+        int r = stream_state(s->stream),
+            error = r < 0 && r != -EINPROGRESS ? ECONNRESET : stream_error(s->stream);
         if (error != 0 && !s->peer_gone) {
             s->peer_gone = true;
             s->error = believed(error);
@@ -275,7 +287,7 @@ uint32_t inet_ring_size(void)
     return open < 64 ? 65536 : open < 512 ? 16384 : STREAM_RING_MIN;
 }
 
-/* ---- listening to the outside ---------------------------------------------------------------------------------------------- */
+/* ---- listening to the outside ---------------------------------------------------------------- */
 
 /* One connection that the host tells of. */
 static void take_incoming(struct socket *l, const struct stream_incoming *in)
@@ -290,8 +302,8 @@ static void take_incoming(struct socket *l, const struct stream_incoming *in)
                             .name_len = sizeof in->token};
     int err = 0;
     struct stream *st = stream_new(&o, &err); /* also to refuse it: only the guest closes */
-    bool refused = in->reserved != 0 || in->peer.family > STREAM_AF_INET6 || is_loopback(&local) || is_loopback(&peer) ||
-                   is_any(&peer);
+    bool refused = in->reserved != 0 || in->peer.family > STREAM_AF_INET6 || is_loopback(&local) ||
+                   is_loopback(&peer) || is_any(&peer);
     struct socket *s = st != NULL && !refused ? socket_new(l->family, l->type, l->protocol) : NULL;
     if (s == NULL) {
         stream_close(st);
@@ -325,14 +337,15 @@ static void listen_news(void *arg)
 }
 
 /*
- * The same port at the host. Waits for its answer: whether a port is free is what listen() is asked for. A guest without a
- * network listens to itself.
+ * The same port at the host. Waits for its answer: whether a port is free is what listen() is asked
+ * for. A guest without a network listens to itself.
  */
 static int listen_outside(struct socket *s)
 {
     struct stream_listen name = {.local = plain(s->local.inet),
                                  .backlog = (uint32_t)max_u64(1, min_u64(s->backlog_max, 4096)),
-                                 .flags = STREAM_LISTEN_REUSEADDR | (s->v6only ? STREAM_LISTEN_V6ONLY : 0)};
+                                 .flags = STREAM_LISTEN_REUSEADDR |
+                                          (s->v6only ? STREAM_LISTEN_V6ONLY : 0)};
     struct stream_open o = {.kind = STREAM_KIND_LISTEN,
                             .in_size = STREAM_RING_MIN,
                             .out_size = STREAM_RING_MIN,
@@ -354,7 +367,7 @@ static int listen_outside(struct socket *s)
     return 0;
 }
 
-/* ---- TCP ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- TCP ------------------------------------------------------------------------------------- */
 
 static int tcp_connect(struct socket *s, const struct sock_addr *a, struct waitq **at)
 {
@@ -390,10 +403,11 @@ static int tcp_listen(struct socket *s, uint32_t backlog)
     if (r < 0) { return r; }
     struct stream_addr own = plain(s->local.inet);
     if (s->state == SOCK_FRESH) {
-        LIST_EACH(it, ports(s, own.port))
-        {
+        LIST_EACH (it, ports(s, own.port)) {
             struct socket *t = LIST_ENTRY(it, struct socket, bound);
-            if (t != s && t->state == SOCK_LISTENING && conflicts(s, t, &own)) { return -EADDRINUSE; }
+            if (t != s && t->state == SOCK_LISTENING && conflicts(s, t, &own)) {
+                return -EADDRINUSE;
+            }
         }
     }
     s->backlog_max = (uint32_t)max_u64(backlog, LOCAL_BACKLOG);
@@ -422,7 +436,8 @@ static int64_t tcp_recv(struct socket *s, struct msg *m, struct uio *u)
     if (s->stream == NULL || s->state == SOCK_LISTENING) { return local_recv(s, m, u); }
     if (s->state == SOCK_CONNECTING) { return -EAGAIN; }
     if ((s->shut & LSHUT_RD) != 0) { return 0; }
-    int64_t n = (m->flags & LMSG_PEEK) != 0 ? stream_peek_now(s->stream, u) : stream_read_now(s->stream, u);
+    int64_t n =
+        (m->flags & LMSG_PEEK) != 0 ? stream_peek_now(s->stream, u) : stream_read_now(s->stream, u);
     if (n >= 0 || n == -EFAULT || (n == -EAGAIN && !s->peer_gone)) { return n; }
     return socket_take_error(s);
 }
@@ -458,7 +473,8 @@ static int tcp_shutdown(struct socket *s, uint32_t how)
 
 static uint64_t tcp_readable(struct socket *s)
 {
-    return s->stream != NULL && s->state == SOCK_CONNECTED ? stream_readable(s->stream) : s->rx.bytes;
+    return s->stream != NULL && s->state == SOCK_CONNECTED ? stream_readable(s->stream)
+                                                           : s->rx.bytes;
 }
 
 /* A place in the backlog is free again: the host may have told of more. */
@@ -496,8 +512,9 @@ const struct family inet_stream = {.bind = inet_bind,
 
 struct file *net_connect_by_name(const char *host, uint16_t port, uint32_t timeout_ms, int *out_err)
 {
-    struct stream_connect c = {
-        .peer.port = port, .timeout_ms = timeout_ms, .host_len = (uint32_t)strnlen(host, STREAM_HOST_NAME_MAX)};
+    struct stream_connect c = {.peer.port = port,
+                               .timeout_ms = timeout_ms,
+                               .host_len = (uint32_t)strnlen(host, STREAM_HOST_NAME_MAX)};
     struct socket *s = socket_new(LAF_INET6, LSOCK_STREAM, 0);
 
     *out_err = -ENOMEM;
@@ -521,7 +538,7 @@ struct file *net_connect_by_name(const char *host, uint16_t port, uint32_t timeo
     return NULL;
 }
 
-/* ---- UDP ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- UDP ------------------------------------------------------------------------------------- */
 
 #define UDP_RING      131072u
 #define UDP_RING_MANY 16384u /* when there are many streams; larger datagrams then do not leave */
@@ -534,7 +551,10 @@ static bool wanted(const struct socket *s, const struct stream_addr *from)
     return same_ip(&only, from) && only.port == from->port;
 }
 
-/* One record of the host's into the receive queue. False: none, or the stream is of no use any more. */
+/*
+ * One record of the host's into the receive queue. False: none, or the stream is of no use any
+ * more.
+ */
 static bool udp_take(struct socket *s)
 {
     struct stream_datagram d;
@@ -544,11 +564,13 @@ static bool udp_take(struct socket *s)
     uio_kernel(&u, &d, sizeof d);
     if (stream_read_now(s->stream, &u) != (int64_t)sizeof d) { return false; }
     /* d: private copy, the host can no longer change it. */
-    bool whole = d.reserved == 0 && d.len <= STREAM_DATAGRAM_MAX && d.len <= stream_readable(s->stream) &&
+    bool whole = d.reserved == 0 && d.len <= STREAM_DATAGRAM_MAX &&
+                 d.len <= stream_readable(s->stream) &&
                  (d.addr.family == STREAM_AF_INET || d.addr.family == STREAM_AF_INET6);
     uint8_t *bytes = whole ? mem_alloc(d.len + 1) : NULL; /* a datagram may be empty */
     if (bytes == NULL) {
-        stream_close(s->stream); /* a lie, or no memory: the next datagram to the outside opens another */
+        stream_close(
+            s->stream); /* a lie, or no memory: the next datagram to the outside opens another */
         s->stream = NULL;
         return false;
     }
@@ -580,13 +602,19 @@ static void udp_news(void *arg)
     wake(&s->wait, ~0u);
 }
 
-/* A socket at the host, on the port this one was bound to. Does not wait for it: what is sent before is carried out. */
+/*
+ * A socket at the host, on the port this one was bound to. Does not wait for it: what is sent
+ * before is carried out.
+ */
 static int udp_outside(struct socket *s)
 {
     struct stream_listen name = {.local = plain(s->local.inet), .flags = STREAM_LISTEN_REUSEADDR};
     uint32_t ring = streams_open_count() < 16 ? UDP_RING : UDP_RING_MANY;
-    struct stream_open o = {
-        .kind = STREAM_KIND_UDP, .in_size = ring, .out_size = ring, .name = &name, .name_len = sizeof name};
+    struct stream_open o = {.kind = STREAM_KIND_UDP,
+                            .in_size = ring,
+                            .out_size = ring,
+                            .name = &name,
+                            .name_len = sizeof name};
     int err = 0;
 
     if (s->stream != NULL) { return 0; }
@@ -604,14 +632,17 @@ static int64_t udp_send_outside(struct socket *s, struct uio *u, const struct st
     int r = udp_outside(s);
 
     if (r < 0) { return r; }
-    if (stream_writable(s->stream) < sizeof d + d.len) { return (int64_t)u->left; } /* lost, as UDP may */
+    if (stream_writable(s->stream) < sizeof d + d.len) {
+        return (int64_t)u->left;
+    } /* lost, as UDP may */
     uint8_t *bytes = mem_alloc(d.len + 1);
     if (bytes == NULL) { return -ENOMEM; }
     int64_t n = (int64_t)uio_get(u, bytes, d.len);
     if (n < (int64_t)d.len) {
         n = -EFAULT;
     } else { /* in one piece: the host must never see half a record */
-        struct uvec both[2] = {{(uint64_t)(uintptr_t)&d, sizeof d}, {(uint64_t)(uintptr_t)bytes, d.len}};
+        struct uvec both[2] = {{(uint64_t)(uintptr_t)&d, sizeof d},
+                               {(uint64_t)(uintptr_t)bytes, d.len}};
         struct uio v = {.vec = both, .count = 2, .left = sizeof d + d.len, .kernel = true};
         (void)stream_write_now(s->stream, &v);
     }
@@ -643,7 +674,8 @@ static int udp_connect(struct socket *s, const struct sock_addr *a, struct waitq
     if (r == 0 && !is_loopback(&to)) { r = udp_outside(s); }
     if (r < 0) { return r; }
     if (is_any(&s->local.inet) && is_loopback(&to)) {
-        s->local = address(s, loopback_of((struct stream_addr){.family = to.family, .port = s->local.inet.port}));
+        s->local = address(
+            s, loopback_of((struct stream_addr){.family = to.family, .port = s->local.inet.port}));
     }
     s->remote = *a;
     s->state = SOCK_CONNECTED;
@@ -704,7 +736,9 @@ static uint32_t udp_poll(struct socket *s, struct poller *p)
 {
     poll_add(p, &s->wait);
     uint32_t events = LPOLLOUT | LPOLLWRNORM;
-    if (!queue_empty(&s->rx) || (s->shut & LSHUT_RD) != 0 || s->error != 0) { events |= LPOLLIN | LPOLLRDNORM; }
+    if (!queue_empty(&s->rx) || (s->shut & LSHUT_RD) != 0 || s->error != 0) {
+        events |= LPOLLIN | LPOLLRDNORM;
+    }
     return s->error != 0 ? events | LPOLLERR : events;
 }
 
@@ -716,8 +750,14 @@ static int udp_shutdown(struct socket *s, uint32_t how)
     return 0;
 }
 
-static int udp_listen(struct socket *s, uint32_t backlog) { return (void)s, (void)backlog, -EOPNOTSUPP; }
-static int udp_accept(struct socket *s, struct socket **out) { return (void)s, (void)out, -EOPNOTSUPP; }
+static int udp_listen(struct socket *s, uint32_t backlog)
+{
+    return (void)s, (void)backlog, -EOPNOTSUPP;
+}
+static int udp_accept(struct socket *s, struct socket **out)
+{
+    return (void)s, (void)out, -EOPNOTSUPP;
+}
 static uint64_t udp_readable(struct socket *s) { return queue_next_len(&s->rx); }
 
 const struct family inet_dgram = {.bind = udp_bind,

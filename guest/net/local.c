@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection inside the guest. Two sockets point to each other; sending puts into the other's receive queue. Unix streams,
- * unix seqpackets and loopback TCP differ only in their names.
+ * A connection inside the guest. Two sockets point to each other; sending puts into the other's
+ * receive queue. Unix streams, unix seqpackets and loopback TCP differ only in their names.
  */
 #include "guest/net/socket.h"
 
@@ -70,18 +70,24 @@ int64_t local_send(struct socket *s, struct msg *m, struct uio *u, struct waitq 
         n = queue_put_record(&p->rx, u, m, NULL, s->sndbuf);
     }
     if (n == -EAGAIN) { *at = &s->wait; }
-    if (n >= 0 && (was_empty || s->type != LSOCK_STREAM || !list_empty(&p->wait.waiters))) { wake(&p->wait, LPOLLIN); }
+    if (n >= 0 && (was_empty || s->type != LSOCK_STREAM || !list_empty(&p->wait.waiters))) {
+        wake(&p->wait, LPOLLIN);
+    }
     return n;
 }
 
-static bool roomy(const struct socket *s) { return s->peer != NULL && s->peer->rx.used <= s->sndbuf / 2; }
+static bool roomy(const struct socket *s)
+{
+    return s->peer != NULL && s->peer->rx.used <= s->sndbuf / 2;
+}
 
 int64_t local_recv(struct socket *s, struct msg *m, struct uio *u)
 {
     if (s->state == SOCK_FRESH || s->state == SOCK_LISTENING) {
         return s->type == LSOCK_STREAM && s->family == LAF_UNIX ? -EINVAL : -ENOTCONN;
     }
-    int64_t n = socket_is_record(s) ? queue_get_record(&s->rx, u, m) : queue_get_stream(&s->rx, u, m);
+    int64_t n =
+        socket_is_record(s) ? queue_get_record(&s->rx, u, m) : queue_get_stream(&s->rx, u, m);
     if (n != -EAGAIN) {
         if (s->peer != NULL && roomy(s->peer)) { wake(&s->peer->wait, LPOLLOUT); }
         return n;
@@ -102,7 +108,9 @@ uint32_t local_poll(struct socket *s, struct poller *p)
     if (s->error != 0) { events |= LPOLLERR; }
     if (!queue_empty(&s->rx) || rd_over || s->error != 0) { events |= LPOLLIN | LPOLLRDNORM; }
     if (rd_over) { events |= LPOLLRDHUP; }
-    if (s->state == SOCK_FRESH || s->state == SOCK_DEAD || (rd_over && wr_over)) { events |= LPOLLHUP; }
+    if (s->state == SOCK_FRESH || s->state == SOCK_DEAD || (rd_over && wr_over)) {
+        events |= LPOLLHUP;
+    }
     if (wr_over || s->state == SOCK_FRESH || roomy(s)) { events |= LPOLLOUT | LPOLLWRNORM; }
     return events;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Structures of sendmsg and recvmsg: addresses and control messages, from and to application memory. [cmsg(3)] */
+/*
+ * Structures of sendmsg and recvmsg: addresses and control messages, from and to application
+ * memory. [cmsg(3)]
+ */
 #include "guest/net/socket.h"
 
-#define SOL_SOCKET_ 1
-#define SCM_RIGHTS_ 1
+#define SOL_SOCKET_      1
+#define SCM_RIGHTS_      1
 #define SCM_CREDENTIALS_ 2
-#define CONTROL_MAX 8192u
+#define CONTROL_MAX      8192u
 
 struct lcmsghdr {
     uint64_t len; /* with this header */
@@ -15,7 +18,7 @@ ABI_SIZE(struct lcmsghdr, 16);
 
 static size_t cmsg_align(size_t n) { return (n + 7) & ~(size_t)7; }
 
-/* ---- addresses ----------------------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static uint16_t be16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 
@@ -91,7 +94,7 @@ int addr_to_user(const struct sock_addr *a, uint64_t va, uint64_t len_va)
     return r < 0 ? r : put_user_u32(len_va, (uint32_t)len);
 }
 
-/* ---- control messages, in ---------------------------------------------------------------------------------------------------- */
+/* ---- control messages, in -------------------------------------------------------------------- */
 
 void msg_drop_rights(struct msg *m)
 {
@@ -125,7 +128,8 @@ static int cred_from(struct msg *m, const uint8_t *p, size_t len)
     if (len != sizeof m->cred) { return -EINVAL; }
     memcpy(&m->cred, p, sizeof m->cred);
     bool root = own->euid == 0;
-    if (!root && (m->cred.pid != current_proc()->pid || m->cred.uid != own->ruid || m->cred.gid != own->rgid)) {
+    if (!root && (m->cred.pid != current_proc()->pid || m->cred.uid != own->ruid ||
+                  m->cred.gid != own->rgid)) {
         return -EPERM;
     }
     m->has_cred = true;
@@ -168,7 +172,7 @@ int control_from_user(struct msg *m, const struct lmsghdr *h)
     return r;
 }
 
-/* ---- control messages, out ------------------------------------------------------------------------------------------------------ */
+/* ---- control messages, out ------------------------------------------------------------------- */
 
 struct out {
     uint64_t va, left, used;
@@ -194,7 +198,8 @@ static int put_cmsg(struct out *o, int32_t type, const void *data, size_t len)
 static int put_rights(struct out *o, struct msg *m, bool cloexec)
 {
     int32_t fds[RIGHTS_MAX];
-    uint64_t room = o->left > sizeof(struct lcmsghdr) ? (o->left - sizeof(struct lcmsghdr)) / sizeof fds[0] : 0;
+    uint64_t room =
+        o->left > sizeof(struct lcmsghdr) ? (o->left - sizeof(struct lcmsghdr)) / sizeof fds[0] : 0;
     uint32_t count = 0;
 
     if (room < m->rights_count) { o->cut = true; }

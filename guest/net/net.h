@@ -8,9 +8,10 @@
 struct file;
 
 /*
- * A connected TCP socket; name looked up and connected in the host's view (CC_CONNECT). One reference; NULL with -errno in
- * *out_err. Sleeps.
+ * A connected TCP socket; name looked up and connected in the host's view (CC_CONNECT). One
+ * reference; NULL with -errno in *out_err. Sleeps.
  */
-struct file *net_connect_by_name(const char *host, uint16_t port, uint32_t timeout_ms, int *out_err);
+struct file *net_connect_by_name(const char *host, uint16_t port, uint32_t timeout_ms,
+                                 int *out_err);
 
 #endif

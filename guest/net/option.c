@@ -1,21 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Socket options. Some act here, some are passed on to the monitor's socket, many are hints about a network stack that is not
- * here: those are stored and read back. What is in no table is ENOPROTOOPT; what would change meaning if ignored is refused.
+ * Socket options. Some act here, some are passed on to the monitor's socket, many are hints about a
+ * network stack that is not here: those are stored and read back. What is in no table is
+ * ENOPROTOOPT; what would change meaning if ignored is refused.
  */
 #include "guest/net/socket.h"
 
 #define SOL_SOCKET_ 1
-#define SOL_IP_ 0
-#define SOL_TCP_ 6
-#define SOL_UDP_ 17
-#define SOL_IPV6_ 41
+#define SOL_IP_     0
+#define SOL_TCP_    6
+#define SOL_UDP_    17
+#define SOL_IPV6_   41
 
 enum {
-    SO_REUSEADDR_ = 2, SO_TYPE_ = 3, SO_ERROR_ = 4, SO_BROADCAST_ = 6, SO_SNDBUF_ = 7, SO_RCVBUF_ = 8, SO_KEEPALIVE_ = 9,
-    SO_LINGER_ = 13, SO_REUSEPORT_ = 15, SO_PASSCRED_ = 16, SO_PEERCRED_ = 17, SO_RCVTIMEO_ = 20, SO_SNDTIMEO_ = 21,
-    SO_ATTACH_FILTER_ = 26, SO_ACCEPTCONN_ = 30, SO_SNDBUFFORCE_ = 32, SO_RCVBUFFORCE_ = 33, SO_PROTOCOL_ = 38,
-    SO_DOMAIN_ = 39, SO_ATTACH_BPF_ = 50, TCP_NODELAY_ = 1, IPV6_V6ONLY_ = 26,
+    SO_REUSEADDR_ = 2,
+    SO_TYPE_ = 3,
+    SO_ERROR_ = 4,
+    SO_BROADCAST_ = 6,
+    SO_SNDBUF_ = 7,
+    SO_RCVBUF_ = 8,
+    SO_KEEPALIVE_ = 9,
+    SO_LINGER_ = 13,
+    SO_REUSEPORT_ = 15,
+    SO_PASSCRED_ = 16,
+    SO_PEERCRED_ = 17,
+    SO_RCVTIMEO_ = 20,
+    SO_SNDTIMEO_ = 21,
+    SO_ATTACH_FILTER_ = 26,
+    SO_ACCEPTCONN_ = 30,
+    SO_SNDBUFFORCE_ = 32,
+    SO_RCVBUFFORCE_ = 33,
+    SO_PROTOCOL_ = 38,
+    SO_DOMAIN_ = 39,
+    SO_ATTACH_BPF_ = 50,
+    TCP_NODELAY_ = 1,
+    IPV6_V6ONLY_ = 26,
 };
 
 /* Stored and read back; `pass` names the monitor's option, if it has one. */
@@ -23,45 +42,45 @@ static const struct {
     int level, name, initial;
     uint32_t pass;
 } plain[] = {
-    {SOL_SOCKET_, 5, 0, 0},       /* DONTROUTE */
-    {SOL_SOCKET_, 10, 0, 0},      /* OOBINLINE */
-    {SOL_SOCKET_, 12, 0, 0},      /* PRIORITY */
-    {SOL_SOCKET_, 18, 1, 0},      /* RCVLOWAT */
-    {SOL_SOCKET_, 29, 0, 0},      /* TIMESTAMP */
-    {SOL_SOCKET_, 34, 0, 0},      /* PASSSEC */
-    {SOL_SOCKET_, 46, 0, 0},      /* BUSY_POLL */
-    {SOL_SOCKET_, 56, 0, 0},      /* INCOMING_NAPI_ID */
-    {SOL_SOCKET_, 60, 0, 0},      /* ZEROCOPY */
-    {SOL_TCP_, 2, 536, 0},        /* MAXSEG */
-    {SOL_TCP_, 3, 0, 0},          /* CORK */
+    {SOL_SOCKET_, 5, 0, 0},  /* DONTROUTE */
+    {SOL_SOCKET_, 10, 0, 0}, /* OOBINLINE */
+    {SOL_SOCKET_, 12, 0, 0}, /* PRIORITY */
+    {SOL_SOCKET_, 18, 1, 0}, /* RCVLOWAT */
+    {SOL_SOCKET_, 29, 0, 0}, /* TIMESTAMP */
+    {SOL_SOCKET_, 34, 0, 0}, /* PASSSEC */
+    {SOL_SOCKET_, 46, 0, 0}, /* BUSY_POLL */
+    {SOL_SOCKET_, 56, 0, 0}, /* INCOMING_NAPI_ID */
+    {SOL_SOCKET_, 60, 0, 0}, /* ZEROCOPY */
+    {SOL_TCP_, 2, 536, 0},   /* MAXSEG */
+    {SOL_TCP_, 3, 0, 0},     /* CORK */
     {SOL_TCP_, 4, 7200, STREAM_OPTION_KEEPIDLE},
     {SOL_TCP_, 5, 75, STREAM_OPTION_KEEPINTVL},
     {SOL_TCP_, 6, 9, STREAM_OPTION_KEEPCNT},
-    {SOL_TCP_, 7, 6, 0},          /* SYNCNT */
-    {SOL_TCP_, 8, 60, 0},         /* LINGER2 */
-    {SOL_TCP_, 9, 0, 0},          /* DEFER_ACCEPT */
-    {SOL_TCP_, 12, 1, 0},         /* QUICKACK */
-    {SOL_TCP_, 18, 0, 0},         /* USER_TIMEOUT */
-    {SOL_TCP_, 23, 0, 0},         /* FASTOPEN */
-    {SOL_TCP_, 25, -1, 0},        /* NOTSENT_LOWAT */
-    {SOL_TCP_, 30, 0, 0},         /* FASTOPEN_CONNECT */
-    {SOL_UDP_, 1, 0, 0},          /* CORK */
-    {SOL_IP_, 1, 0, 0},           /* TOS */
-    {SOL_IP_, 2, 64, 0},          /* TTL */
-    {SOL_IP_, 8, 0, 0},           /* PKTINFO */
-    {SOL_IP_, 10, 1, 0},          /* MTU_DISCOVER */
-    {SOL_IP_, 11, 0, 0},          /* RECVERR */
-    {SOL_IP_, 12, 0, 0},          /* RECVTTL */
-    {SOL_IP_, 13, 0, 0},          /* RECVTOS */
-    {SOL_IP_, 15, 0, 0},          /* FREEBIND */
-    {SOL_IP_, 24, 0, 0},          /* BIND_ADDRESS_NO_PORT */
-    {SOL_IPV6_, 16, 64, 0},       /* UNICAST_HOPS */
-    {SOL_IPV6_, 23, 1, 0},        /* MTU_DISCOVER */
-    {SOL_IPV6_, 25, 0, 0},        /* RECVERR */
-    {SOL_IPV6_, 49, 0, 0},        /* RECVPKTINFO */
-    {SOL_IPV6_, 51, 0, 0},        /* RECVHOPLIMIT */
-    {SOL_IPV6_, 66, 0, 0},        /* RECVTCLASS */
-    {SOL_IPV6_, 67, 0, 0},        /* TCLASS */
+    {SOL_TCP_, 7, 6, 0},    /* SYNCNT */
+    {SOL_TCP_, 8, 60, 0},   /* LINGER2 */
+    {SOL_TCP_, 9, 0, 0},    /* DEFER_ACCEPT */
+    {SOL_TCP_, 12, 1, 0},   /* QUICKACK */
+    {SOL_TCP_, 18, 0, 0},   /* USER_TIMEOUT */
+    {SOL_TCP_, 23, 0, 0},   /* FASTOPEN */
+    {SOL_TCP_, 25, -1, 0},  /* NOTSENT_LOWAT */
+    {SOL_TCP_, 30, 0, 0},   /* FASTOPEN_CONNECT */
+    {SOL_UDP_, 1, 0, 0},    /* CORK */
+    {SOL_IP_, 1, 0, 0},     /* TOS */
+    {SOL_IP_, 2, 64, 0},    /* TTL */
+    {SOL_IP_, 8, 0, 0},     /* PKTINFO */
+    {SOL_IP_, 10, 1, 0},    /* MTU_DISCOVER */
+    {SOL_IP_, 11, 0, 0},    /* RECVERR */
+    {SOL_IP_, 12, 0, 0},    /* RECVTTL */
+    {SOL_IP_, 13, 0, 0},    /* RECVTOS */
+    {SOL_IP_, 15, 0, 0},    /* FREEBIND */
+    {SOL_IP_, 24, 0, 0},    /* BIND_ADDRESS_NO_PORT */
+    {SOL_IPV6_, 16, 64, 0}, /* UNICAST_HOPS */
+    {SOL_IPV6_, 23, 1, 0},  /* MTU_DISCOVER */
+    {SOL_IPV6_, 25, 0, 0},  /* RECVERR */
+    {SOL_IPV6_, 49, 0, 0},  /* RECVPKTINFO */
+    {SOL_IPV6_, 51, 0, 0},  /* RECVHOPLIMIT */
+    {SOL_IPV6_, 66, 0, 0},  /* RECVTCLASS */
+    {SOL_IPV6_, 67, 0, 0},  /* TCLASS */
 };
 
 /* Does the level belong to this kind of socket? */
@@ -85,7 +104,7 @@ static int find_plain(int level, int name)
     return -1;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static int64_t give(const void *value, size_t size, uint64_t va, uint64_t len_va)
 {
@@ -98,7 +117,10 @@ static int64_t give(const void *value, size_t size, uint64_t va, uint64_t len_va
     return r < 0 ? r : put_user_u32(len_va, len);
 }
 
-static int64_t give_int(int32_t v, uint64_t va, uint64_t len_va) { return give(&v, sizeof v, va, len_va); }
+static int64_t give_int(int32_t v, uint64_t va, uint64_t len_va)
+{
+    return give(&v, sizeof v, va, len_va);
+}
 
 static int64_t give_time(uint64_t ns, uint64_t va, uint64_t len_va)
 {
@@ -147,12 +169,14 @@ int64_t option_get(struct socket *s, int level, int name, uint64_t va, uint64_t 
     return give_int(plain[i].initial, va, len_va);
 }
 
-/* ---- setting ---------------------------------------------------------------------------------------------------------------- */
+/* ---- setting --------------------------------------------------------------------------------- */
 
 static int store(struct socket *s, int level, int name, int32_t value)
 {
     uint32_t k = 0;
-    while (k < s->stored_count && (s->stored[k].level != level || s->stored[k].name != name)) { k++; }
+    while (k < s->stored_count && (s->stored[k].level != level || s->stored[k].name != name)) {
+        k++;
+    }
     if (k == STORED_MAX) { return -ENOBUFS; }
     if (k == s->stored_count) { s->stored_count++; }
     s->stored[k].level = level;
@@ -178,7 +202,9 @@ static int set_linger(struct socket *s, uint64_t va, uint32_t len)
     int32_t linger[2];
     if (len < sizeof linger) { return -EINVAL; }
     int r = copy_from_user(linger, va, sizeof linger);
-    if (r == 0) { s->linger_s = linger[0] != 0 ? (int32_t)max_u64(0, (uint64_t)(uint32_t)linger[1]) : -1; }
+    if (r == 0) {
+        s->linger_s = linger[0] != 0 ? (int32_t)max_u64(0, (uint64_t)(uint32_t)linger[1]) : -1;
+    }
     return r;
 }
 
@@ -205,7 +231,8 @@ static int set_socket(struct socket *s, int name, int32_t v)
         return 0;
     case SO_PASSCRED_: s->passcred = v != 0; return 0;
     case SO_ATTACH_FILTER_:
-    case SO_ATTACH_BPF_: return -EPERM; /* to accept it and not filter would change what programs see */
+    case SO_ATTACH_BPF_:
+        return -EPERM; /* to accept it and not filter would change what programs see */
     default: return -ENOPROTOOPT;
     }
 }
@@ -228,8 +255,12 @@ int64_t option_set(struct socket *s, int level, int name, uint64_t va, uint32_t 
 
     if (!level_fits(s, level)) { return -ENOPROTOOPT; }
     if (level == SOL_SOCKET_ && name == SO_LINGER_) { return set_linger(s, va, len); }
-    if (level == SOL_SOCKET_ && name == SO_RCVTIMEO_) { return set_time(&s->rcv_timeout_ns, va, len); }
-    if (level == SOL_SOCKET_ && name == SO_SNDTIMEO_) { return set_time(&s->snd_timeout_ns, va, len); }
+    if (level == SOL_SOCKET_ && name == SO_RCVTIMEO_) {
+        return set_time(&s->rcv_timeout_ns, va, len);
+    }
+    if (level == SOL_SOCKET_ && name == SO_SNDTIMEO_) {
+        return set_time(&s->snd_timeout_ns, va, len);
+    }
     /* IP options may be given as one byte. */
     if (len < sizeof v && !(level == SOL_IP_ && len > 0)) { return -EINVAL; }
     int r = copy_from_user(&v, va, min_u64(len, sizeof v));

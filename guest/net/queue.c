@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What waits to be received: a list of segments. A stream fills the last segment before it begins another; a record is one
- * or more segments, the last of which is marked. Descriptors and the source stand in the first segment of a message.
+ * What waits to be received: a list of segments. A stream fills the last segment before it begins
+ * another; a record is one or more segments, the last of which is marked. Descriptors and the
+ * source stand in the first segment of a message.
  */
 #include "guest/net/socket.h"
 
@@ -89,8 +90,8 @@ int64_t queue_put_stream(struct queue *q, struct uio *u, struct msg *m, size_t l
     int64_t total = 0;
     struct seg *last = queue_empty(q) ? NULL : seg_at(q->segs.prev);
 
-    if (last != NULL && last->len < last->cap && m->rights == NULL && !m->has_cred && !last->has_cred &&
-        last->rights == NULL) {
+    if (last != NULL && last->len < last->cap && m->rights == NULL && !m->has_cred &&
+        !last->has_cred && last->rights == NULL) {
         size_t n = fill(last, u, SIZE_MAX);
         q->bytes += n;
         total += (int64_t)n;
@@ -111,7 +112,8 @@ int64_t queue_put_stream(struct queue *q, struct uio *u, struct msg *m, size_t l
     return total;
 }
 
-int64_t queue_put_record(struct queue *q, struct uio *u, struct msg *m, const struct sock_addr *from, size_t limit)
+int64_t queue_put_record(struct queue *q, struct uio *u, struct msg *m,
+                         const struct sock_addr *from, size_t limit)
 {
     struct queue record;
     uint64_t len = u->left;
@@ -145,7 +147,9 @@ int64_t queue_put_record(struct queue *q, struct uio *u, struct msg *m, const st
     return (int64_t)len;
 }
 
-/* The message's companions, from its first segment. A peek leaves the descriptors' own references. */
+/*
+ * The message's companions, from its first segment. A peek leaves the descriptors' own references.
+ */
 static void head_get(struct seg *g, struct msg *m, bool peek)
 {
     m->has_cred = g->has_cred;
@@ -176,11 +180,12 @@ int64_t queue_get_stream(struct queue *q, struct uio *u, struct msg *m)
 
     if (queue_empty(q)) { return -EAGAIN; }
     bool any = false;
-    LIST_EACH_SAFE(it, &q->segs)
-    {
+    LIST_EACH_SAFE (it, &q->segs) {
         struct seg *g = seg_at(it);
         if (u->left == 0) { break; }
-        if (any && g->first && (g->rights_count > 0 || (g->has_cred && memcmp(&g->cred, &m->cred, sizeof g->cred) != 0))) {
+        if (any && g->first &&
+            (g->rights_count > 0 ||
+             (g->has_cred && memcmp(&g->cred, &m->cred, sizeof g->cred) != 0))) {
             break;
         }
         if (!any) { head_get(g, m, peek); }
@@ -206,8 +211,7 @@ int64_t queue_get_record(struct queue *q, struct uio *u, struct msg *m)
     if (queue_empty(q)) { return -EAGAIN; }
     head_get(seg_at(q->segs.next), m, peek);
     m->full_len = 0;
-    LIST_EACH_SAFE(it, &q->segs)
-    {
+    LIST_EACH_SAFE (it, &q->segs) {
         struct seg *g = seg_at(it);
         size_t n = min_u64(g->len, u->left);
         size_t done = fault ? 0 : uio_put(u, g->data, n);
@@ -224,8 +228,7 @@ int64_t queue_get_record(struct queue *q, struct uio *u, struct msg *m)
 uint64_t queue_next_len(const struct queue *q)
 {
     uint64_t len = 0;
-    LIST_EACH(it, &q->segs)
-    {
+    LIST_EACH (it, &q->segs) {
         const struct seg *g = LIST_ENTRY(it, struct seg, link);
         len += g->len - g->off;
         if (g->end) { break; }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The system calls of sockets: decode, check, then ask the family, and wait where it says "not now". O_NONBLOCK, MSG_DONTWAIT,
- * timeouts, signals and SIGPIPE are handled here and nowhere else.
+ * The system calls of sockets: decode, check, then ask the family, and wait where it says "not
+ * now". O_NONBLOCK, MSG_DONTWAIT, timeouts, signals and SIGPIPE are handled here and nowhere else.
  */
 #include "guest/net/socket.h"
 
 #include "guest/net/net.h"
 #include "guest/sys/sys.h"
 
-#define VLEN_MAX 1024u
+#define VLEN_MAX     1024u
 #define IPPROTO_TCP_ 6
 #define IPPROTO_UDP_ 17
-#define FIONREAD_ 0x541bu
-#define SIOCATMARK_ 0x8905u
+#define FIONREAD_    0x541bu
+#define SIOCATMARK_  0x8905u
 
-/* ---- life --------------------------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct ucred ucred_current(void)
 {
@@ -41,7 +41,8 @@ struct socket *socket_new(uint16_t family, uint16_t type, int protocol)
     s->rcvbuf = s->sndbuf = BUF_DEFAULT;
     s->linger_s = -1;
     s->cred = ucred_current();
-    s->local.inet.family = s->remote.inet.family = family == LAF_INET6 ? STREAM_AF_INET6 : STREAM_AF_INET;
+    s->local.inet.family = s->remote.inet.family =
+        family == LAF_INET6 ? STREAM_AF_INET6 : STREAM_AF_INET;
     waitq_init(&s->wait);
     waitq_init(&s->room);
     queue_init(&s->rx);
@@ -76,9 +77,12 @@ int socket_take_error(struct socket *s)
     return -e;
 }
 
-/* ---- sending and receiving, with waiting ------------------------------------------------------------------------------------ */
+/* ---- sending and receiving, with waiting ----------------------------------------------------- */
 
-static uint64_t deadline(uint64_t timeout_ns) { return timeout_ns == 0 ? NO_DEADLINE : clock_mono_ns() + timeout_ns; }
+static uint64_t deadline(uint64_t timeout_ns)
+{
+    return timeout_ns == 0 ? NO_DEADLINE : clock_mono_ns() + timeout_ns;
+}
 
 /* 0: look again. A call with a timeout of its own is not restarted. */
 static int wait_at(struct waitq *q, uint64_t until)
@@ -105,7 +109,9 @@ static int64_t send_all(struct socket *s, struct msg *m, struct uio *u, bool non
     }
     if (total > 0) { return total; }
     if (n == -EPIPE && (m->flags & LMSG_NOSIGNAL) == 0) {
-        signal_thread(current(), &(struct ksiginfo){.signo = LSIG_PIPE, .code = LSI_USER, .pid = current_proc()->pid});
+        signal_thread(
+            current(),
+            &(struct ksiginfo){.signo = LSIG_PIPE, .code = LSI_USER, .pid = current_proc()->pid});
     }
     return n;
 }
@@ -113,7 +119,8 @@ static int64_t send_all(struct socket *s, struct msg *m, struct uio *u, bool non
 static int64_t recv_some(struct socket *s, struct msg *m, struct uio *u, bool nonblock)
 {
     uint64_t until = deadline(s->rcv_timeout_ns);
-    bool all = (m->flags & LMSG_WAITALL) != 0 && (m->flags & LMSG_PEEK) == 0 && !socket_is_record(s);
+    bool all =
+        (m->flags & LMSG_WAITALL) != 0 && (m->flags & LMSG_PEEK) == 0 && !socket_is_record(s);
     int64_t total = 0;
 
     for (;;) {
@@ -127,7 +134,7 @@ static int64_t recv_some(struct socket *s, struct msg *m, struct uio *u, bool no
     }
 }
 
-/* ---- the open file ------------------------------------------------------------------------------------------------------------ */
+/* ---- the open file --------------------------------------------------------------------------- */
 
 static int64_t file_recv(struct file *f, struct uio *u, uint64_t *pos)
 {
@@ -156,7 +163,9 @@ static uint32_t socket_poll(struct file *f, struct poller *p)
 static int64_t socket_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
 {
     struct socket *s = f->priv;
-    if (cmd == FIONREAD_) { return put_user_u32(arg, (uint32_t)min_u64(s->ops->readable(s), INT32_MAX)); }
+    if (cmd == FIONREAD_) {
+        return put_user_u32(arg, (uint32_t)min_u64(s->ops->readable(s), INT32_MAX));
+    }
     if (cmd == SIOCATMARK_) { return put_user_u32(arg, 0); }
     return -ENOTTY;
 }
@@ -188,7 +197,8 @@ struct socket *file_socket(struct file *f) { return f->ops == &socket_ops ? f->p
 
 static int install(struct socket *take_s, uint32_t flags)
 {
-    struct file *f = socket_file(take_s, LO_RDWR | ((flags & LSOCK_NONBLOCK) != 0 ? LO_NONBLOCK : 0));
+    struct file *f =
+        socket_file(take_s, LO_RDWR | ((flags & LSOCK_NONBLOCK) != 0 ? LO_NONBLOCK : 0));
     return f != NULL ? fd_install(f, (flags & LSOCK_CLOEXEC) != 0) : -ENOMEM;
 }
 
@@ -205,18 +215,24 @@ static int hold(uint64_t fd, struct file **out_f, struct socket **out_s)
     return 0;
 }
 
-/* ---- making and naming ------------------------------------------------------------------------------------------------------------ */
+/* ---- making and naming ----------------------------------------------------------------------- */
 
 static int check_kind(uint64_t family, uint16_t type, uint64_t protocol)
 {
     switch (family) {
     case LAF_UNIX:
         if (protocol > 1) { return -EPROTONOSUPPORT; }
-        return type == LSOCK_STREAM || type == LSOCK_DGRAM || type == LSOCK_SEQPACKET ? 0 : -ESOCKTNOSUPPORT;
+        return type == LSOCK_STREAM || type == LSOCK_DGRAM || type == LSOCK_SEQPACKET
+                   ? 0
+                   : -ESOCKTNOSUPPORT;
     case LAF_INET:
     case LAF_INET6:
-        if (type == LSOCK_STREAM) { return protocol == 0 || protocol == IPPROTO_TCP_ ? 0 : -EPROTONOSUPPORT; }
-        if (type == LSOCK_DGRAM) { return protocol == 0 || protocol == IPPROTO_UDP_ ? 0 : -EPROTONOSUPPORT; }
+        if (type == LSOCK_STREAM) {
+            return protocol == 0 || protocol == IPPROTO_TCP_ ? 0 : -EPROTONOSUPPORT;
+        }
+        if (type == LSOCK_DGRAM) {
+            return protocol == 0 || protocol == IPPROTO_UDP_ ? 0 : -EPROTONOSUPPORT;
+        }
         return type == 3 ? -EPERM : -ESOCKTNOSUPPORT; /* raw */
     default: return -EAFNOSUPPORT;
     }
@@ -228,7 +244,9 @@ static int make(uint64_t family, uint64_t type, uint64_t protocol, struct socket
     if ((type & ~(uint64_t)(0xf | LSOCK_NONBLOCK | LSOCK_CLOEXEC)) != 0) { return -EINVAL; }
     int r = check_kind((uint32_t)family, kind, (uint32_t)protocol);
     if (r < 0) { return r; }
-    int shown = (uint32_t)family == LAF_UNIX ? 0 : kind == LSOCK_STREAM ? IPPROTO_TCP_ : IPPROTO_UDP_;
+    int shown = (uint32_t)family == LAF_UNIX ? 0
+                : kind == LSOCK_STREAM       ? IPPROTO_TCP_
+                                             : IPPROTO_UDP_;
     *out = socket_new((uint16_t)family, kind, shown);
     return *out != NULL ? 0 : -ENOMEM;
 }
@@ -333,7 +351,8 @@ int64_t sys_connect(const uint64_t a[6])
     return r;
 }
 
-static int64_t accept_on(struct file *f, struct socket *s, uint64_t va, uint64_t len_va, uint32_t flags)
+static int64_t accept_on(struct file *f, struct socket *s, uint64_t va, uint64_t len_va,
+                         uint32_t flags)
 {
     struct socket *c = NULL;
     uint64_t until = deadline(s->rcv_timeout_ns);
@@ -421,7 +440,7 @@ int64_t sys_getsockopt(const uint64_t a[6])
     return r;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static bool dont_wait(const struct file *f, uint32_t flags)
 {
@@ -472,7 +491,9 @@ int64_t sys_recvfrom(const uint64_t a[6])
         r = recv_some(s, &m, &u, dont_wait(f, m.flags));
         msg_drop_rights(&m);
     }
-    if (r >= 0 && socket_is_record(s) && (m.flags & LMSG_TRUNC) != 0) { r = (int64_t)max_u64((uint64_t)r, m.full_len); }
+    if (r >= 0 && socket_is_record(s) && (m.flags & LMSG_TRUNC) != 0) {
+        r = (int64_t)max_u64((uint64_t)r, m.full_len);
+    }
     if (r >= 0 && a[4] != 0) {
         int e = m.has_addr ? addr_to_user(&m.addr, a[4], a[5]) : put_user_u32(a[5], 0);
         if (e < 0) { r = e; }
@@ -534,14 +555,19 @@ static int64_t recv_message(struct file *f, struct socket *s, uint64_t va, uint3
     if (s->type == LSOCK_SEQPACKET && n > 0) { m.flags |= LMSG_EOR; }
     int e = control_to_user(&m, &h, (flags & LMSG_CMSG_CLOEXEC) != 0, s->passcred);
     /* name_len, control_len and flags are what the call gives back. */
-    if (e == 0 && h.name != 0) { e = m.has_addr ? addr_to_user(&m.addr, h.name, va + 8) : put_user_u32(va + 8, 0); }
+    if (e == 0 && h.name != 0) {
+        e = m.has_addr ? addr_to_user(&m.addr, h.name, va + 8) : put_user_u32(va + 8, 0);
+    }
     if (e == 0) { e = put_user_u64(va + 40, h.control_len); }
     if (e == 0) { e = put_user_u32(va + 48, m.flags); }
     if (e < 0) { return e; }
-    return socket_is_record(s) && (flags & LMSG_TRUNC) != 0 ? (int64_t)max_u64((uint64_t)n, m.full_len) : n;
+    return socket_is_record(s) && (flags & LMSG_TRUNC) != 0
+               ? (int64_t)max_u64((uint64_t)n, m.full_len)
+               : n;
 }
 
-static int64_t one_message(const uint64_t a[6], int64_t (*move)(struct file *, struct socket *, uint64_t, uint32_t))
+static int64_t one_message(const uint64_t a[6],
+                           int64_t (*move)(struct file *, struct socket *, uint64_t, uint32_t))
 {
     struct file *f;
     struct socket *s;
@@ -561,7 +587,10 @@ struct lmmsghdr {
 };
 ABI_SIZE(struct lmmsghdr, 64);
 
-static int64_t put_len(uint64_t va, int64_t n) { return put_user_u32(va + sizeof(struct lmsghdr), (uint32_t)n); }
+static int64_t put_len(uint64_t va, int64_t n)
+{
+    return put_user_u32(va + sizeof(struct lmsghdr), (uint32_t)n);
+}
 
 int64_t sys_sendmmsg(const uint64_t a[6])
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * AF_UNIX. A name is an inode of the file system that remembers its socket, or an abstract name in a list of ours.
- * Descriptors that travel in messages are references to open files. Two sockets that each carry the other keep themselves
- * alive: there is no collector, the memory of such a pair is lost until the guest ends.
+ * AF_UNIX. A name is an inode of the file system that remembers its socket, or an abstract name in
+ * a list of ours. Descriptors that travel in messages are references to open files. Two sockets
+ * that each carry the other keep themselves alive: there is no collector, the memory of such a pair
+ * is lost until the guest ends.
  */
 #include "guest/net/socket.h"
 
@@ -10,10 +11,11 @@ static struct list abstract_names = LIST_INIT(abstract_names);
 
 static struct socket *find_abstract(const struct sock_addr *a)
 {
-    LIST_EACH(it, &abstract_names)
-    {
+    LIST_EACH (it, &abstract_names) {
         struct socket *s = LIST_ENTRY(it, struct socket, bound);
-        if (s->local.path_len == a->path_len && memcmp(s->local.path, a->path, a->path_len) == 0) { return s; }
+        if (s->local.path_len == a->path_len && memcmp(s->local.path, a->path, a->path_len) == 0) {
+            return s;
+        }
     }
     return NULL;
 }
@@ -96,7 +98,9 @@ static void unix_unbind(struct socket *s)
 
 static int unix_listen(struct socket *s, uint32_t backlog)
 {
-    if (s->local.family == LAF_UNSPEC || (s->state != SOCK_FRESH && s->state != SOCK_LISTENING)) { return -EINVAL; }
+    if (s->local.family == LAF_UNSPEC || (s->state != SOCK_FRESH && s->state != SOCK_LISTENING)) {
+        return -EINVAL;
+    }
     s->state = SOCK_LISTENING;
     s->backlog_max = backlog;
     s->cred = ucred_current();
@@ -142,7 +146,7 @@ const struct family unix_stream = {.bind = unix_bind,
                                    .readable = stream_readable_unix,
                                    .close = unix_close};
 
-/* ---- datagrams ------------------------------------------------------------------------------------------------------------ */
+/* ---- datagrams ------------------------------------------------------------------------------- */
 
 static int dgram_connect(struct socket *s, const struct sock_addr *a, struct waitq **at)
 {
@@ -216,7 +220,9 @@ static uint32_t dgram_poll(struct socket *s, struct poller *p)
     poll_add(p, &s->wait);
     if (s->peer != NULL) { poll_add(p, &s->peer->room); }
     if (!queue_empty(&s->rx) || (s->shut & LSHUT_RD) != 0) { events |= LPOLLIN | LPOLLRDNORM; }
-    if (s->peer == NULL || s->peer->rx.used <= s->peer->rcvbuf / 2) { events |= LPOLLOUT | LPOLLWRNORM; }
+    if (s->peer == NULL || s->peer->rx.used <= s->peer->rcvbuf / 2) {
+        events |= LPOLLOUT | LPOLLWRNORM;
+    }
     return events;
 }
 
@@ -228,8 +234,14 @@ static int dgram_shutdown(struct socket *s, uint32_t how)
     return 0;
 }
 
-static int no_listen(struct socket *s, uint32_t backlog) { return (void)s, (void)backlog, -EOPNOTSUPP; }
-static int no_accept(struct socket *s, struct socket **out) { return (void)s, (void)out, -EOPNOTSUPP; }
+static int no_listen(struct socket *s, uint32_t backlog)
+{
+    return (void)s, (void)backlog, -EOPNOTSUPP;
+}
+static int no_accept(struct socket *s, struct socket **out)
+{
+    return (void)s, (void)out, -EOPNOTSUPP;
+}
 static uint64_t dgram_readable(struct socket *s) { return queue_next_len(&s->rx); }
 
 static void dgram_close(struct socket *s)

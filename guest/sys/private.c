@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private calls of init's world (guest/abi/init.h). Each decodes and checks, then performs, like any system call. They are
- * what stands between init and the ward, the streams device and the start of the container; nothing is decided here
- * that init decides.
+ * Private calls of init's world (guest/abi/init.h). Each decodes and checks, then performs, like
+ * any system call. They are what stands between init and the ward, the streams device and the start
+ * of the container; nothing is decided here that init decides.
  */
 #include "guest/sys/private.h"
 
@@ -21,16 +21,19 @@
 #include "guest/task/task.h"
 #include "guest/ward.h"
 
-#define ARGS_MAX   4096u     /* strings of argv, and of envp */
-#define ARG_SIZE   65536u    /* bytes of one string: what mem_alloc() gives */
-#define ARGS_BYTES 0x200000u /* of all strings together, as Linux */
-#define PATH_SIZE  4096u
+#define ARGS_MAX       4096u     /* strings of argv, and of envp */
+#define ARG_SIZE       65536u    /* bytes of one string: what mem_alloc() gives */
+#define ARGS_BYTES     0x200000u /* of all strings together, as Linux */
+#define PATH_SIZE      4096u
 #define HOST_NAME_SIZE 65u
-#define LOG_MAX    512u
+#define LOG_MAX        512u
 
-/* ---- the ward -------------------------------------------------------------------------------------------------------- */
+/* ---- the ward -------------------------------------------------------------------------------- */
 
-/* Bytes in and out of the ward go through this vCPU's page; under the big lock nobody else uses it meanwhile. */
+/*
+ * Bytes in and out of the ward go through this vCPU's page; under the big lock nobody else uses it
+ * meanwhile.
+ */
 static int64_t ward_with(uint64_t nr, uint64_t a0, const void *in, size_t len)
 {
     memcpy(cpu_vpage()->io, in, len);
@@ -80,7 +83,7 @@ static int64_t derive_key(uint64_t label_va, uint64_t out_va)
     return r;
 }
 
-/* ---- what the host gave ---------------------------------------------------------------------------------------------------- */
+/* ---- what the host gave ---------------------------------------------------------------------- */
 
 static int64_t get_item(uint64_t item, uint64_t buf, uint64_t size)
 {
@@ -120,7 +123,8 @@ static int agent_fetch(struct mobj *to, struct stream *from, struct sha256_ctx *
 /* The measured hash says what the agent is; a host that gives another one gets no second try. */
 static int64_t agent_open(void)
 {
-    struct stream_open o = {.kind = STREAM_KIND_ITEM, .arg = STREAM_ITEM_AGENT, .in_size = STREAM_RING_MAX};
+    struct stream_open o = {
+        .kind = STREAM_KIND_ITEM, .arg = STREAM_ITEM_AGENT, .in_size = STREAM_RING_MAX};
     struct sha256_ctx hash;
     uint8_t digest[SHA256_SIZE];
     int err = 0;
@@ -138,7 +142,9 @@ static int64_t agent_open(void)
     if (err == 0) { err = agent_fetch(f->ops->mobj(f), s, &hash); }
     if (err == 0) {
         sha256_final(&hash, digest);
-        if (memcmp(digest, handoff->agent_sha256, sizeof digest) != 0) { panic_code(PANIC_LOS_AGENT_HASH); }
+        if (memcmp(digest, handoff->agent_sha256, sizeof digest) != 0) {
+            panic_code(PANIC_LOS_AGENT_HASH);
+        }
     }
 out:
     stream_close(s);
@@ -180,7 +186,7 @@ static NORETURN void fail(uint64_t status)
     ward_power_off(code);
 }
 
-/* ---- the container ------------------------------------------------------------------------------------------------------------ */
+/* ---- the container --------------------------------------------------------------------------- */
 
 static void strings_free(char **list)
 {
@@ -221,7 +227,10 @@ static int strings_copy(uint64_t va, char ***out, size_t *budget)
     return 0;
 }
 
-/* Root has what container runtimes give it; anyone else has nothing but the bounding set. task/cred.c fills those in. */
+/*
+ * Root has what container runtimes give it; anyone else has nothing but the bounding set.
+ * task/cred.c fills those in.
+ */
 static int cred_copy(const struct cc_container *c, struct cred *out)
 {
     if (c->groups_count > NGROUPS_MAX) { return -EINVAL; }
@@ -239,7 +248,8 @@ void host_signal(int signo)
     bool ends = signo == LSIG_KILL || (p == NULL && (signo == LSIG_TERM || signo == LSIG_INT));
 
     if (ends) {
-        streams_say_exit(p != NULL ? STREAM_EXIT_PROGRAM : STREAM_EXIT_REFUSED, 128 + (unsigned)signo);
+        streams_say_exit(p != NULL ? STREAM_EXIT_PROGRAM : STREAM_EXIT_REFUSED,
+                         128 + (unsigned)signo);
         ward_power_off(128 + (unsigned)signo);
     }
     if (signo != LSIG_TERM && signo != LSIG_INT && signo != LSIG_WINCH) {
@@ -274,7 +284,9 @@ static int start(const struct cc_container *c)
     if (r == 0) { r = cred_copy(c, &cred); }
     if (r == 0) { r = strings_copy(c->argv, &v.argv, &budget); }
     if (r == 0) { r = strings_copy(c->envp, &v.envp, &budget); }
-    if (r == 0 && (c->flags & CC_CONTAINER_TTY) != 0) { r = stdio_make_terminal(current_proc()->files); }
+    if (r == 0 && (c->flags & CC_CONTAINER_TTY) != 0) {
+        r = stdio_make_terminal(current_proc()->files);
+    }
     if (r == 0) {
         r = container_start(c->rootfd, p->path, &v, p->cwd, &cred, c->umask, c->flags, p->hostname);
     }
@@ -290,7 +302,8 @@ static int64_t start_container(uint64_t va)
     int r = copy_from_user(&c, va, sizeof c);
     if (r < 0) { return r; }
     uint64_t reserved = c.reserved[0] | c.reserved[1] | c.reserved[2];
-    if (reserved != 0 || (c.flags & ~(CC_CONTAINER_TTY | CC_CONTAINER_READONLY)) != 0 || (c.umask & ~0777u) != 0) {
+    if (reserved != 0 || (c.flags & ~(CC_CONTAINER_TTY | CC_CONTAINER_READONLY)) != 0 ||
+        (c.umask & ~0777u) != 0) {
         return -EINVAL;
     }
     return start(&c);

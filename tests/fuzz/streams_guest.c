@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: streams_guest */
 /*
- * A host that writes whatever it likes, and a driver that opens, reads, writes and closes meanwhile. The input is a list
- * of steps: a zero place is an action of the library OS, any other a store into the window. Nothing may crash, no read
- * may return more than the ring holds, and memory of a stream that is open is never given to another.
+ * A host that writes whatever it likes, and a driver that opens, reads, writes and closes
+ * meanwhile. The input is a list of steps: a zero place is an action of the library OS, any other a
+ * store into the window. Nothing may crash, no read may return more than the ring holds, and memory
+ * of a stream that is open is never given to another.
  */
 #include "guest/streams.h"
 
@@ -36,7 +37,10 @@ void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 void wake(struct waitq *q, uint32_t events) { (void)q, (void)events; }
 int wait_on(struct waitq *q, uint64_t d, bool i) { return (void)q, (void)d, (void)i, -ERESTARTSYS; }
 void ward_doorbell(uint32_t queue) { (void)queue; }
-size_t copy_to_user_part(uint64_t va, const void *src, size_t len) { return (void)va, (void)src, len; }
+size_t copy_to_user_part(uint64_t va, const void *src, size_t len)
+{
+    return (void)va, (void)src, len;
+}
 size_t copy_from_user_part(void *dst, uint64_t va, size_t len) { return (void)dst, (void)va, len; }
 size_t clear_user_part(uint64_t va, size_t len);
 size_t clear_user_part(uint64_t va, size_t len) { return (void)va, len; }
@@ -46,9 +50,22 @@ bool user_range_ok(uint64_t va, uint64_t len) { return (void)va, (void)len, true
 static size_t place(uint16_t at)
 {
     static const uint32_t page[16] = {
-        0, 0, STREAMS_CTL_TO_GUEST, STREAMS_CTL_TO_GUEST, STREAMS_CTL_TO_GUEST, STREAMS_CTL_TO_HOST,
-        STREAMS_READY_TO_GUEST, STREAMS_READY_TO_GUEST, STREAMS_SLOTS, STREAMS_SLOTS, STREAMS_SLOTS, STREAMS_SLOTS,
-        STREAMS_DATA, STREAMS_DATA, STREAMS_DATA + 0x1000, STREAMS_DATA + 0x2000,
+        0,
+        0,
+        STREAMS_CTL_TO_GUEST,
+        STREAMS_CTL_TO_GUEST,
+        STREAMS_CTL_TO_GUEST,
+        STREAMS_CTL_TO_HOST,
+        STREAMS_READY_TO_GUEST,
+        STREAMS_READY_TO_GUEST,
+        STREAMS_SLOTS,
+        STREAMS_SLOTS,
+        STREAMS_SLOTS,
+        STREAMS_SLOTS,
+        STREAMS_DATA,
+        STREAMS_DATA,
+        STREAMS_DATA + 0x1000,
+        STREAMS_DATA + 0x2000,
     };
     return page[at >> 12] + (at & 0xff8u);
 }
@@ -67,7 +84,10 @@ static void act(uint64_t what)
     switch ((what >> 8) % 8) {
     case 0: streams_poll(); break;
     case 1:
-        if (*s == NULL) { *s = stream_new(&(struct stream_open){.kind = 4, .in_size = 4096, .out_size = 4096}, &err); }
+        if (*s == NULL) {
+            *s = stream_new(&(struct stream_open){.kind = 4, .in_size = 4096, .out_size = 4096},
+                            &err);
+        }
         break;
     case 2:
         stream_close(*s);
@@ -93,14 +113,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t *window;
     if (window == NULL) {
-        window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (window == MAP_FAILED) { abort(); }
     }
     (void)madvise(window, STREAMS_WINDOW_MIN, MADV_DONTNEED);
     arena_used = 0;
     memset(stream, 0, sizeof stream);
     struct streams_header *h = (struct streams_header *)(void *)window;
-    *h = (struct streams_header){.magic = STREAMS_MAGIC, .version = STREAMS_VERSION, .window_size = STREAMS_WINDOW_MIN};
+    *h = (struct streams_header){
+        .magic = STREAMS_MAGIC, .version = STREAMS_VERSION, .window_size = STREAMS_WINDOW_MIN};
     if (streams_init(window, STREAMS_WINDOW_MIN) != 0) { abort(); }
     struct cur in = cur_of(data, size);
     while (in.left >= 10) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: streams base */
 /*
- * A guest that writes whatever it likes. The input is a list of stores into the window: 2 bytes say where (the header, a
- * ring's entry, a slot, ring bytes), 8 bytes what; a zero place lets the host look. Nothing may crash, and a host that
- * has been lied to says so once and falls silent.
+ * A guest that writes whatever it likes. The input is a list of stores into the window: 2 bytes say
+ * where (the header, a ring's entry, a slot, ring bytes), 8 bytes what; a zero place lets the host
+ * look. Nothing may crash, and a host that has been lied to says so once and falls silent.
  */
 #include "vmm/streams.h"
 
@@ -30,9 +30,22 @@ static void on_log(void *arg, const char *line)
 static size_t place(uint16_t at)
 {
     static const uint32_t page[16] = {
-        0, 0, STREAMS_CTL_TO_HOST, STREAMS_CTL_TO_HOST, STREAMS_CTL_TO_HOST, STREAMS_CTL_TO_GUEST,
-        STREAMS_READY_TO_HOST, STREAMS_READY_TO_HOST, STREAMS_SLOTS, STREAMS_SLOTS, STREAMS_SLOTS, STREAMS_SLOTS,
-        STREAMS_DATA, STREAMS_DATA, STREAMS_DATA + 0x1000, STREAMS_DATA + 0x2000,
+        0,
+        0,
+        STREAMS_CTL_TO_HOST,
+        STREAMS_CTL_TO_HOST,
+        STREAMS_CTL_TO_HOST,
+        STREAMS_CTL_TO_GUEST,
+        STREAMS_READY_TO_HOST,
+        STREAMS_READY_TO_HOST,
+        STREAMS_SLOTS,
+        STREAMS_SLOTS,
+        STREAMS_SLOTS,
+        STREAMS_SLOTS,
+        STREAMS_DATA,
+        STREAMS_DATA,
+        STREAMS_DATA + 0x1000,
+        STREAMS_DATA + 0x2000,
     };
     return page[at >> 12] + (at & 0xff8u);
 }
@@ -43,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct streams *s;
     struct err e = {0};
     if (window == NULL) {
-        window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (window == MAP_FAILED) { abort(); }
     }
     (void)madvise(window, STREAMS_WINDOW_MIN, MADV_DONTNEED);

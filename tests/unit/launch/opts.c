@@ -51,10 +51,13 @@ Test(opts, have_defaults)
 
 Test(opts, say_everything_about_the_process)
 {
-    cr_assert_eq(parse("cc-run -it -e A=1 --env B=2 -w /w -u 1:2 --hostname h --entrypoint /e --read-only --tmpfs /a --tmpfs /b "
-                       "--tee sim --cpus 4 --memory 1g --ward guarded --rewrite off --network none dir:r x"),
-                 0, "%s", e.text);
-    cr_assert(o.process.interactive && o.process.tty && o.process.readonly && o.guarded && !o.network && o.keep_syscalls);
+    cr_assert_eq(
+        parse(
+            "cc-run -it -e A=1 --env B=2 -w /w -u 1:2 --hostname h --entrypoint /e --read-only --tmpfs /a --tmpfs /b "
+            "--tee sim --cpus 4 --memory 1g --ward guarded --rewrite off --network none dir:r x"),
+        0, "%s", e.text);
+    cr_assert(o.process.interactive && o.process.tty && o.process.readonly && o.guarded &&
+              !o.network && o.keep_syscalls);
     cr_assert_str_eq(o.process.env[0], "A=1");
     cr_assert_str_eq(o.process.env[1], "B=2");
     cr_assert_null(o.process.env[2]);
@@ -109,23 +112,31 @@ static struct refusal refusals[] = {
     {"cc-run --cpus 17 i", "--cpus 17: wanted a whole number from 1 to 16"},
     {"cc-run --cpus 1x i", "--cpus 1x: wanted a whole number from 1 to 16"},
     {"cc-run --cpus -1 i", "--cpus -1: wanted a whole number from 1 to 16"},
-    {"cc-run --cpus 18446744073709551617 i", "--cpus 18446744073709551617: wanted a whole number from 1 to 16"},
+    {"cc-run --cpus 18446744073709551617 i",
+     "--cpus 18446744073709551617: wanted a whole number from 1 to 16"},
     {"cc-run --memory 63m i", "--memory 63m: wanted 64m to 1024g"},
     {"cc-run --memory 1t i", "--memory 1t: wanted 64m to 1024g"},
-    {"cc-run --memory 18446744073709551615g i", "--memory 18446744073709551615g: wanted 64m to 1024g"},
+    {"cc-run --memory 18446744073709551615g i",
+     "--memory 18446744073709551615g: wanted 64m to 1024g"},
     {"cc-run --tee sgx i", "--tee sgx: wanted one of auto, none, sim, snp, tdx"},
     {"cc-run --network bridge i", "--network bridge: wanted one of none, host"},
-    {"cc-run --kbs https://k i", "--kbs and --kbs-cert belong together: the guest trusts one certificate, not a name"},
+    {"cc-run --kbs https://k i",
+     "--kbs and --kbs-cert belong together: the guest trusts one certificate, not a name"},
     {"cc-run --kbs http://k --kbs-cert c i", "--kbs http://k: wanted https://HOST[:PORT]"},
-    {"cc-run --tee none --kbs https://k --kbs-cert c i", "--kbs with --tee none: such a guest has no evidence to show"},
-    {"cc-run --kbs https://k --kbs-cert c --initdata f i", "--kbs with --initdata: initdata name the broker themselves"},
+    {"cc-run --tee none --kbs https://k --kbs-cert c i",
+     "--kbs with --tee none: such a guest has no evidence to show"},
+    {"cc-run --kbs https://k --kbs-cert c --initdata f i",
+     "--kbs with --initdata: initdata name the broker themselves"},
     {"cc-run --json i", "--json belongs to --dry-run"},
     {"cc-run --init-sim i", "--init-sim belongs to cc-run check"},
     {"cc-run check --tee", "check: --tee: no such option; see cc-run --help"},
     {"cc-run -e", "-e needs a value; see cc-run --help"},
 };
 
-ParameterizedTestParameters(opts, refusals) { return cr_make_param_array(struct refusal, refusals, ARRAY_COUNT(refusals)); }
+ParameterizedTestParameters(opts, refusals)
+{
+    return cr_make_param_array(struct refusal, refusals, ARRAY_COUNT(refusals));
+}
 
 ParameterizedTest(struct refusal *r, opts, refusals)
 {

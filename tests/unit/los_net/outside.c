@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets to the outside, with a host that is played here and lies: what it says about addresses, errors and lengths costs
- * the socket, never the guest, and nothing from outside passes for loopback.
+ * Sockets to the outside, with a host that is played here and lies: what it says about addresses,
+ * errors and lengths costs the socket, never the guest, and nothing from outside passes for
+ * loopback.
  */
 #include "tests/unit/los_fs/play.h"
 
@@ -18,12 +19,16 @@ static uint8_t *window;
 static uint64_t told;
 
 static struct streams_header *head(void) { return (struct streams_header *)(void *)window; }
-static struct stream_slot *slot(uint32_t n) { return (struct stream_slot *)(void *)(window + STREAMS_SLOTS) + n; }
+static struct stream_slot *slot(uint32_t n)
+{
+    return (struct stream_slot *)(void *)(window + STREAMS_SLOTS) + n;
+}
 
 static void boot(void)
 {
     standin_boot();
-    window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     *head() = (struct streams_header){
         .magic = STREAMS_MAGIC, .version = STREAMS_VERSION, .window_size = STREAMS_WINDOW_MIN};
     cr_assert_eq(streams_init(window, STREAMS_WINDOW_MIN), 0);
@@ -34,14 +39,17 @@ TestSuite(outside, .init = boot, .timeout = 20);
 static struct stream_msg asked(uint32_t n)
 {
     struct stream_msg m;
-    cr_assert_lt(n, head()->guest.ctl_tail, "the guest has said %u messages", (unsigned)head()->guest.ctl_tail);
+    cr_assert_lt(n, head()->guest.ctl_tail, "the guest has said %u messages",
+                 (unsigned)head()->guest.ctl_tail);
     memcpy(&m, window + STREAMS_CTL_TO_HOST + n * sizeof m, sizeof m);
     return m;
 }
 
 static void tell(struct stream_msg m)
 {
-    if (m.op == STREAM_OP_OPENED) { slot(m.stream)->host = (struct stream_side){.fin = STREAM_FIN_NONE}; }
+    if (m.op == STREAM_OP_OPENED) {
+        slot(m.stream)->host = (struct stream_side){.fin = STREAM_FIN_NONE};
+    }
     memcpy(window + STREAMS_CTL_TO_GUEST + told % STREAM_CTL_COUNT * sizeof m, &m, sizeof m);
     head()->host.ctl_tail = ++told;
     streams_poll();
@@ -51,7 +59,8 @@ static void tell(struct stream_msg m)
 static void give(const struct stream_msg *open, const void *bytes, size_t len)
 {
     struct stream_side *host = &slot(open->stream)->host;
-    memcpy(window + (size_t)open->open.in_page * STREAM_RING_MIN + host->tail % open->open.in_size, bytes, len);
+    memcpy(window + (size_t)open->open.in_page * STREAM_RING_MIN + host->tail % open->open.in_size,
+           bytes, len);
     host->tail += len;
     uint32_t *ring = (uint32_t *)(void *)(window + STREAMS_READY_TO_GUEST);
     ring[head()->host.ready_tail % STREAMS_MAX] = open->stream;
@@ -59,7 +68,8 @@ static void give(const struct stream_msg *open, const void *bytes, size_t len)
     streams_poll();
 }
 
-static const uint8_t remote[16] = {2, 0, 0, 80, 192, 0, 2, 1}; /* struct sockaddr_in: 192.0.2.1:80 */
+static const uint8_t remote[16] = {2,   0, 0, 80,
+                                   192, 0, 2, 1}; /* struct sockaddr_in: 192.0.2.1:80 */
 
 static uint64_t user_bytes(const void *p, size_t len)
 {
@@ -90,13 +100,18 @@ struct answer {
     struct stream_msg m;
     int error; /* SO_ERROR */
 };
-#define NET(a, b, c, d) {.family = STREAM_AF_INET, .port = 80, .ip = {a, b, c, d}}
+#define NET(a, b, c, d)                                                                            \
+    {                                                                                              \
+        .family = STREAM_AF_INET, .port = 80, .ip = { a, b, c, d }                                 \
+    }
 static struct answer answers[] = {
     {{.addr = {.local = NET(10, 0, 0, 2), .peer = NET(192, 0, 2, 1)}}, 0},
     {{.addr = {.local = NET(127, 0, 0, 1), .peer = NET(192, 0, 2, 1)}}, ECONNREFUSED},
     {{.addr = {.local = NET(10, 0, 0, 2), .peer = NET(127, 9, 9, 9)}}, ECONNREFUSED},
-    {{.addr = {.local = {.family = STREAM_AF_INET6, .ip = {[15] = 1}}, .peer = NET(192, 0, 2, 1)}}, ECONNREFUSED},
-    {{.addr = {.local = {.family = STREAM_AF_INET6, .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
+    {{.addr = {.local = {.family = STREAM_AF_INET6, .ip = {[15] = 1}}, .peer = NET(192, 0, 2, 1)}},
+     ECONNREFUSED},
+    {{.addr = {.local = {.family = STREAM_AF_INET6,
+                         .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
                .peer = NET(192, 0, 2, 1)}},
      ECONNREFUSED},
     {{.result = -ECONNREFUSED}, ECONNREFUSED},
@@ -121,8 +136,9 @@ ParameterizedTest(struct answer *a, outside, an_answer_is_believed_only_if_it_ca
     tell(a->m);
     cr_assert_eq(socket_error(fd), a->error);
     cr_assert_eq(socket_error(fd), 0, "told once");
-    cr_assert_eq(CALL(getpeername, (uint64_t)fd, standin_user_alloc(16), user_bytes("\x10\0\0\0", 4)),
-                 a->error == 0 ? 0 : -ENOTCONN);
+    cr_assert_eq(
+        CALL(getpeername, (uint64_t)fd, standin_user_alloc(16), user_bytes("\x10\0\0\0", 4)),
+        a->error == 0 ? 0 : -ENOTCONN);
 }
 
 Test(outside, a_datagram_longer_than_what_is_there_costs_the_socket_only)
@@ -138,7 +154,8 @@ Test(outside, a_datagram_longer_than_what_is_there_costs_the_socket_only)
     struct {
         struct stream_datagram d;
         char bytes[4];
-    } good = {{.addr = NET(192, 0, 2, 1), .len = 4}, "abc"}, local = {{.addr = NET(127, 0, 0, 1), .len = 4}, "bad"};
+    } good = {{.addr = NET(192, 0, 2, 1), .len = 4}, "abc"},
+      local = {{.addr = NET(127, 0, 0, 1), .len = 4}, "bad"};
     give(&open, &local, sizeof local);
     cr_assert_eq(CALL(recvfrom, (uint64_t)fd, buf, 64, 0, 0, 0), -EAGAIN, "not from loopback");
     give(&open, &good, sizeof good);
@@ -152,7 +169,8 @@ Test(outside, a_datagram_longer_than_what_is_there_costs_the_socket_only)
 
 static void host_listens(void)
 {
-    struct stream_msg yes = {.op = STREAM_OP_OPENED, .stream = 1, .addr = {.local = NET(0, 0, 0, 0)}};
+    struct stream_msg yes = {
+        .op = STREAM_OP_OPENED, .stream = 1, .addr = {.local = NET(0, 0, 0, 0)}};
     device_poll = NULL;
     tell(yes);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both ends of the device in one process: the guest's driver runs on the test's thread, the host's on its I/O thread
- * or, with `threaded` false, when the test calls streams_service(). The library OS around the driver is played here.
+ * Both ends of the device in one process: the guest's driver runs on the test's thread, the host's
+ * on its I/O thread or, with `threaded` false, when the test calls streams_service(). The library
+ * OS around the driver is played here.
  */
 #ifndef CASEMATE_TESTS_STREAMS_ENDS_H
 #define CASEMATE_TESTS_STREAMS_ENDS_H
@@ -41,7 +42,7 @@ struct ends {
 };
 static struct ends ends;
 
-/* ---- the rest of the library OS ------------------------------------------------------------------------------------- */
+/* ---- the rest of the library OS -------------------------------------------------------------- */
 
 void *mem_alloc(size_t size) { return calloc(1, size); }
 void mem_free(void *p) { free(p); }
@@ -57,8 +58,7 @@ void log_line(const char *line, size_t len)
 void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 void wake(struct waitq *q, uint32_t events)
 {
-    LIST_EACH_SAFE(it, &q->waiters)
-    {
+    LIST_EACH_SAFE (it, &q->waiters) {
         struct waiter *w = LIST_ENTRY(it, struct waiter, link);
         if (w->notify != NULL) { w->notify(w, events); }
     }
@@ -96,10 +96,13 @@ size_t copy_from_user_part(void *dst, uint64_t va, size_t len)
 }
 size_t clear_user_part(uint64_t va, size_t len);
 size_t clear_user_part(uint64_t va, size_t len) { return va + len != 0 ? 0 : len; }
-int copy_from_user(void *dst, uint64_t va, size_t len) { return copy_from_user_part(dst, va, len) == len ? 0 : -EFAULT; }
+int copy_from_user(void *dst, uint64_t va, size_t len)
+{
+    return copy_from_user_part(dst, va, len) == len ? 0 : -EFAULT;
+}
 bool user_range_ok(uint64_t va, uint64_t len) { return va + len >= va; }
 
-/* ---- the monitor --------------------------------------------------------------------------------------------------------- */
+/* ---- the monitor ----------------------------------------------------------------------------- */
 
 static void on_irq(void *arg)
 {
@@ -128,7 +131,8 @@ static void on_phase(void *arg, unsigned phase)
 static UNUSED void ends_host(bool threaded)
 {
     struct err e = {0};
-    ends.window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ends.window = mmap(NULL, WINDOW_SIZE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ends.irq_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ends.config.window = ends.window;
     ends.config.window_size = WINDOW_SIZE;
@@ -146,7 +150,10 @@ static UNUSED void ends_start(bool threaded)
     cr_assert_eq(streams_init(ends.window, WINDOW_SIZE), 0);
 }
 
-static inline struct streams_header *ends_head(void) { return (struct streams_header *)(void *)ends.window; }
+static inline struct streams_header *ends_head(void)
+{
+    return (struct streams_header *)(void *)ends.window;
+}
 static inline struct stream_slot *ends_slot(uint32_t n)
 {
     return (struct stream_slot *)(void *)(ends.window + STREAMS_SLOTS) + n;

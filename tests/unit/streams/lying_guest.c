@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the host makes of a guest that breaks the rules: the device ends with a reason, and nothing else happens. */
+/*
+ * What the host makes of a guest that breaks the rules: the device ends with a reason, and nothing
+ * else happens.
+ */
 #include "tests/unit/streams/ends.h"
 
 #include <criterion/parameterized.h>
@@ -20,7 +23,8 @@ static void host(void)
 
 static void put(const struct stream_msg *m)
 {
-    memcpy(ends.window + STREAMS_CTL_TO_HOST + put_count % STREAM_CTL_COUNT * sizeof *m, m, sizeof *m);
+    memcpy(ends.window + STREAMS_CTL_TO_HOST + put_count % STREAM_CTL_COUNT * sizeof *m, m,
+           sizeof *m);
     ends_head()->guest.ctl_tail = ++put_count;
 }
 
@@ -73,7 +77,7 @@ Test(honest_guest, is_answered)
     cr_assert_str_eq(ends.broken, "");
 }
 
-/* ---- control messages -------------------------------------------------------------------------------------------------- */
+/* ---- control messages ------------------------------------------------------------------------ */
 
 struct bad_message {
     char reason[48]; /* not a pointer: parameters cross a process */
@@ -94,18 +98,32 @@ static struct bad_message bad_messages[] = {
     {"exit status", {.op = STREAM_OP_EXIT, .exit = {.status = 256}}},
     {"exit status", {.op = STREAM_OP_EXIT, .exit = {.kind = 2}}},
     {"phase", {.op = STREAM_OP_PHASE, .phase = STREAM_PHASE_COUNT}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 4095}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 12288}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 524288}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 2048}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1023, .in_size = 4096}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 4096, .in_size = 4096}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 4095, .in_size = 8192}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = UINT32_MAX, .in_size = 262144}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 4095}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 12288}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 524288}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 2048}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1023, .in_size = 4096}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 4096, .in_size = 4096}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 4095, .in_size = 8192}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = UINT32_MAX, .in_size = 262144}}},
     {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 7}}},
-    {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 4, .open = {.out_page = 1024, .out_size = 4096, .name_len = 1025}}},
+    {"rings of a stream",
+     {.op = STREAM_OP_OPEN,
+      .kind = 4,
+      .open = {.out_page = 1024, .out_size = 4096, .name_len = 1025}}},
     {"rings of a stream", {.op = STREAM_OP_OPEN, .kind = 4, .open = {.name_len = 9}}},
-    {"name of a stream", {.op = STREAM_OP_OPEN, .kind = 4, .open = {.out_page = 1024, .out_size = 4096, .name_len = 9}}},
+    {"name of a stream",
+     {.op = STREAM_OP_OPEN,
+      .kind = 4,
+      .open = {.out_page = 1024, .out_size = 4096, .name_len = 9}}},
 };
 
 ParameterizedTestParameters(lying_guest, message)
@@ -177,7 +195,7 @@ Test(honest_guest, gets_unknown_kinds_refused_one_by_one)
     cr_assert_str_eq(ends.broken, "");
 }
 
-/* ---- positions ------------------------------------------------------------------------------------------------------------ */
+/* ---- positions ------------------------------------------------------------------------------- */
 
 Test(lying_guest, control_tail_jumps)
 {
@@ -240,7 +258,8 @@ struct bad_side {
     struct stream_side side;
 };
 static struct bad_side bad_sides[] = {
-    {"tail of a stream", {.tail = 1, .fin = STREAM_FIN_NONE}}, /* it gave no ring in that direction */
+    {"tail of a stream",
+     {.tail = 1, .fin = STREAM_FIN_NONE}}, /* it gave no ring in that direction */
     {"tail of a stream", {.tail = UINT64_MAX, .fin = STREAM_FIN_NONE}},
     {"head of a stream", {.head = 11, .fin = STREAM_FIN_NONE}}, /* ten bytes have been given */
     {"head of a stream", {.head = UINT64_MAX, .fin = STREAM_FIN_NONE}},
@@ -293,7 +312,10 @@ Test(lying_guest, writes_on_after_its_end)
 Test(lying_guest, never_takes_its_answers)
 {
     host();
-    /* More opens than the control ring has answers: the host keeps what it could not say and goes on. */
+    /*
+     * More opens than the control ring has answers: the host keeps what it could not say and goes
+     * on.
+     */
     for (uint32_t i = 0; i < 3 * STREAM_CTL_COUNT; i++) {
         struct stream_msg m = open_item(i);
         put(&m);

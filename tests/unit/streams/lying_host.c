@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the driver makes of a host that breaks the rules: every stream answers EIO, the reason is logged, and nothing of
- * the window is believed any more. There is no host here: the test writes its words.
+ * What the driver makes of a host that breaks the rules: every stream answers EIO, the reason is
+ * logged, and nothing of the window is believed any more. There is no host here: the test writes
+ * its words.
  */
 #include "tests/unit/streams/ends.h"
 
@@ -20,14 +21,16 @@ static void guest(void)
     ends.config.stdio[0] = ends.config.stdio[1] = ends.config.stdio[2] = -1;
     ends_host(false); /* writes the header and is not asked again */
     cr_assert_eq(streams_init(ends.window, WINDOW_SIZE), 0);
-    stream = must_open(&(struct stream_open){.kind = STREAM_KIND_BLOB, .in_size = 4096, .out_size = 4096});
+    stream = must_open(
+        &(struct stream_open){.kind = STREAM_KIND_BLOB, .in_size = 4096, .out_size = 4096});
     number = 1; /* 0 is the driver's log */
     put_count = 0;
 }
 
 static void put(struct stream_msg m)
 {
-    memcpy(ends.window + STREAMS_CTL_TO_GUEST + put_count % STREAM_CTL_COUNT * sizeof m, &m, sizeof m);
+    memcpy(ends.window + STREAMS_CTL_TO_GUEST + put_count % STREAM_CTL_COUNT * sizeof m, &m,
+           sizeof m);
     ends_head()->host.ctl_tail = ++put_count;
 }
 
@@ -74,7 +77,7 @@ Test(lying_host, header_is_checked)
     cr_assert_eq(streams_init(ends.window, WINDOW_SIZE), -EBADMSG);
 }
 
-/* ---- control messages ------------------------------------------------------------------------------------------------------ */
+/* ---- control messages ------------------------------------------------------------------------ */
 
 struct bad_message {
     char reason[48]; /* not a pointer: parameters cross a process */
@@ -92,7 +95,8 @@ static struct bad_message bad_messages[] = {
     {"answer to no question", {.op = STREAM_OP_OPENED, .stream = STREAMS_MAX - 1}},
     {"answer with an impossible result", {.op = STREAM_OP_OPENED, .stream = 1, .result = 1}},
     {"answer with an impossible result", {.op = STREAM_OP_OPENED, .stream = 1, .result = -4096}},
-    {"answer with an impossible result", {.op = STREAM_OP_OPENED, .stream = 1, .result = -EINPROGRESS}},
+    {"answer with an impossible result",
+     {.op = STREAM_OP_OPENED, .stream = 1, .result = -EINPROGRESS}},
     {"end of a stream that was not closed", {.op = STREAM_OP_CLOSED, .stream = 1}},
     {"end of a stream that was not closed", {.op = STREAM_OP_CLOSED, .stream = 99}},
     {"signal number", {.op = STREAM_OP_SIGNAL, .number = 0}},
@@ -126,7 +130,8 @@ Test(lying_host, acknowledges_a_close_twice)
 {
     guest();
     open_it();
-    struct stream *second = must_open(&(struct stream_open){.kind = STREAM_KIND_BLOB, .in_size = 4096});
+    struct stream *second =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_BLOB, .in_size = 4096});
     stream_close(second);
     put((struct stream_msg){.op = STREAM_OP_OPENED, .stream = 2, .result = -ENOENT});
     put((struct stream_msg){.op = STREAM_OP_CLOSED, .stream = 2});
@@ -140,7 +145,8 @@ Test(lying_host, acknowledges_a_close_twice)
 Test(lying_host, acknowledges_a_close_before_the_answer)
 {
     guest();
-    struct stream *second = must_open(&(struct stream_open){.kind = STREAM_KIND_BLOB, .in_size = 4096});
+    struct stream *second =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_BLOB, .in_size = 4096});
     stream_close(second);
     put((struct stream_msg){.op = STREAM_OP_CLOSED, .stream = 2});
     streams_poll();
@@ -184,7 +190,7 @@ Test(honest_host, may_be_slow_to_take_messages)
     streams_free(ends.host);
 }
 
-/* ---- positions --------------------------------------------------------------------------------------------------------------- */
+/* ---- positions ------------------------------------------------------------------------------- */
 
 Test(lying_host, control_tail_jumps)
 {
@@ -293,7 +299,7 @@ Test(lying_host, touches_a_stream_that_is_not_open_yet)
     streams_free(ends.host);
 }
 
-/* ---- what the application sees ------------------------------------------------------------------------------------------------ */
+/* ---- what the application sees --------------------------------------------------------------- */
 
 Test(honest_host, a_fault_of_the_reader_loses_nothing)
 {
@@ -339,7 +345,8 @@ Test(honest_host, news_are_asked_for_once)
     uint32_t want = ends_slot(number)->guest.want;
     cr_assert_eq(want, STREAM_WANT_STEP | STREAM_WANT_DATA);
     cr_assert_eq(stream_read_now(stream, &u), -EAGAIN);
-    cr_assert_eq(ends_slot(number)->guest.want, want, "a new count only after the old one was served");
+    cr_assert_eq(ends_slot(number)->guest.want, want,
+                 "a new count only after the old one was served");
     ((uint32_t *)(void *)(ends.window + STREAMS_READY_TO_GUEST))[0] = number;
     ends_head()->host.ready_tail = 1;
     streams_poll();

@@ -32,7 +32,8 @@ Test(together, item_arrives_whole)
     cr_assert_eq(memcmp(big, copy, sizeof big), 0);
 
     uio_kernel(&u, buf, 4);
-    cr_assert_eq(streams_item(STREAM_ITEM_LAUNCH_SPEC, &u), 17, "the whole size, though only four bytes fit");
+    cr_assert_eq(streams_item(STREAM_ITEM_LAUNCH_SPEC, &u), 17,
+                 "the whole size, though only four bytes fit");
     cr_assert_eq(streams_item(STREAM_ITEM_INITDATA, &u), -ENOENT);
     streams_free(ends.host);
     cr_assert_str_eq(ends.broken, "");
@@ -47,7 +48,8 @@ Test(together, output_reaches_the_pipe_and_its_end_closes_it)
     ends_start(true);
     (void)close(out[1]); /* the device has its own */
 
-    struct stream *s = must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
+    struct stream *s =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
     static char text[100000], got[sizeof text + 1];
     memset(text, 'x', sizeof text);
@@ -84,7 +86,8 @@ Test(together, what_is_written_before_the_answer_is_not_forgotten)
     ends.config.stdio[0] = ends.config.stdio[2] = -1;
     ends.config.stdio[1] = out[1];
     ends_start(false);
-    struct stream *s = must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
+    struct stream *s =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
     streams_service(ends.host); /* opens, finds nothing, and asks to be told */
     streams_service(ends.host);
     cr_assert_eq(stream_write_all(s, "early", 5), 0);
@@ -107,7 +110,8 @@ Test(together, input_ends_after_its_last_byte)
     cr_assert_eq(write(in[1], "typed\n", 6), 6);
     (void)close(in[1]);
 
-    struct stream *s = must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 0, .in_size = 4096});
+    struct stream *s =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 0, .in_size = 4096});
     char buf[32];
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
     cr_assert_eq(stream_read_all(s, buf, 6), 0);
@@ -121,7 +125,8 @@ Test(together, a_missing_descriptor_is_an_error_of_the_open)
 {
     ends.config.stdio[0] = ends.config.stdio[1] = ends.config.stdio[2] = -1;
     ends_start(true);
-    struct stream *s = must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 2, .out_size = 4096});
+    struct stream *s =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 2, .out_size = 4096});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), -EBADF);
     stream_close(s);
     streams_free(ends.host);
@@ -135,7 +140,8 @@ Test(together, finish_writes_what_the_ring_still_holds)
     ends.config.stdio[0] = ends.config.stdio[2] = -1;
     ends.config.stdio[1] = out[1];
     ends_start(false);
-    struct stream *s = must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
+    struct stream *s =
+        must_open(&(struct stream_open){.kind = STREAM_KIND_STDIO, .arg = 1, .out_size = 4096});
     streams_service(ends.host);
     streams_poll();
     cr_assert_eq(stream_state(s), 0);
@@ -164,7 +170,11 @@ Test(together, blob_is_read_at_any_offset)
     ends.config.blob_count = 2;
     ends_start(true);
 
-    struct stream_open o = {.kind = STREAM_KIND_BLOB, .in_size = 8192, .out_size = 4096, .name = "sha256:bb", .name_len = 9};
+    struct stream_open o = {.kind = STREAM_KIND_BLOB,
+                            .in_size = 8192,
+                            .out_size = 4096,
+                            .name = "sha256:bb",
+                            .name_len = 9};
     struct stream *s = must_open(&o);
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
     cr_assert_eq(stream_answer(s)->size, 799920);
@@ -232,7 +242,8 @@ Test(together, numbers_and_rings_come_back)
 {
     ends.config.item[STREAM_ITEM_LAUNCH_SPEC] = (struct streams_item){spec, sizeof spec - 1};
     ends_start(true);
-    for (int i = 0; i < 20000; i++) { /* more than there are numbers; more memory than the window has */
+    for (int i = 0; i < 20000;
+         i++) { /* more than there are numbers; more memory than the window has */
         char buf[32];
         struct uio u;
         uio_kernel(&u, buf, sizeof buf);
@@ -242,7 +253,7 @@ Test(together, numbers_and_rings_come_back)
     cr_assert_str_eq(ends.broken, "");
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 static int listener(uint16_t *port)
 {
@@ -336,7 +347,9 @@ Test(together, the_container_cannot_reach_the_hosts_loopback)
         {.family = STREAM_AF_INET, .port = 80},
         {.family = STREAM_AF_INET6, .port = 80, .ip = {[15] = 1}},
         {.family = STREAM_AF_INET6, .port = 80},
-        {.family = STREAM_AF_INET6, .port = 80, .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
+        {.family = STREAM_AF_INET6,
+         .port = 80,
+         .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}},
     };
     ends.config.sockets_max = 4;
     ends_start(true);
@@ -356,7 +369,7 @@ Test(together, no_network_means_no_connection)
     streams_free(ends.host);
 }
 
-/* ---- sockets that the outside speaks to first ------------------------------------------------------------------------------ */
+/* ---- sockets that the outside speaks to first ------------------------------------------------ */
 
 static struct stream *named(uint16_t kind, const struct stream_listen *name, uint32_t ring)
 {
@@ -388,10 +401,13 @@ Test(together, loopback_cannot_be_listened_on)
 {
     ends.config.sockets_max = 4;
     ends_start(true);
-    struct stream_listen local = {.local = {.family = STREAM_AF_INET, .ip = {127, 0, 0, 1}}, .backlog = 4};
-    cr_assert_eq(stream_wait_open(named(STREAM_KIND_LISTEN, &local, 4096), NO_DEADLINE, false), -EADDRNOTAVAIL);
+    struct stream_listen local = {.local = {.family = STREAM_AF_INET, .ip = {127, 0, 0, 1}},
+                                  .backlog = 4};
+    cr_assert_eq(stream_wait_open(named(STREAM_KIND_LISTEN, &local, 4096), NO_DEADLINE, false),
+                 -EADDRNOTAVAIL);
     local.backlog = 0;
-    cr_assert_eq(stream_wait_open(named(STREAM_KIND_UDP, &local, 4096), NO_DEADLINE, false), -EADDRNOTAVAIL);
+    cr_assert_eq(stream_wait_open(named(STREAM_KIND_UDP, &local, 4096), NO_DEADLINE, false),
+                 -EADDRNOTAVAIL);
     streams_free(ends.host);
 }
 
@@ -403,8 +419,12 @@ Test(together, a_token_that_was_never_told_opens_nothing)
     struct stream *l = named(STREAM_KIND_LISTEN, &any, 4096);
     cr_assert_eq(stream_wait_open(l, NO_DEADLINE, false), 0);
     uint32_t token = 1;
-    struct stream_open o = {.kind = STREAM_KIND_ACCEPT, .arg = stream_number(l), .in_size = 4096, .out_size = 4096,
-                            .name = &token, .name_len = 4};
+    struct stream_open o = {.kind = STREAM_KIND_ACCEPT,
+                            .arg = stream_number(l),
+                            .in_size = 4096,
+                            .out_size = 4096,
+                            .name = &token,
+                            .name_len = 4};
     cr_assert_eq(stream_wait_open(must_open(&o), NO_DEADLINE, false), -ENOENT);
     o.arg = 77; /* not a stream at all */
     cr_assert_eq(stream_wait_open(must_open(&o), NO_DEADLINE, false), -ENOENT);
@@ -421,7 +441,8 @@ Test(together, half_a_datagram_ends_the_socket_and_nothing_else)
     struct stream_listen any = {.local = {.family = STREAM_AF_INET}};
     struct stream *s = named(STREAM_KIND_UDP, &any, 4096);
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
-    struct stream_datagram d = {.addr = {.family = STREAM_AF_INET, .port = 9, .ip = {192, 0, 2, 1}}, .len = 10};
+    struct stream_datagram d = {.addr = {.family = STREAM_AF_INET, .port = 9, .ip = {192, 0, 2, 1}},
+                                .len = 10};
     char b;
     cr_assert_eq(stream_write_all(s, &d, sizeof d), 0); /* and none of its ten bytes */
     cr_assert_eq(stream_read_all(s, &b, 1), -EINVAL);
