@@ -42,3 +42,9 @@ PROGRAMS += cc-bench
 cc-bench_MAIN   := tests/bench/cc_bench.c
 cc-bench_LIBS   := base
 cc-bench_LDLIBS := -ljansson
+
+# The firmware on a processor model.
+model_SRCS := tests/model/model.c
+HOST_ARCHIVES += model
+UNIT_LIBS_model := model
+UNIT_LDLIBS_model := -lunicorn
