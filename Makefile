@@ -127,7 +127,7 @@ include tests/rules.mk
 
 # ---- what people type -------------------------------------------------------------------------------------------------
 
-.PHONY: all unit images demo test check-includes check-repro install clean help
+.PHONY: all unit images demo bench test check-includes check-repro install clean help
 all: $(addprefix $(B)/bin/,$(PROGRAMS)) $(IMAGES)
 
 unit: $(UNIT_BINS)
@@ -139,6 +139,10 @@ test: all unit $(TEST_EXTRA)
 # The main job, shown from start to end: encrypt, register, run, and four refusals.
 demo: all test-images
 	$(Q)scripts/demo $(B)
+
+# cc-run against crun, as ratios; the figures of README.md.
+bench: all test-images
+	$(Q)tests/bench/figures $(B)
 
 check-includes:
 	$(Q)scripts/check-includes
@@ -158,4 +162,4 @@ clean:
 	rm -rf $(B)
 
 help:
-	@echo 'targets: all demo test check-svm check-repro check-includes fuzz-smoke install clean; V=1 shows commands'
+	@echo 'targets: all demo test check-svm bench check-repro check-includes fuzz-smoke install clean; V=1 shows commands'
