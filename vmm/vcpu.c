@@ -112,8 +112,12 @@ static int set_apic(struct vcpu *v, struct err *e)
     return KVM_CALL(v->fd, KVM_SET_LAPIC, &s, e);
 }
 
-/* XSAVE where the guest's CPUID offers it; elsewhere ring 3 sees the host's state. */
-static int set_xcr0(struct vcpu *v, struct kvm_sregs *s, struct err *e)
+/*
+ * XCR0, where the guest's CPUID offers XSAVE; elsewhere ring 3 sees the host's state. *out_xsave: is it so? Also for a
+ * vCPU that starts at the stub, where the ward sets the same by xsetbv: QEMU's emulated SVM does not intercept that
+ * instruction, so KVM would never learn of it and put its own idea of XCR0, x87 alone, back at the next entry.
+ */
+static int set_xcr0(struct vcpu *v, bool *out_xsave, struct err *e)
 {
     const struct kvm_cpuid_list *c = &v->vm->cpuid;
     bool xsave = false;
@@ -125,9 +129,9 @@ static int set_xcr0(struct vcpu *v, struct kvm_sregs *s, struct err *e)
         if (x->function == 0xd && x->index == 0) { mask = x->eax | (uint64_t)x->edx << 32; }
     }
     mask &= XCR0_OFFERED;
-    if (!xsave || (mask & 3) != 3) { return 0; }
+    *out_xsave = xsave && (mask & 3) == 3;
+    if (!*out_xsave) { return 0; }
     struct kvm_xcrs xcrs = {.nr_xcrs = 1, .xcrs = {{.xcr = 0, .value = mask}}};
-    s->cr4 |= CR4_OSXSAVE;
     return KVM_CALL(v->fd, KVM_SET_XCRS, &xcrs, e);
 }
 
@@ -149,7 +153,10 @@ static int enter(struct vcpu *v, const struct core_header *h, uint8_t dpl, uint6
     s.cr3 = TABLES_GPA + T_ROOT * PAGE_SIZE;
     s.cr4 = CR4_RUN;
     s.efer = EFER_RUN;
-    if (set_xcr0(v, &s, e) < 0 || KVM_CALL(v->fd, KVM_SET_SREGS, &s, e) < 0 ||
+    bool xsave;
+    if (set_xcr0(v, &xsave, e) < 0) { return err_wrap(e, "vCPU %u", v->id); }
+    if (xsave) { s.cr4 |= CR4_OSXSAVE; }
+    if (KVM_CALL(v->fd, KVM_SET_SREGS, &s, e) < 0 ||
         KVM_CALL(v->fd, KVM_SET_REGS, &r, e) < 0 || set_msrs(v, h, e) < 0 || set_apic(v, e) < 0) {
         return err_wrap(e, "vCPU %u", v->id);
     }
@@ -173,6 +180,7 @@ int vcpu_reset32(struct vcpu *v, struct err *e)
 {
     struct kvm_sregs s;
     struct kvm_regs r = {.rip = HOLE_HI - 16, .rflags = 2};
+    bool xsave;
 
     if (KVM_CALL(v->fd, KVM_GET_SREGS, &s, e) < 0) { return -e->code; }
     s.cs = code_segment(SEL_KCS, 0);
@@ -182,7 +190,8 @@ int vcpu_reset32(struct vcpu *v, struct err *e)
     s.cr0 = 0x11; /* ET PE */
     s.cr4 = 0;
     s.efer = 0;
-    if (KVM_CALL(v->fd, KVM_SET_SREGS, &s, e) < 0 || KVM_CALL(v->fd, KVM_SET_REGS, &r, e) < 0) {
+    if (KVM_CALL(v->fd, KVM_SET_SREGS, &s, e) < 0 || KVM_CALL(v->fd, KVM_SET_REGS, &r, e) < 0 ||
+        set_xcr0(v, &xsave, e) < 0) {
         return err_wrap(e, "vCPU %u: reset state", v->id);
     }
     return 0;
