@@ -22,7 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define IMAGE_MAX (8u << 20)
+#define IMAGE_MAX  (8u << 20)
 #define TABLE_WARD 0x80
 
 struct part { /* one run of pages in the image or the zero area */
@@ -50,7 +50,9 @@ static int elf_open(struct elf *f, const char *path, struct err *e)
     f->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (f->fd < 0) { return err_set(e, errno, "%s: %s", path, strerror(errno)); }
     f->e = elf_begin(f->fd, ELF_C_READ, NULL);
-    if (f->e == NULL || elf_kind(f->e) != ELF_K_ELF) { return err_set(e, EINVAL, "%s: not an ELF file", path); }
+    if (f->e == NULL || elf_kind(f->e) != ELF_K_ELF) {
+        return err_set(e, EINVAL, "%s: not an ELF file", path);
+    }
     return 0;
 }
 
@@ -83,7 +85,9 @@ static uint64_t pages_of(uint64_t bytes) { return (bytes + PAGE_SIZE - 1) / PAGE
 
 static int reserve(struct builder *b, uint64_t pages, uint64_t *out_first, struct err *e)
 {
-    if ((b->pages + pages) * PAGE_SIZE > IMAGE_MAX) { return err_set(e, EFBIG, "image larger than %u bytes", IMAGE_MAX); }
+    if ((b->pages + pages) * PAGE_SIZE > IMAGE_MAX) {
+        return err_set(e, EFBIG, "image larger than %u bytes", IMAGE_MAX);
+    }
     *out_first = b->pages;
     b->pages += pages;
     return 0;
@@ -91,8 +95,14 @@ static int reserve(struct builder *b, uint64_t pages, uint64_t *out_first, struc
 
 /* ---- page tables ------------------------------------------------------------------------------------------------------ */
 
-static unsigned level_index(uint64_t va, unsigned level) { return (unsigned)(va >> (12 + 9 * (level - 1))) & 511; }
-static uint64_t table_entry(unsigned t, uint64_t flags) { return (TABLES_GPA + t * PAGE_SIZE) | PTE_P | PTE_W | PTE_A | flags; }
+static unsigned level_index(uint64_t va, unsigned level)
+{
+    return (unsigned)(va >> (12 + 9 * (level - 1))) & 511;
+}
+static uint64_t table_entry(unsigned t, uint64_t flags)
+{
+    return (TABLES_GPA + t * PAGE_SIZE) | PTE_P | PTE_W | PTE_A | flags;
+}
 
 /* The table of `level` that covers va, made if missing. `owner` marks tables of the ward. */
 static unsigned table_at(struct builder *b, uint64_t va, unsigned level, uint8_t owner)
@@ -119,11 +129,13 @@ static void map4k(struct builder *b, uint64_t va, uint64_t gpa, uint64_t pages, 
     uint8_t owner = (flags & PTE_U) ? 0 : TABLE_WARD;
     for (uint64_t i = 0; i < pages; i++) {
         uint64_t v = va + i * PAGE_SIZE;
-        b->tables[table_at(b, v, 1, owner)][level_index(v, 1)] = (gpa + i * PAGE_SIZE) | PTE_P | PTE_A | PTE_D | flags;
+        b->tables[table_at(b, v, 1, owner)][level_index(v, 1)] =
+            (gpa + i * PAGE_SIZE) | PTE_P | PTE_A | PTE_D | flags;
     }
 }
 
-static void named_table(struct builder *b, unsigned parent, uint64_t va, unsigned parent_level, unsigned t)
+static void named_table(struct builder *b, unsigned parent, uint64_t va, unsigned parent_level,
+                        unsigned t)
 {
     b->tables[parent][level_index(va, parent_level)] = table_entry(t, PTE_U);
     b->levels[t] = (uint8_t)(parent_level - 1);
@@ -133,7 +145,8 @@ static void map_region(struct builder *b, uint64_t va, uint64_t flags)
 {
     unsigned l2 = table_at(b, va, 2, (flags & PTE_U) ? 0 : TABLE_WARD);
     for (uint64_t i = 0; i < TABLES_MAX / CHUNK_SIZE; i++) {
-        b->tables[l2][i] = (TABLES_GPA + i * CHUNK_SIZE) | PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_NX | flags;
+        b->tables[l2][i] =
+            (TABLES_GPA + i * CHUNK_SIZE) | PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_NX | flags;
     }
 }
 
@@ -169,8 +182,9 @@ static int make_idt(uint8_t *idt, struct elf *ward, struct err *e)
         unsigned vector;
         const char *symbol;
     } irq[] = {
-        {VEC_TIMER, "ward_irq_timer"}, {VEC_DEVICE, "ward_irq_device"},     {VEC_KICK, "ward_irq_kick"},
-        {VEC_FLUSH, "ward_irq_flush"}, {VEC_SPURIOUS, "ward_irq_spurious"},
+        {VEC_TIMER, "ward_irq_timer"},       {VEC_DEVICE, "ward_irq_device"},
+        {VEC_KICK, "ward_irq_kick"},         {VEC_FLUSH, "ward_irq_flush"},
+        {VEC_SPURIOUS, "ward_irq_spurious"},
     };
     uint64_t stubs = 0, target = 0;
 
@@ -206,25 +220,32 @@ static void make_private(uint8_t *page, unsigned cpu)
 #define PARTS_MAX 16
 
 /* Copies every PT_LOAD of the ELF; returns the parts in the image (gpa = page number for now) and those that are zero. */
-static int load_elf(struct builder *b, struct elf *f, bool zero_inside, struct part *parts, size_t *count,
-                    struct part *zero, size_t *zero_count, struct err *e)
+static int load_elf(struct builder *b, struct elf *f, bool zero_inside, struct part *parts,
+                    size_t *count, struct part *zero, size_t *zero_count, struct err *e)
 {
     size_t n;
-    if (elf_getphdrnum(f->e, &n) != 0) { return err_set(e, EINVAL, "%s: no program headers", f->path); }
+    if (elf_getphdrnum(f->e, &n) != 0) {
+        return err_set(e, EINVAL, "%s: no program headers", f->path);
+    }
     for (size_t i = 0; i < n; i++) {
         GElf_Phdr ph;
         uint64_t first = 0;
-        if (!gelf_getphdr(f->e, (int)i, &ph) || ph.p_type != PT_LOAD || ph.p_memsz == 0) { continue; }
+        if (!gelf_getphdr(f->e, (int)i, &ph) || ph.p_type != PT_LOAD || ph.p_memsz == 0) {
+            continue;
+        }
         if ((ph.p_vaddr & (PAGE_SIZE - 1)) != 0) {
-            return err_set(e, EINVAL, "%s: segment at 0x%" PRIx64 " is not page aligned", f->path, ph.p_vaddr);
+            return err_set(e, EINVAL, "%s: segment at 0x%" PRIx64 " is not page aligned", f->path,
+                           ph.p_vaddr);
         }
         uint64_t file_pages = pages_of(zero_inside ? ph.p_memsz : ph.p_filesz);
         uint64_t flags = ((ph.p_flags & PF_W) ? PTE_W : 0) | ((ph.p_flags & PF_X) ? 0 : PTE_NX);
         if (*count == PARTS_MAX || reserve(b, file_pages, &first, e) < 0) {
             return err_wrap(e, "%s", f->path);
         }
-        if (pread(f->fd, b->image + first * PAGE_SIZE, ph.p_filesz, (off_t)ph.p_offset) != (ssize_t)ph.p_filesz) {
-            return err_set(e, EIO, "%s: cannot read segment at offset 0x%" PRIx64, f->path, ph.p_offset);
+        if (pread(f->fd, b->image + first * PAGE_SIZE, ph.p_filesz, (off_t)ph.p_offset) !=
+            (ssize_t)ph.p_filesz) {
+            return err_set(e, EIO, "%s: cannot read segment at offset 0x%" PRIx64, f->path,
+                           ph.p_offset);
         }
         parts[(*count)++] = (struct part){ph.p_vaddr, first, file_pages, flags};
         if (pages_of(ph.p_memsz) > file_pages) {
@@ -235,7 +256,8 @@ static int load_elf(struct builder *b, struct elf *f, bool zero_inside, struct p
     return 0;
 }
 
-static int load_init(struct builder *b, const char *path, struct part *out, uint64_t *size, struct err *e)
+static int load_init(struct builder *b, const char *path, struct part *out, uint64_t *size,
+                     struct err *e)
 {
     *size = 0;
     *out = (struct part){.flags = PTE_NX};
@@ -262,7 +284,8 @@ static uint8_t *ward_at(struct builder *b, const struct part *parts, size_t coun
     return NULL;
 }
 
-static int build(struct builder *b, struct elf *ward, struct elf *los, const char *init, struct err *e)
+static int build(struct builder *b, struct elf *ward, struct elf *los, const char *init,
+                 struct err *e)
 {
     struct part los_parts[PARTS_MAX], ward_parts[PARTS_MAX], zero[PARTS_MAX], init_part;
     size_t los_count = 0, ward_count = 0, zero_count = 0;
@@ -280,7 +303,8 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
         reserve(b, 2 * CPU_MAX, &cpu_page, e) < 0 || reserve(b, CORE_TABLES, &tables_page, e) < 0) {
         return -e->code;
     }
-    uint64_t base = CORE_END - b->pages * PAGE_SIZE; /* page number p lies at base + p * PAGE_SIZE */
+    uint64_t base =
+        CORE_END - b->pages * PAGE_SIZE; /* page number p lies at base + p * PAGE_SIZE */
 
     /* the zero area below: library-OS bss, vCPU pages, handoff */
     uint64_t zero_end = base, at = base;
@@ -303,24 +327,27 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
     for (size_t i = 0; i < los_count; i++) {
         uint64_t gpa = base + los_parts[i].gpa * PAGE_SIZE;
         map4k(b, los_parts[i].va, gpa, los_parts[i].pages, los_parts[i].flags | PTE_U);
-        map4k(b, LOS_DIRECT + gpa, gpa, los_parts[i].pages, (los_parts[i].flags & PTE_W) | PTE_NX | PTE_U);
+        map4k(b, LOS_DIRECT + gpa, gpa, los_parts[i].pages,
+              (los_parts[i].flags & PTE_W) | PTE_NX | PTE_U);
     }
     for (size_t i = 0; i < zero_count; i++) {
         map4k(b, zero[i].va, zero[i].gpa, zero[i].pages, zero[i].flags | PTE_U);
     }
-    map4k(b, LOS_DIRECT + base + init_part.gpa * PAGE_SIZE, base + init_part.gpa * PAGE_SIZE, init_part.pages,
-          PTE_U | PTE_NX);
+    map4k(b, LOS_DIRECT + base + init_part.gpa * PAGE_SIZE, base + init_part.gpa * PAGE_SIZE,
+          init_part.pages, PTE_U | PTE_NX);
     map4k(b, LOS_HANDOFF, handoff_gpa, 1, PTE_U | PTE_NX);
     map4k(b, LOS_DOORBELL, DOORBELL_GPA, 1, PTE_U | PTE_W | PTE_NX | PTE_PCD | PTE_PWT);
     map_region(b, LOS_TABLES, PTE_U);
     b->tables[T_TABLES_L3][0] &= ~PTE_W; /* the open regime sets it */
     for (size_t i = 0; i < ward_count; i++) {
-        map4k(b, ward_parts[i].va, base + ward_parts[i].gpa * PAGE_SIZE, ward_parts[i].pages, ward_parts[i].flags);
+        map4k(b, ward_parts[i].va, base + ward_parts[i].gpa * PAGE_SIZE, ward_parts[i].pages,
+              ward_parts[i].flags);
     }
     map4k(b, WARD_APIC, APIC_GPA, 1, PTE_W | PTE_NX | PTE_PCD | PTE_PWT);
     map_region(b, WARD_TABLES, 0);
     for (unsigned cpu = 0; cpu < CPU_MAX; cpu++) {
-        uint64_t ring3 = cpu_gpa + cpu * CORE_CPU_PAGES * PAGE_SIZE, own = base + (cpu_page + 2 * cpu) * PAGE_SIZE;
+        uint64_t ring3 = cpu_gpa + cpu * CORE_CPU_PAGES * PAGE_SIZE,
+                 own = base + (cpu_page + 2 * cpu) * PAGE_SIZE;
         uint64_t lva = LOS_CPU + cpu * CPU_STRIDE, wva = WARD_CPU + cpu * CPU_STRIDE;
         map4k(b, lva + CPU_VPAGE, ring3, 1, PTE_U | PTE_W | PTE_NX);
         map4k(b, lva + CPU_VFRAME, own, 1, PTE_U | PTE_NX);
@@ -343,11 +370,14 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
                             .init_size = init_size,
                             .ward_gpa = base + ward_first * PAGE_SIZE};
     uint64_t state = 0, levels = 0;
-    if (elf_symbol(ward, "ward_gdt", &h.gdt, e) < 0 || elf_symbol(ward, "ward_idt", &h.idt, e) < 0 ||
-        elf_symbol(ward, "ward_tss", &h.tss, e) < 0 || elf_symbol(ward, "ward_entry", &h.ward_entry, e) < 0 ||
+    if (elf_symbol(ward, "ward_gdt", &h.gdt, e) < 0 ||
+        elf_symbol(ward, "ward_idt", &h.idt, e) < 0 ||
+        elf_symbol(ward, "ward_tss", &h.tss, e) < 0 ||
+        elf_symbol(ward, "ward_entry", &h.ward_entry, e) < 0 ||
         elf_symbol(ward, "ward_park_entry", &h.ward_park, e) < 0 ||
         elf_symbol(ward, "ward_syscall", &h.ward_syscall, e) < 0 ||
-        elf_symbol(ward, "ward_state", &state, e) < 0 || elf_symbol(ward, "ward_core_levels", &levels, e) < 0) {
+        elf_symbol(ward, "ward_state", &state, e) < 0 ||
+        elf_symbol(ward, "ward_core_levels", &levels, e) < 0) {
         return -e->code;
     }
     h.gdt_limit = SEL_TSS + 16 * CPU_MAX - 1;
@@ -385,7 +415,9 @@ int main(int argc, char **argv)
     if (b.image && elf_open(&ward, argv[1], &e) == 0 && elf_open(&los, argv[2], &e) == 0 &&
         build(&b, &ward, &los, argv[3], &e) == 0) {
         auto_file out = fopen(argv[4], "wb");
-        if (out && fwrite(b.image, PAGE_SIZE, b.pages, out) == b.pages && fflush(out) == 0) { rc = 0; }
+        if (out && fwrite(b.image, PAGE_SIZE, b.pages, out) == b.pages && fflush(out) == 0) {
+            rc = 0;
+        }
     }
     if (rc != 0) { fprintf(stderr, "mkimage: %s\n", e.code ? e.text : "cannot write the image"); }
     elf_close(&ward);

@@ -51,21 +51,23 @@ static void make_vmsa(uint8_t v[PAGE_SIZE])
     static const uint16_t data[] = {VMSA_ES, VMSA_SS, VMSA_DS, VMSA_FS, VMSA_GS};
 
     memset(v, 0, PAGE_SIZE);
-    for (size_t i = 0; i < ARRAY_COUNT(data); i++) { segment(v + data[i], SEL_KDS, 0xc93, 0xffffffff); }
+    for (size_t i = 0; i < ARRAY_COUNT(data); i++) {
+        segment(v + data[i], SEL_KDS, 0xc93, 0xffffffff);
+    }
     segment(v + VMSA_CS, SEL_KCS, 0xc9b, 0xffffffff);
     segment(v + VMSA_GDTR, 0, 0, 0xffff);
     segment(v + VMSA_IDTR, 0, 0, 0xffff);
     segment(v + VMSA_LDTR, 0, 0x82, 0xffff);
     segment(v + VMSA_TR, 0, 0x8b, 0xffff);
-    put(v + VMSA_EFER, 0x1000, 8);            /* SVME, which KVM adds */
-    put(v + VMSA_CR4, 0x40, 8);               /* MCE, which KVM adds  */
-    put(v + VMSA_CR0, 0x11, 8);               /* ET PE                */
+    put(v + VMSA_EFER, 0x1000, 8); /* SVME, which KVM adds */
+    put(v + VMSA_CR4, 0x40, 8);    /* MCE, which KVM adds  */
+    put(v + VMSA_CR0, 0x11, 8);    /* ET PE                */
     put(v + VMSA_DR7, 0x400, 8);
     put(v + VMSA_DR6, 0xffff0ff0, 8);
     put(v + VMSA_RFLAGS, 2, 8);
     put(v + VMSA_RIP, HOLE_HI - 16, 8);
     put(v + VMSA_G_PAT, 0x0007040600070406, 8);
-    put(v + VMSA_FEATURES, 1, 8);             /* SNPActive and nothing else */
+    put(v + VMSA_FEATURES, 1, 8); /* SNPActive and nothing else */
     put(v + VMSA_XCR0, 1, 8);
     put(v + VMSA_MXCSR, 0x1f80, 4);
     put(v + VMSA_FCW, 0x37f, 2);
@@ -76,8 +78,8 @@ static void add(struct plan *p, enum plan_kind kind, uint64_t gpa, const uint8_t
     p->page[p->count++] = (struct plan_page){.kind = kind, .gpa = gpa, .bytes = bytes};
 }
 
-int plan_make(struct plan *out, const void *stub, size_t stub_len, const void *launch, size_t launch_len,
-              uint32_t flags, struct err *e)
+int plan_make(struct plan *out, const void *stub, size_t stub_len, const void *launch,
+              size_t launch_len, uint32_t flags, struct err *e)
 {
     _Static_assert(1 + STUB_SIZE / PAGE_SIZE + 1 <= PLAN_PAGES_MAX, "plan pages");
 
@@ -85,7 +87,8 @@ int plan_make(struct plan *out, const void *stub, size_t stub_len, const void *l
         return err_set(e, EINVAL, "stub: %zu bytes, wanted %u", stub_len, (unsigned)STUB_SIZE);
     }
     if (launch_len != sizeof out->launch) {
-        return err_set(e, EBADMSG, "launch page: %zu bytes, wanted %zu", launch_len, sizeof out->launch);
+        return err_set(e, EBADMSG, "launch page: %zu bytes, wanted %zu", launch_len,
+                       sizeof out->launch);
     }
     out->count = 0;
     memcpy(&out->launch, launch, sizeof out->launch);
@@ -113,7 +116,8 @@ static void describe(struct launch_part *out, const void *p, size_t len)
     sha256_final(&c, out->sha256);
 }
 
-void plan_launch_page(struct launch_page *out, const void *core, size_t core_len, const void *agent, size_t agent_len)
+void plan_launch_page(struct launch_page *out, const void *core, size_t core_len, const void *agent,
+                      size_t agent_len)
 {
     memset(out, 0, sizeof *out);
     out->magic = LAUNCH_MAGIC;

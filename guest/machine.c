@@ -33,7 +33,8 @@ int machine_parse(const void *fdt, size_t size, struct machine *out)
     }
     if (!number(fdt, cpus, "keep-syscalls", &keep) || keep > 1) { return -EBADMSG; }
     m.keep_syscalls = keep != 0;
-    if (m.cpus == 0 || !number(fdt, clock, "tsc-khz", &khz) || !number(fdt, clock, "wall-ns", &m.wall_ns)) {
+    if (m.cpus == 0 || !number(fdt, clock, "tsc-khz", &khz) ||
+        !number(fdt, clock, "wall-ns", &m.wall_ns)) {
         return -EBADMSG;
     }
     if (khz != 0 && (khz < TSC_HZ_MIN / 1000 || khz > TSC_HZ_MAX / 1000)) { return -EBADMSG; }

@@ -21,12 +21,17 @@ static int map_part(const char *dir, const char *name, struct vmm_bytes *out, st
         return err_set(e, ENAMETOOLONG, "guest image: path of %s is too long", name);
     }
     auto_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0) { return err_set(e, errno, "guest image: %s: %s", path, strerror(errno)); }
+    if (fd < 0 || fstat(fd, &st) < 0) {
+        return err_set(e, errno, "guest image: %s: %s", path, strerror(errno));
+    }
     if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > PART_MAX) {
-        return err_set(e, EINVAL, "guest image: %s: not a file of 1 byte to %u MiB", path, PART_MAX >> 20);
+        return err_set(e, EINVAL, "guest image: %s: not a file of 1 byte to %u MiB", path,
+                       PART_MAX >> 20);
     }
     void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) { return err_set(e, errno, "guest image: map %s: %s", path, strerror(errno)); }
+    if (p == MAP_FAILED) {
+        return err_set(e, errno, "guest image: map %s: %s", path, strerror(errno));
+    }
     *out = (struct vmm_bytes){.p = p, .len = (size_t)st.st_size};
     return 0;
 }
@@ -44,11 +49,13 @@ static int find_dir(char *out, size_t size, struct err *e)
     if (slash) { *slash = '\0'; }
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
         if (snprintf(out, size, "%s/%s", exe, places[i]) < (int)size &&
-            snprintf(core, sizeof core, "%s/core.img", out) < (int)sizeof core && access(core, R_OK) == 0) {
+            snprintf(core, sizeof core, "%s/core.img", out) < (int)sizeof core &&
+            access(core, R_OK) == 0) {
             return 0;
         }
     }
-    return err_set(e, ENOENT, "guest image: no core.img in %s/../image or %s/../lib/casemate", exe, exe);
+    return err_set(e, ENOENT, "guest image: no core.img in %s/../image or %s/../lib/casemate", exe,
+                   exe);
 }
 
 int guest_image_open(const char *dir, struct guest_image *out, struct err *e)
@@ -61,8 +68,10 @@ int guest_image_open(const char *dir, struct guest_image *out, struct err *e)
         if (find_dir(found, sizeof found, e) < 0) { return -e->code; }
         dir = found;
     }
-    if (map_part(dir, "core.img", &out->core, e) < 0 || map_part(dir, "stub.bin", &out->stub, e) < 0 ||
-        map_part(dir, "launch.page", &out->launch_page, e) < 0 || map_part(dir, "agent", &out->agent, e) < 0) {
+    if (map_part(dir, "core.img", &out->core, e) < 0 ||
+        map_part(dir, "stub.bin", &out->stub, e) < 0 ||
+        map_part(dir, "launch.page", &out->launch_page, e) < 0 ||
+        map_part(dir, "agent", &out->agent, e) < 0) {
         guest_image_fini(out);
         return -e->code;
     }

@@ -32,7 +32,9 @@ static void check_kind(FILE *out, int kvm)
         return;
     }
     if (deprivileged || l.head.nent <= 8) {
-        fprintf(out, "slow  KVM on a deprivileged host: guest ring 3 is native, guest ring 0 is interpreted\n");
+        fprintf(
+            out,
+            "slow  KVM on a deprivileged host: guest ring 3 is native, guest ring 0 is interpreted\n");
     } else {
         fprintf(out, "ok    KVM on hardware virtualization (or a full emulation of it)\n");
     }
@@ -49,8 +51,9 @@ static void check_tee(FILE *out, int kvm)
 #endif
     bool snp = file_says_yes("/sys/module/kvm_amd/parameters/sev_snp") || (types & 1u << 4) != 0;
     bool tdx = file_says_yes("/sys/module/kvm_intel/parameters/tdx") || (types & 1u << 5) != 0;
-    fprintf(out, snp ? "no    SEV-SNP: this host has it, this version of Casemate does not use it yet\n"
-                     : "no    SEV-SNP: not offered by this host\n");
+    fprintf(out,
+            snp ? "no    SEV-SNP: this host has it, this version of Casemate does not use it yet\n"
+                : "no    SEV-SNP: not offered by this host\n");
     fprintf(out, tdx ? "no    TDX: this host has it, this version of Casemate does not use it yet\n"
                      : "no    TDX: not offered by this host\n");
     fprintf(out, "ok    --tee sim: software TEE, protects nothing, behaves like one\n");

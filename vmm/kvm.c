@@ -83,13 +83,16 @@ int kvm_cpuid(int kvm, struct kvm_cpuid_list *out, struct err *e)
     uint32_t n = 0;
     for (uint32_t i = 0; i < out->head.nent; i++) {
         for (size_t k = 0; k < ARRAY_COUNT(keep); k++) {
-            if (out->entry[i].function == keep[k] && out->entry[i].index == 0) { out->entry[n++] = out->entry[i]; }
+            if (out->entry[i].function == keep[k] && out->entry[i].index == 0) {
+                out->entry[n++] = out->entry[i];
+            }
         }
     }
     out->head.nent = n;
     struct kvm_cpuid_entry2 *seven = find(out, 7);
     if (seven == NULL) {
-        out->entry[n] = (struct kvm_cpuid_entry2){.function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX};
+        out->entry[n] =
+            (struct kvm_cpuid_entry2){.function = 7, .flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX};
         seven = &out->entry[n++];
         out->head.nent = n;
         struct kvm_cpuid_entry2 *zero = find(out, 0);

@@ -15,13 +15,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define GIB              ((uint64_t)1 << 30)
-#define WINDOW_MIN       ((uint64_t)16 << 20)
-#define WINDOW_MAX       GIB
-#define WINDOW_DIVISOR   8
-#define MEMORY_MAX       ((uint64_t)512 << 30)
+#define GIB            ((uint64_t)1 << 30)
+#define WINDOW_MIN     ((uint64_t)16 << 20)
+#define WINDOW_MAX     GIB
+#define WINDOW_DIVISOR 8
+#define MEMORY_MAX     ((uint64_t)512 << 30)
 
-int mem_slot(struct mem *m, int vm, uint64_t gpa, void *host, uint64_t size, bool readonly, struct err *e)
+int mem_slot(struct mem *m, int vm, uint64_t gpa, void *host, uint64_t size, bool readonly,
+             struct err *e)
 {
     struct kvm_userspace_memory_region r = {
         .slot = (uint32_t)m->next_slot,
@@ -41,9 +42,11 @@ int mem_slot(struct mem *m, int vm, uint64_t gpa, void *host, uint64_t size, boo
 static int map_aligned(struct mem_range *r, struct err *e)
 {
     uint64_t len = r->size + CHUNK_SIZE;
-    uint8_t *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *p =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
-        return err_set(e, errno, "%" PRIu64 " MiB of guest memory: %s", r->size >> 20, strerror(errno));
+        return err_set(e, errno, "%" PRIu64 " MiB of guest memory: %s", r->size >> 20,
+                       strerror(errno));
     }
     uint8_t *start = (uint8_t *)(((uintptr_t)p + CHUNK_SIZE - 1) & ~(uintptr_t)(CHUNK_SIZE - 1));
     if (start > p) { (void)munmap(p, (size_t)(start - p)); }
@@ -58,13 +61,14 @@ int mem_init(struct mem *m, int vm, uint64_t memory, struct err *e)
     uint64_t total;
 
     if (memory > MEMORY_MAX || !align_up_ok(memory, CHUNK_SIZE, &total)) {
-        return err_set(e, EINVAL, "memory of %" PRIu64 " MiB: at most %" PRIu64 " MiB", memory >> 20, MEMORY_MAX >> 20);
+        return err_set(e, EINVAL, "memory of %" PRIu64 " MiB: at most %" PRIu64 " MiB",
+                       memory >> 20, MEMORY_MAX >> 20);
     }
     uint64_t window = align_down(total / WINDOW_DIVISOR, CHUNK_SIZE);
     window = max_u64(WINDOW_MIN, min_u64(window, WINDOW_MAX));
     if (total < RAM_MIN + window) {
-        return err_set(e, EINVAL, "memory of %" PRIu64 " MiB: at least %" PRIu64 " MiB", total >> 20,
-                       (uint64_t)(RAM_MIN + window) >> 20);
+        return err_set(e, EINVAL, "memory of %" PRIu64 " MiB: at least %" PRIu64 " MiB",
+                       total >> 20, (uint64_t)(RAM_MIN + window) >> 20);
     }
     uint64_t ram = total - window;
     m->ram[0] = (struct mem_range){.gpa = 0, .size = min_u64(ram, HOLE_LO)};
@@ -78,7 +82,9 @@ int mem_init(struct mem *m, int vm, uint64_t memory, struct err *e)
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
         struct mem_range *r = all[i];
         if (r->size == 0) { continue; }
-        if (map_aligned(r, e) < 0 || mem_slot(m, vm, r->gpa, r->host, r->size, false, e) < 0) { return -e->code; }
+        if (map_aligned(r, e) < 0 || mem_slot(m, vm, r->gpa, r->host, r->size, false, e) < 0) {
+            return -e->code;
+        }
     }
     uint64_t small = TABLES_GPA + m->tables_size;
     (void)madvise(m->ram[0].host, small, MADV_NOHUGEPAGE); /* advice: all right without */
@@ -100,7 +106,9 @@ void *mem_ram(const struct mem *m, uint64_t gpa, uint64_t len)
 {
     for (size_t i = 0; i < MEM_RAM_MAX; i++) {
         const struct mem_range *r = &m->ram[i];
-        if (gpa >= r->gpa && range_fits(r->size, gpa - r->gpa, len)) { return r->host + (gpa - r->gpa); }
+        if (gpa >= r->gpa && range_fits(r->size, gpa - r->gpa, len)) {
+            return r->host + (gpa - r->gpa);
+        }
     }
     return NULL;
 }

@@ -15,18 +15,23 @@ int core_check(struct vm *vm, struct err *e)
     const struct vmm_bytes *core = &vm->l->core;
     struct core_header *out = &vm->core;
 
-    if (core->len < sizeof *out) { return err_set(e, EBADMSG, "guest image: %zu bytes are too few", core->len); }
+    if (core->len < sizeof *out) {
+        return err_set(e, EBADMSG, "guest image: %zu bytes are too few", core->len);
+    }
     memcpy(out, core->p, sizeof *out);
     if (out->magic != CORE_MAGIC || out->version != CORE_VERSION) {
         return err_set(e, EBADMSG, "guest image: not a core image of version %d", CORE_VERSION);
     }
     if (out->size != core->len || out->size % PAGE_SIZE != 0 || out->size > CORE_END) {
-        return err_set(e, EBADMSG, "guest image: header says %" PRIu64 " bytes, file has %zu", out->size, core->len);
+        return err_set(e, EBADMSG, "guest image: header says %" PRIu64 " bytes, file has %zu",
+                       out->size, core->len);
     }
     uint64_t load = CORE_END - out->size;
-    if (!range_fits(load, out->zero_gpa, out->zero_size) || out->zero_gpa + out->zero_size != load ||
+    if (!range_fits(load, out->zero_gpa, out->zero_size) ||
+        out->zero_gpa + out->zero_size != load ||
         !range_fits(out->zero_gpa + out->zero_size, out->handoff_gpa, PAGE_SIZE) ||
-        !range_fits(out->zero_gpa + out->zero_size, out->cpu_gpa, CPU_MAX * CORE_CPU_PAGES * PAGE_SIZE) ||
+        !range_fits(out->zero_gpa + out->zero_size, out->cpu_gpa,
+                    CPU_MAX * CORE_CPU_PAGES * PAGE_SIZE) ||
         !range_fits(CORE_END, out->ward_state_gpa, sizeof(struct ward_state))) {
         return err_set(e, EBADMSG, "guest image: addresses in the header do not fit");
     }
@@ -73,14 +78,15 @@ int place_core(struct vm *vm, struct err *e)
     struct handoff handoff = make_handoff(vm);
     memcpy(ram + h.handoff_gpa, &handoff, sizeof handoff);
 
-    struct ward_state state = {.ram_end = {m->ram[0].size, m->ram[1].size ? HOLE_HI + m->ram[1].size : 0},
-                               .window_lo = m->window.gpa,
-                               .window_hi = m->window.gpa + m->window.size,
-                               .tables_size = m->tables_size,
-                               .ward_gpa = h.ward_gpa,
-                               .guarded = vm->l->guarded,
-                               .tee = TEE_NONE,
-                               .cpus = vm->cpus};
+    struct ward_state state = {
+        .ram_end = {m->ram[0].size, m->ram[1].size ? HOLE_HI + m->ram[1].size : 0},
+        .window_lo = m->window.gpa,
+        .window_hi = m->window.gpa + m->window.size,
+        .tables_size = m->tables_size,
+        .ward_gpa = h.ward_gpa,
+        .guarded = vm->l->guarded,
+        .tee = TEE_NONE,
+        .cpus = vm->cpus};
     memcpy(ram + h.ward_state_gpa, &state, sizeof state);
 
     for (unsigned cpu = 0; cpu < vm->cpus; cpu++) {

@@ -41,7 +41,9 @@ static int sim_launch(struct vm *vm, struct err *e)
     const struct vmm_launch *l = vm->l;
     struct plan plan;
 
-    if (l->sim.measure == NULL || l->sim.report == NULL) { return err_set(e, EINVAL, "sim: no signer"); }
+    if (l->sim.measure == NULL || l->sim.report == NULL) {
+        return err_set(e, EINVAL, "sim: no signer");
+    }
     if (core_check(vm, e) < 0 || firmware_make(vm, e) < 0 ||
         plan_make(&plan, l->stub.p, l->stub.len, l->launch_page.p, l->launch_page.len,
                   l->guarded ? LAUNCH_GUARDED : 0, e) < 0) {
@@ -49,7 +51,9 @@ static int sim_launch(struct vm *vm, struct err *e)
     }
     for (size_t i = 0; i < plan.count; i++) {
         const struct plan_page *pg = &plan.page[i];
-        if (pg->kind == PLAN_NORMAL) { memcpy((uint8_t *)vm->firmware + (pg->gpa - FW_GPA), pg->bytes, PAGE_SIZE); }
+        if (pg->kind == PLAN_NORMAL) {
+            memcpy((uint8_t *)vm->firmware + (pg->gpa - FW_GPA), pg->bytes, PAGE_SIZE);
+        }
     }
     int r = l->sim.measure(l->sim.arg, &plan, vm->result->measurement);
     if (r < 0) { return err_set(e, -r, "sim: launch digest: %s", strerror(-r)); }
@@ -71,9 +75,11 @@ static int sim_report(struct vm *vm, uint32_t gpa, struct err *e)
 
     if (q == NULL) { return err_set(e, EPROTO, "sim: request at 0x%x is not in RAM", gpa); }
     memcpy(&copy, q, sizeof copy);
-    if (copy.magic != SIM_REQUEST_MAGIC) { return err_set(e, EPROTO, "sim: request at 0x%x has no magic", gpa); }
-    copy.result = vm->l->sim.report(vm->l->sim.arg, copy.report_data, vm->result->measurement, vm->l->host_data,
-                                    copy.report);
+    if (copy.magic != SIM_REQUEST_MAGIC) {
+        return err_set(e, EPROTO, "sim: request at 0x%x has no magic", gpa);
+    }
+    copy.result = vm->l->sim.report(vm->l->sim.arg, copy.report_data, vm->result->measurement,
+                                    vm->l->host_data, copy.report);
     memcpy(q->report, copy.report, sizeof copy.report);
     q->result = copy.result;
     return 0;

@@ -15,24 +15,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CR0_RUN  0x80050033ull /* PG AM WP NE ET MP PE */
-#define CR4_RUN  0x10620ull    /* PAE OSFXSR OSXMMEXCPT FSGSBASE */
-#define CR4_OSXSAVE 0x40000ull
-#define EFER_RUN 0xd01ull      /* NXE LMA LME SCE */
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
-#define MSR_FMASK 0xc0000084
+#define CR0_RUN            0x80050033ull /* PG AM WP NE ET MP PE */
+#define CR4_RUN            0x10620ull    /* PAE OSFXSR OSXMMEXCPT FSGSBASE */
+#define CR4_OSXSAVE        0x40000ull
+#define EFER_RUN           0xd01ull /* NXE LMA LME SCE */
+#define MSR_STAR           0xc0000081
+#define MSR_LSTAR          0xc0000082
+#define MSR_FMASK          0xc0000084
 #define MSR_KERNEL_GS_BASE 0xc0000102
-#define FMASK_RING0 0x44700 /* TF IF DF NT AC */
-#define APIC_SVR 0xf0
-#define APIC_LVT_TIMER 0x320
-#define XCR0_OFFERED 0xe7ull /* x87 SSE AVX AVX-512; no AMX, PKRU or CET state */
-#define KICK_SIGNAL SIGRTMIN
+#define FMASK_RING0        0x44700 /* TF IF DF NT AC */
+#define APIC_SVR           0xf0
+#define APIC_LVT_TIMER     0x320
+#define XCR0_OFFERED       0xe7ull /* x87 SSE AVX AVX-512; no AMX, PKRU or CET state */
+#define KICK_SIGNAL        SIGRTMIN
 
 static const char *panic_words(uint32_t code)
 {
     switch (code) {
-#define X(name, nr, words)                                                                                   \
+#define X(name, nr, words)                                                                         \
     case nr: return words;
         PANIC_CODES(X)
 #undef X
@@ -74,13 +74,25 @@ void vcpu_fini(struct vcpu *v)
 
 static struct kvm_segment code_segment(uint16_t selector, uint8_t dpl)
 {
-    return (struct kvm_segment){.selector = selector, .limit = 0xffffffff, .type = 11, .present = 1,
-                                .dpl = dpl, .s = 1, .l = 1, .g = 1};
+    return (struct kvm_segment){.selector = selector,
+                                .limit = 0xffffffff,
+                                .type = 11,
+                                .present = 1,
+                                .dpl = dpl,
+                                .s = 1,
+                                .l = 1,
+                                .g = 1};
 }
 static struct kvm_segment data_segment(uint16_t selector, uint8_t dpl)
 {
-    return (struct kvm_segment){.selector = selector, .limit = 0xffffffff, .type = 3, .present = 1,
-                                .dpl = dpl, .s = 1, .db = 1, .g = 1};
+    return (struct kvm_segment){.selector = selector,
+                                .limit = 0xffffffff,
+                                .type = 3,
+                                .present = 1,
+                                .dpl = dpl,
+                                .s = 1,
+                                .db = 1,
+                                .g = 1};
 }
 
 static int set_msrs(struct vcpu *v, const struct core_header *h, struct err *e)
@@ -136,7 +148,8 @@ static int set_xcr0(struct vcpu *v, bool *out_xsave, struct err *e)
 }
 
 /* Long mode on the build-time tables, descriptor tables as mkimage made them. */
-static int enter(struct vcpu *v, const struct core_header *h, uint8_t dpl, uint64_t rip, uint64_t rsp, struct err *e)
+static int enter(struct vcpu *v, const struct core_header *h, uint8_t dpl, uint64_t rip,
+                 uint64_t rsp, struct err *e)
 {
     struct kvm_sregs s;
     struct kvm_regs r = {.rip = rip, .rsp = rsp, .rflags = dpl ? 0x202 : 0x002, .rdi = LOS_HANDOFF};
@@ -145,7 +158,10 @@ static int enter(struct vcpu *v, const struct core_header *h, uint8_t dpl, uint6
     s.cs = code_segment(dpl ? SEL_UCS : SEL_KCS, dpl);
     s.ss = s.ds = s.es = s.fs = s.gs = data_segment(dpl ? SEL_UDS : SEL_KDS, dpl);
     s.gs.base = LOS_CPU + v->id * CPU_STRIDE;
-    s.tr = (struct kvm_segment){.base = h->tss + v->id * 128, .limit = h->tss_limit, .present = 1, .type = 11,
+    s.tr = (struct kvm_segment){.base = h->tss + v->id * 128,
+                                .limit = h->tss_limit,
+                                .present = 1,
+                                .type = 11,
                                 .selector = (uint16_t)(SEL_TSS + 16 * v->id)};
     s.gdt = (struct kvm_dtable){.base = h->gdt, .limit = (uint16_t)h->gdt_limit};
     s.idt = (struct kvm_dtable){.base = h->idt, .limit = (uint16_t)h->idt_limit};
@@ -172,7 +188,9 @@ int vcpu_parked(struct vcpu *v, const struct core_header *h, struct err *e)
 {
     struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
 
-    if (enter(v, h, 0, h->ward_park, WARD_CPU + v->id * CPU_STRIDE + CPU_PRIVATE_TOP, e) < 0) { return -e->code; }
+    if (enter(v, h, 0, h->ward_park, WARD_CPU + v->id * CPU_STRIDE + CPU_PRIVATE_TOP, e) < 0) {
+        return -e->code;
+    }
     return KVM_CALL(v->fd, KVM_SET_MP_STATE, &runnable, e);
 }
 
@@ -207,8 +225,8 @@ static void where(struct vcpu *v, char *out, size_t size)
         snprintf(out, size, "registers unreadable");
         return;
     }
-    snprintf(out, size, "rip 0x%llx, rsp 0x%llx, ring %u, cr2 0x%llx, cr3 0x%llx", r.rip, r.rsp, s.cs.selector & 3u,
-             s.cr2, s.cr3);
+    snprintf(out, size, "rip 0x%llx, rsp 0x%llx, ring %u, cr2 0x%llx, cr3 0x%llx", r.rip, r.rsp,
+             s.cs.selector & 3u, s.cr2, s.cr3);
 }
 
 /*
@@ -230,8 +248,10 @@ static void last_exception(struct vcpu *v, char *out, size_t size)
     memcpy(&rip, f + VFRAME_RIP, 8);
     memcpy(&rsp, f + VFRAME_RSP, 8);
     memcpy(&cr2, f + VFRAME_CR2, 8);
-    snprintf(out, size, "last exception %" PRIu64 " (error 0x%" PRIx64 ") at rip 0x%" PRIx64 ", rsp 0x%" PRIx64
-                        ", cr2 0x%" PRIx64, vector, error, rip, rsp, cr2);
+    snprintf(out, size,
+             "last exception %" PRIu64 " (error 0x%" PRIx64 ") at rip 0x%" PRIx64 ", rsp 0x%" PRIx64
+             ", cr2 0x%" PRIx64,
+             vector, error, rip, rsp, cr2);
 }
 
 /* Returns false when this vCPU is to stop. */
@@ -242,7 +262,7 @@ static bool port_out(struct vcpu *v, struct err *e)
 
     if (run->io.direction != KVM_EXIT_IO_OUT || run->io.size != 4 || run->io.count != 1) {
         err_note(e, EPROTO, "guest used port 0x%x (%s, %u bytes)", run->io.port,
-                      run->io.direction == KVM_EXIT_IO_OUT ? "out" : "in", run->io.size);
+                 run->io.direction == KVM_EXIT_IO_OUT ? "out" : "in", run->io.size);
         return false;
     }
     memcpy(&value, (const uint8_t *)run + run->io.data_offset, sizeof value);
@@ -256,7 +276,8 @@ static bool port_out(struct vcpu *v, struct err *e)
         return false;
     }
     default:
-        if (v->vm->tee->port == NULL || v->vm->tee->port(v->vm, run->io.port, value, e) == -ENOTTY) {
+        if (v->vm->tee->port == NULL ||
+            v->vm->tee->port(v->vm, run->io.port, value, e) == -ENOTTY) {
             err_note(e, EPROTO, "guest wrote 0x%x to unknown port 0x%x", value, run->io.port);
         }
         return e->code == 0;
@@ -281,11 +302,12 @@ static bool handle_exit(struct vcpu *v, struct err *e)
         break;
     case KVM_EXIT_SHUTDOWN: err_note(e, EBADE, "triple fault"); break;
     case KVM_EXIT_INTERNAL_ERROR:
-        err_note(e, EIO, "KVM could not go on (internal error, suberror %u)", run->internal.suberror);
+        err_note(e, EIO, "KVM could not go on (internal error, suberror %u)",
+                 run->internal.suberror);
         break;
     case KVM_EXIT_FAIL_ENTRY:
         err_note(e, EIO, "KVM could not enter the guest (hardware reason 0x%llx)",
-                      run->fail_entry.hardware_entry_failure_reason);
+                 run->fail_entry.hardware_entry_failure_reason);
         break;
     default: err_note(e, EIO, "unexpected exit %u", run->exit_reason); break;
     }

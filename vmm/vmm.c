@@ -81,7 +81,9 @@ static void device_broken(void *arg, const char *why)
 static void guest_phase(void *arg, unsigned phase)
 {
     struct vm *vm = arg;
-    if (phase < VMM_PHASE_EXIT - VMM_PHASE_GUEST) { vm->result->phase_ns[VMM_PHASE_GUEST + phase] = now_ns(); }
+    if (phase < VMM_PHASE_EXIT - VMM_PHASE_GUEST) {
+        vm->result->phase_ns[VMM_PHASE_GUEST + phase] = now_ns();
+    }
 }
 
 static int streams_make(struct vm *vm, struct err *e)
@@ -90,7 +92,8 @@ static int streams_make(struct vm *vm, struct err *e)
 
     c.window = vm->mem.window.host;
     c.window_size = vm->mem.window.size;
-    c.item[STREAM_ITEM_AGENT] = (struct streams_item){.bytes = vm->l->agent.p, .size = vm->l->agent.len};
+    c.item[STREAM_ITEM_AGENT] =
+        (struct streams_item){.bytes = vm->l->agent.p, .size = vm->l->agent.len};
     c.arg = vm;
     c.irq = inject;
     c.log = guest_log;
@@ -108,7 +111,8 @@ void vm_doorbell(struct vm *vm)
 {
     streams_service(vm->streams);
     if (atomic_fetch_add(&vm->doorbells, 1) + 1 == DOORBELLS_BY_EXIT) {
-        struct kvm_ioeventfd bell = {.addr = DOORBELL_GPA, .len = 4, .fd = streams_doorbell_fd(vm->streams)};
+        struct kvm_ioeventfd bell = {
+            .addr = DOORBELL_GPA, .len = 4, .fd = streams_doorbell_fd(vm->streams)};
         (void)ioctl(vm->fd, KVM_IOEVENTFD, &bell); /* without it the exits go on working */
     }
 }
@@ -127,7 +131,8 @@ static int machine_make(struct vm *vm, struct err *e)
     }
     /* Shadow paging keeps one shadow page per table page; the default of 2 % makes many processes slow. */
     uint64_t pages = (vm->mem.ram[0].size + vm->mem.ram[1].size) / PAGE_SIZE / 8;
-    (void)ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, pages > 8192 ? pages : 8192); /* a hint on other kinds */
+    (void)ioctl(vm->fd, KVM_SET_NR_MMU_PAGES,
+                pages > 8192 ? pages : 8192); /* a hint on other kinds */
     if (kvm_cpuid(vm->kvm, &vm->cpuid, e) < 0) { return -e->code; }
     for (unsigned i = 0; i < vm->cpus; i++) {
         if (vcpu_init(&vm->vcpu[i], vm, i, e) < 0) { return -e->code; }

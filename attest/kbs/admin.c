@@ -151,8 +151,7 @@ static bool reference_value_ok(const char *name, const json_t *value)
     if (!reference_name_is_ours(name)) { return true; }
     size_t i;
     json_t *one;
-    json_array_foreach(value, i, one)
-    {
+    json_array_foreach (value, i, one) {
         if (!is_launch_digest(one)) { return false; }
     }
     return json_is_array(value) || is_launch_digest(value);
@@ -210,8 +209,7 @@ static int references_check(const json_t *values, struct err *e)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)values, name, value)
-    {
+    json_object_foreach ((json_t *)values, name, value) {
         if (!reference_name_ok(name)) {
             return err_set(
                 e, EINVAL,
@@ -237,8 +235,7 @@ static void reference_put(struct exchange *x)
     int rc = message_read(x->rq, &values, &e);
     if (rc == 0) { rc = references_check(values, &e); }
     if (rc == 0) {
-        json_object_foreach(values, name, value)
-        {
+        json_object_foreach (values, name, value) {
             auto_free char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
             rc = text ? store_put(x->b->setup.store, STORE_REFERENCE, name, text, strlen(text), &e)
                       : err_set(&e, ENOMEM, "reference value: out of memory");
@@ -293,14 +290,8 @@ static void list(struct exchange *x, enum store_kind kind)
     reply_json(x, names);
 }
 
-static void list_resources(struct exchange *x)
-{
-    list(x, STORE_RESOURCE);
-}
-static void list_references(struct exchange *x)
-{
-    list(x, STORE_REFERENCE);
-}
+static void list_resources(struct exchange *x) { list(x, STORE_RESOURCE); }
+static void list_references(struct exchange *x) { list(x, STORE_REFERENCE); }
 
 /* CoCo's attestation policies are Rego; ours are rules over claims, uploaded as the resource policy. */
 static void attestation_policy_put(struct exchange *x)
@@ -361,11 +352,5 @@ static void dispatch(struct exchange *x, const struct route *routes, size_t coun
                 (const char *)x->plugin.p);
 }
 
-void handle_admin_kbs(struct exchange *x)
-{
-    dispatch(x, kbs_routes, ARRAY_COUNT(kbs_routes));
-}
-void handle_admin_own(struct exchange *x)
-{
-    dispatch(x, own_routes, ARRAY_COUNT(own_routes));
-}
+void handle_admin_kbs(struct exchange *x) { dispatch(x, kbs_routes, ARRAY_COUNT(kbs_routes)); }
+void handle_admin_own(struct exchange *x) { dispatch(x, own_routes, ARRAY_COUNT(own_routes)); }

@@ -39,10 +39,7 @@ void reply_json(struct exchange *x, json_t *take_json)
     json_decref(take_json);
 }
 
-void reply_empty(struct exchange *x)
-{
-    x->out->status = 200;
-}
+void reply_empty(struct exchange *x) { x->out->status = 200; }
 
 /* Bytes of strangers end up in reasons, cut anywhere: what is not printable ASCII becomes a question mark. */
 static void make_printable(char *text)

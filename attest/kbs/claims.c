@@ -97,8 +97,7 @@ static int tee_find(const json_t *evidence, struct claims *c, json_t **out, stru
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)evidence, name, value)
-    {
+    json_object_foreach ((json_t *)evidence, name, value) {
         if (!json_is_object(value) || strcmp(name, "runtime_data_claims") == 0 ||
             strcmp(name, "init_data_claims") == 0) {
             continue;

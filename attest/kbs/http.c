@@ -20,10 +20,7 @@ static bool is_token_char(uint8_t c)
     return c != 0 && c < 0x80 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
-}
+static uint8_t lower(uint8_t c) { return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c; }
 
 bool http_view_is(struct view v, const char *text)
 {
@@ -249,18 +246,12 @@ int http_head_read(const uint8_t *p, size_t len, struct http_request *out, struc
 int http_status_of(int rc)
 {
     switch (-rc) {
-    case ENOTSUP:
-        return 405;
-    case ENOSYS:
-        return 501;
-    case E2BIG:
-        return 431;
-    case EFBIG:
-        return 413;
-    case EPROTONOSUPPORT:
-        return 505;
-    default:
-        return 400;
+    case ENOTSUP: return 405;
+    case ENOSYS: return 501;
+    case E2BIG: return 431;
+    case EFBIG: return 413;
+    case EPROTONOSUPPORT: return 505;
+    default: return 400;
     }
 }
 
@@ -295,38 +286,22 @@ const char *http_method_name(enum http_method m)
 const char *http_reason(int status)
 {
     switch (status) {
-    case 100:
-        return "Continue";
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 408:
-        return "Request Timeout";
-    case 413:
-        return "Payload Too Large";
-    case 429:
-        return "Too Many Requests";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 500:
-        return "Internal Server Error";
-    case 501:
-        return "Not Implemented";
-    case 503:
-        return "Service Unavailable";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Unknown";
+    case 100: return "Continue";
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 413: return "Payload Too Large";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Unknown";
     }
 }
 

@@ -214,10 +214,7 @@ bool reference_name_is_ours(const char *name)
     return false;
 }
 
-static bool tee_ok(const char *text)
-{
-    return reference_name_of(text) != NULL;
-}
+static bool tee_ok(const char *text) { return reference_name_of(text) != NULL; }
 
 /* "sha256:<64 hex>" */
 static int images_read(struct rule *r, const json_t *list, struct err *e)
@@ -249,8 +246,7 @@ static int registers_read(struct rule *r, const json_t *obj, struct err *e)
     if (regs && !json_is_object(regs)) {
         return err_set(e, EINVAL, "rule %s: registers is not an object", r->name);
     }
-    json_object_foreach(regs, name, value)
-    {
+    json_object_foreach (regs, name, value) {
         if (strlen(name) != 1 || name[0] < '0' || name[0] >= '0' + CLAIMS_REGISTERS) {
             return err_set(e, EINVAL, "rule %s: registers: found %.20s, wanted 0, 1, 2 or 3",
                            r->name, name);
@@ -271,8 +267,7 @@ static int members_known(const char *what, const json_t *obj, const char *const 
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)obj, name, value)
-    {
+    json_object_foreach ((json_t *)obj, name, value) {
         bool found = false;
         for (size_t i = 0; i < count; i++) { found |= strcmp(name, known[i]) == 0; }
         if (!found) { return err_set(e, EINVAL, "%s: unknown member %.60s", what, name); }

@@ -16,18 +16,9 @@
 #define TEN_YEARS  ((int64_t)3650 * 24 * 3600)
 #define CLOCK_SKEW 3600 /* a client whose clock is an hour behind takes the certificate */
 
-static void pkey_cleanup(EVP_PKEY **k)
-{
-    EVP_PKEY_free(*k);
-}
-static void x509_cleanup(X509 **c)
-{
-    X509_free(*c);
-}
-static void bio_cleanup(BIO **b)
-{
-    BIO_free_all(*b);
-}
+static void pkey_cleanup(EVP_PKEY **k) { EVP_PKEY_free(*k); }
+static void x509_cleanup(X509 **c) { X509_free(*c); }
+static void bio_cleanup(BIO **b) { BIO_free_all(*b); }
 #define auto_pkey __attribute__((cleanup(pkey_cleanup))) EVP_PKEY *
 #define auto_x509 __attribute__((cleanup(x509_cleanup))) X509 *
 #define auto_bio  __attribute__((cleanup(bio_cleanup))) BIO *

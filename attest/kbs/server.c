@@ -399,8 +399,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     struct timeval tv = {.tv_sec = DRAIN_SECONDS};
     (void)event_add(s->on_drain_end, &tv);
     if (list_empty(&s->conns)) { (void)event_base_loopexit(s->base, NULL); }
-    LIST_EACH_SAFE(n, &s->conns)
-    {
+    LIST_EACH_SAFE (n, &s->conns) {
         struct conn *c = LIST_ENTRY(n, struct conn, node);
         if (c->phase == PHASE_HEAD) {
             conn_free(c);
@@ -553,10 +552,7 @@ void server_free(struct server *s)
 {
     if (!s) { return; }
     s->stopping = false; /* conn_free() need not end a loop any more */
-    LIST_EACH_SAFE(n, &s->conns)
-    {
-        conn_free(LIST_ENTRY(n, struct conn, node));
-    }
+    LIST_EACH_SAFE (n, &s->conns) { conn_free(LIST_ENTRY(n, struct conn, node)); }
     struct event *const events[] = {s->on_term, s->on_int, s->on_stop, s->on_drain_end};
     for (size_t i = 0; i < ARRAY_COUNT(events); i++) {
         if (events[i]) { event_free(events[i]); }

@@ -37,10 +37,7 @@ int sessions_new(uint32_t max, int64_t lifetime, struct sessions **out, struct e
 void sessions_free(struct sessions *t)
 {
     if (!t) { return; }
-    LIST_EACH_SAFE(n, &t->by_age)
-    {
-        session_drop(t, LIST_ENTRY(n, struct session, by_age));
-    }
+    LIST_EACH_SAFE (n, &t->by_age) { session_drop(t, LIST_ENTRY(n, struct session, by_age)); }
     free(t);
 }
 
@@ -73,8 +70,7 @@ static void sweep(struct sessions *t, int64_t now)
 /* False when every session has proved itself. */
 static bool make_room(struct sessions *t)
 {
-    LIST_EACH(n, &t->by_age)
-    {
+    LIST_EACH (n, &t->by_age) {
         struct session *s = LIST_ENTRY(n, struct session, by_age);
         if (s->attested) { continue; }
         session_drop(t, s);
@@ -124,8 +120,7 @@ struct session *session_find(struct sessions *t, struct view id, int64_t now)
 {
     sweep(t, now);
     if (id.len != SESSION_ID_LEN) { return NULL; }
-    LIST_EACH(n, &t->buckets[bucket_of((const char *)id.p)])
-    {
+    LIST_EACH (n, &t->buckets[bucket_of((const char *)id.p)]) {
         struct session *s = LIST_ENTRY(n, struct session, chain);
         if (ct_eq(s->id, id.p, SESSION_ID_LEN)) { return s; }
     }

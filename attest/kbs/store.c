@@ -37,12 +37,9 @@ struct store {
 static const char *kind_name(enum store_kind k)
 {
     switch (k) {
-    case STORE_RESOURCE:
-        return "resource";
-    case STORE_POLICY:
-        return "policy";
-    case STORE_REFERENCE:
-        return "reference";
+    case STORE_RESOURCE: return "resource";
+    case STORE_POLICY: return "policy";
+    case STORE_REFERENCE: return "reference";
     }
     return "meta";
 }

@@ -17,7 +17,7 @@
 #include "guest/base/sha2.h"
 #include "guest/base/shm.h"
 
-#define GIB (1ull << 30)
+#define GIB       (1ull << 30)
 #define PTE_W_BIT 2ull
 
 NORETURN void stub_main(void);
@@ -42,14 +42,16 @@ static void clear(uint64_t gpa, uint64_t len)
 static void check_params(const struct stub_params *p)
 {
     uint64_t ram_end = p->ram_size[1] != 0 ? HOLE_HI + p->ram_size[1] : HOLE_HI;
-    bool ok = p->ram_size[0] >= RAM_MIN && p->ram_size[0] <= HOLE_LO && p->ram_size[0] % CHUNK_SIZE == 0 &&
-              p->ram_size[1] <= 1ull << 40 && p->ram_size[1] % CHUNK_SIZE == 0 &&
-              p->tables_size >= CHUNK_SIZE && p->tables_size <= TABLES_MAX && p->tables_size % CHUNK_SIZE == 0 &&
+    bool ok = p->ram_size[0] >= RAM_MIN && p->ram_size[0] <= HOLE_LO &&
+              p->ram_size[0] % CHUNK_SIZE == 0 && p->ram_size[1] <= 1ull << 40 &&
+              p->ram_size[1] % CHUNK_SIZE == 0 && p->tables_size >= CHUNK_SIZE &&
+              p->tables_size <= TABLES_MAX && p->tables_size % CHUNK_SIZE == 0 &&
               range_fits(p->ram_size[0], TABLES_GPA, p->tables_size) && p->window_gpa % GIB == 0 &&
-              p->window_gpa >= ram_end && p->window_gpa <= 1ull << 41 && p->window_size >= STUB_WINDOW_MAX &&
-              p->window_size <= GIB && p->window_size % CHUNK_SIZE == 0 && p->core_off % PAGE_SIZE == 0 &&
-              range_fits(p->window_size, p->fdt_off, p->fdt_size) && p->cpus >= 1 && p->cpus <= CPU_MAX &&
-              p->tee == TEE_SIM;
+              p->window_gpa >= ram_end && p->window_gpa <= 1ull << 41 &&
+              p->window_size >= STUB_WINDOW_MAX && p->window_size <= GIB &&
+              p->window_size % CHUNK_SIZE == 0 && p->core_off % PAGE_SIZE == 0 &&
+              range_fits(p->window_size, p->fdt_off, p->fdt_size) && p->cpus >= 1 &&
+              p->cpus <= CPU_MAX && p->tee == TEE_SIM;
     require(ok, PANIC_STUB_PARAMETERS);
 }
 
@@ -68,7 +70,8 @@ static void hash(uint64_t gpa, uint64_t size, uint8_t out[SHA256_SIZE])
     sha256_final(&c, out);
 }
 
-static void place(const struct stub_params *p, const struct launch_page *l, const struct core_header *h)
+static void place(const struct stub_params *p, const struct launch_page *l,
+                  const struct core_header *h)
 {
     struct handoff *o = (struct handoff *)h->handoff_gpa;
     *o = (struct handoff){.magic = HANDOFF_MAGIC,
@@ -92,15 +95,16 @@ static void place(const struct stub_params *p, const struct launch_page *l, cons
     for (size_t i = 0; i < sizeof o->agent_sha256; i++) { o->agent_sha256[i] = l->agent.sha256[i]; }
 
     struct ward_state *w = (struct ward_state *)h->ward_state_gpa;
-    *w = (struct ward_state){.ram_end = {p->ram_size[0], p->ram_size[1] != 0 ? HOLE_HI + p->ram_size[1] : 0},
-                             .window_lo = p->window_gpa,
-                             .window_hi = p->window_gpa + p->window_size,
-                             .tables_size = p->tables_size,
-                             .ward_gpa = h->ward_gpa,
-                             .guarded = l->flags & LAUNCH_GUARDED,
-                             .tee = TEE_SIM,
-                             .cpus = p->cpus,
-                             .launch_flags = l->flags};
+    *w = (struct ward_state){
+        .ram_end = {p->ram_size[0], p->ram_size[1] != 0 ? HOLE_HI + p->ram_size[1] : 0},
+        .window_lo = p->window_gpa,
+        .window_hi = p->window_gpa + p->window_size,
+        .tables_size = p->tables_size,
+        .ward_gpa = h->ward_gpa,
+        .guarded = l->flags & LAUNCH_GUARDED,
+        .tee = TEE_SIM,
+        .cpus = p->cpus,
+        .launch_flags = l->flags};
 
     for (uint32_t cpu = 0; cpu < p->cpus; cpu++) {
         uint64_t pages = h->cpu_gpa + cpu * CORE_CPU_PAGES * PAGE_SIZE;
@@ -108,7 +112,9 @@ static void place(const struct stub_params *p, const struct launch_page *l, cons
         *(uint64_t *)pages = vpage;
         *(uint64_t *)(pages + CORE_CPU_PAGES * PAGE_SIZE - 16) = vpage;
     }
-    if ((l->flags & LAUNCH_GUARDED) == 0) { *(uint64_t *)(TABLES_GPA + T_TABLES_L3 * PAGE_SIZE) |= PTE_W_BIT; }
+    if ((l->flags & LAUNCH_GUARDED) == 0) {
+        *(uint64_t *)(TABLES_GPA + T_TABLES_L3 * PAGE_SIZE) |= PTE_W_BIT;
+    }
 }
 
 NORETURN void stub_main(void)
@@ -119,7 +125,8 @@ NORETURN void stub_main(void)
 
     shm_read(&p, (const void *)STUB_PARAMS_GPA, sizeof p);
     check_params(&p);
-    require(l->magic == LAUNCH_MAGIC && l->version == LAUNCH_VERSION && (l->flags & ~LAUNCH_FLAGS_ALL) == 0,
+    require(l->magic == LAUNCH_MAGIC && l->version == LAUNCH_VERSION &&
+                (l->flags & ~LAUNCH_FLAGS_ALL) == 0,
             PANIC_STUB_LAUNCH_PAGE);
 
     uint64_t size = l->core.size;
@@ -132,7 +139,8 @@ NORETURN void stub_main(void)
     require(ct_eq(digest, l->core.sha256, sizeof digest), PANIC_STUB_IMAGE_HASH);
 
     const struct core_header *h = (const struct core_header *)gpa;
-    require(h->magic == CORE_MAGIC && h->version == CORE_VERSION && h->size == size, PANIC_STUB_IMAGE_FORMAT);
+    require(h->magic == CORE_MAGIC && h->version == CORE_VERSION && h->size == size,
+            PANIC_STUB_IMAGE_FORMAT);
     clear(h->zero_gpa, h->zero_size);
     place(&p, l, h);
     leave(h->ward_entry, 0);

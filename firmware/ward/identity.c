@@ -21,7 +21,8 @@ static bool sealed;
 static struct sim_request sim_request ALIGNED(4096); /* one page: named to the monitor by address */
 
 static const char form_prefix[] = "casemate-report-v1";
-static const char form_mark[16] = {'c', 'a', 's', 'e', 'm', 'a', 't', 'e', '-', 'r', 'e', 'p', 'o', 'r', 't', '1'};
+static const char form_mark[16] = {'c', 'a', 's', 'e', 'm', 'a', 't', 'e',
+                                   '-', 'r', 'e', 'p', 'o', 'r', 't', '1'};
 
 static void copy(void *dst, const volatile void *src, size_t n)
 {
@@ -60,8 +61,8 @@ int64_t identity_seal(void)
 static void register_form(uint8_t data[64])
 {
     uint8_t state[5] = {(uint8_t)ward_state.launch_flags, (uint8_t)(ward_state.launch_flags >> 8),
-                        (uint8_t)(ward_state.launch_flags >> 16), (uint8_t)(ward_state.launch_flags >> 24),
-                        sealed ? 1 : 0};
+                        (uint8_t)(ward_state.launch_flags >> 16),
+                        (uint8_t)(ward_state.launch_flags >> 24), sealed ? 1 : 0};
     struct sha384_ctx c;
 
     sha384_init(&c);

@@ -20,9 +20,9 @@ extern const uint32_t ward_gdt_limit, ward_idt_limit;
 extern const uint8_t ward_syscall[];
 void ward_start(void);
 
-#define CR4_OSXSAVE        (1ull << 18)
-#define CPUID1_ECX_XSAVE   (1u << 26)
-#define XCR0_OFFERED       0xe7u /* x87 SSE AVX AVX-512; no AMX, PKRU or CET state */
+#define CR4_OSXSAVE      (1ull << 18)
+#define CPUID1_ECX_XSAVE (1u << 26)
+#define XCR0_OFFERED     0xe7u /* x87 SSE AVX AVX-512; no AMX, PKRU or CET state */
 
 /*
  * Extended state for ring 3. Ring 0 sees what KVM says; where that hides XSAVE (deprivileged hosts) ring 3 has the host's
@@ -38,7 +38,10 @@ static void enable_xstate(void)
     a = 0xd;
     c = 0;
     __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    __asm__ volatile("mov %%cr4, %0; or %1, %0; mov %0, %%cr4" : "=&r"(cr4) : "r"(CR4_OSXSAVE) : "memory");
+    __asm__ volatile("mov %%cr4, %0; or %1, %0; mov %0, %%cr4"
+                     : "=&r"(cr4)
+                     : "r"(CR4_OSXSAVE)
+                     : "memory");
     __asm__ volatile("xsetbv" : : "c"(0), "a"(a & XCR0_OFFERED), "d"(0) : "memory");
 }
 

@@ -206,8 +206,11 @@ static int64_t table_set(uint64_t t, uint64_t in, uint64_t pte)
     uint64_t frame = pte & PTE_FRAME;
     if (pte != 0) {
         uint64_t flags = pte & ~PTE_FRAME;
-        uint64_t allowed = PTE_P | PTE_U | PTE_W | PTE_NX | PTE_A | PTE_D | (m->level == 2 ? PTE_PS : 0);
-        if ((flags & ~allowed) != 0 || (m->level == 2) != ((flags & PTE_PS) != 0)) { return -EINVAL; }
+        uint64_t allowed =
+            PTE_P | PTE_U | PTE_W | PTE_NX | PTE_A | PTE_D | (m->level == 2 ? PTE_PS : 0);
+        if ((flags & ~allowed) != 0 || (m->level == 2) != ((flags & PTE_PS) != 0)) {
+            return -EINVAL;
+        }
         if ((frame & (step - 1)) != 0 || !mappable(frame, frame + n * step)) { return -EPERM; }
         pte |= PTE_P | PTE_U;
     }
@@ -233,7 +236,8 @@ static int64_t table_link(uint64_t t, uint64_t i, uint64_t child, uint64_t flags
     if (m == NULL || m->level == LEVEL_LEAF || !slots_ok(m->level, i, 1)) { return -EINVAL; }
     if (child != WARD_NONE) {
         c = named(child);
-        if (c == NULL || c->level != m->level - 1 || (flags & ~(PTE_P | PTE_U | PTE_W | PTE_NX | PTE_A)) != 0) {
+        if (c == NULL || c->level != m->level - 1 ||
+            (flags & ~(PTE_P | PTE_U | PTE_W | PTE_NX | PTE_A)) != 0) {
             return -EINVAL;
         }
         if (c->refs == UINT32_MAX) { return -EMLINK; }
@@ -255,7 +259,9 @@ static int64_t table_mask(uint64_t t, uint64_t in, uint64_t clear)
     uint32_t i, n;
     uint64_t old = 0;
 
-    if (m == NULL || !range_ok(m, in, &i, &n) || (clear & ~(PTE_W | PTE_A | PTE_D)) != 0) { return -EINVAL; }
+    if (m == NULL || !range_ok(m, in, &i, &n) || (clear & ~(PTE_W | PTE_A | PTE_D)) != 0) {
+        return -EINVAL;
+    }
     for (uint64_t *e = entries((uint32_t)t) + i; n > 0; e++, n--) {
         if ((*e & PTE_P) != 0) { old |= __atomic_fetch_and(e, ~clear, __ATOMIC_SEQ_CST); }
     }
@@ -318,7 +324,8 @@ int64_t tables_batch(uint64_t n)
     if (!ward_state.guarded || n > WARD_OPS_MAX) { return -EINVAL; }
     lock();
     for (; done < n; done++) {
-        uint32_t call = ops[done].call, t = ops[done].table; /* private copies: ring 3 may be writing */
+        uint32_t call = ops[done].call,
+                 t = ops[done].table; /* private copies: ring 3 may be writing */
         uint64_t a1 = ops[done].arg[0], a2 = ops[done].arg[1], a3 = ops[done].arg[2];
         if (call_locked(call, t, a1, a2, a3) < 0) { break; }
     }
@@ -357,8 +364,12 @@ int64_t chunk_accept(uint64_t chunk, uint64_t n)
     if (chunk >= g.chunks || n > g.chunks - chunk) { r = -EINVAL; }
     for (uint64_t c = chunk; r == 0 && c < chunk + n; c++) {
         uint64_t gpa = c * CHUNK_SIZE;
-        bool ram = gpa + CHUNK_SIZE <= ward_state.ram_end[0] || (gpa >= HOLE_HI && gpa < ward_state.ram_end[1]);
-        if (!ram || gpa < TABLES_GPA + ward_state.tables_size) { r = -EINVAL; break; }
+        bool ram = gpa + CHUNK_SIZE <= ward_state.ram_end[0] ||
+                   (gpa >= HOLE_HI && gpa < ward_state.ram_end[1]);
+        if (!ram || gpa < TABLES_GPA + ward_state.tables_size) {
+            r = -EINVAL;
+            break;
+        }
         if ((g.chunk[c] & CHUNK_ACCEPTED) != 0) { ward_panic(PANIC_WARD_ACCEPT_TWICE); }
         g.chunk[c] = CHUNK_ACCEPTED;
     }
@@ -372,9 +383,14 @@ int64_t chunk_release(uint64_t chunk, uint64_t n)
 
     if (!ward_state.guarded) { return 0; }
     lock();
-    if (chunk < BOOT_SIZE / CHUNK_SIZE || chunk >= g.chunks || n > g.chunks - chunk) { r = -EINVAL; }
+    if (chunk < BOOT_SIZE / CHUNK_SIZE || chunk >= g.chunks || n > g.chunks - chunk) {
+        r = -EINVAL;
+    }
     for (uint64_t c = chunk; r == 0 && c < chunk + n; c++) {
-        if (g.chunk[c] != CHUNK_ACCEPTED) { r = -EBUSY; break; }
+        if (g.chunk[c] != CHUNK_ACCEPTED) {
+            r = -EBUSY;
+            break;
+        }
         g.chunk[c] = 0;
     }
     unlock();

@@ -108,7 +108,9 @@ void sha256_final(struct sha256_ctx *c, uint8_t out[SHA256_SIZE])
         byte = (uint8_t)(bits >> (56 - 8 * i));
         sha256_update(c, &byte, 1);
     }
-    for (unsigned i = 0; i < SHA256_SIZE; i++) { out[i] = (uint8_t)(c->h[i / 4] >> (24 - 8 * (i % 4))); }
+    for (unsigned i = 0; i < SHA256_SIZE; i++) {
+        out[i] = (uint8_t)(c->h[i / 4] >> (24 - 8 * (i % 4)));
+    }
 }
 
 static uint64_t ror64(uint64_t v, unsigned n) { return v >> n | v << (64 - n); }
@@ -175,5 +177,7 @@ void sha384_final(struct sha384_ctx *c, uint8_t out[SHA384_SIZE])
         byte = (uint8_t)(bits >> (56 - 8 * i));
         sha384_update(c, &byte, 1);
     }
-    for (unsigned i = 0; i < SHA384_SIZE; i++) { out[i] = (uint8_t)(c->h[i / 8] >> (56 - 8 * (i % 8))); }
+    for (unsigned i = 0; i < SHA384_SIZE; i++) {
+        out[i] = (uint8_t)(c->h[i / 8] >> (56 - 8 * (i % 8)));
+    }
 }

@@ -13,7 +13,8 @@
 TARGET void sha256_ni_blocks(uint32_t h[8], const uint8_t *p, size_t blocks)
 {
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-    __m128i dcba = _mm_loadu_si128((const __m128i *)&h[0]), hgfe = _mm_loadu_si128((const __m128i *)&h[4]);
+    __m128i dcba = _mm_loadu_si128((const __m128i *)&h[0]),
+            hgfe = _mm_loadu_si128((const __m128i *)&h[4]);
     __m128i cdab = _mm_shuffle_epi32(dcba, 0xb1), efgh = _mm_shuffle_epi32(hgfe, 0x1b);
     __m128i abef = _mm_alignr_epi8(cdab, efgh, 8), cdgh = _mm_blend_epi16(efgh, cdab, 0xf0);
 

@@ -5,13 +5,13 @@
 #include "guest/sys/sys.h"
 
 #define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_EMPTY_PATH 0x1000u
-#define NS 1000000000ull
-#define UTIME_NOW 0x3fffffff
-#define UTIME_OMIT 0x3ffffffe
-#define NO_ID UINT32_MAX
+#define AT_EMPTY_PATH       0x1000u
+#define NS                  1000000000ull
+#define UTIME_NOW           0x3fffffff
+#define UTIME_OMIT          0x3ffffffe
+#define NO_ID               UINT32_MAX
 
-#define FALLOC_KEEP_SIZE 1u
+#define FALLOC_KEEP_SIZE  1u
 #define FALLOC_PUNCH_HOLE 2u
 #define FALLOC_ZERO_RANGE 16u
 
@@ -58,7 +58,9 @@ static int64_t set_mode(struct path p, const void *arg)
     if (s_islnk(i)) { return -EOPNOTSUPP; }
     if (!inode_owner_or_capable(i)) { return -EPERM; }
     /* A file's set-group-id bit is only for members of the group. */
-    if (!s_isdir(i) && !capable(CAP_FSETID) && current_proc()->cred.fsgid != i->gid) { mode &= ~LS_ISGID; }
+    if (!s_isdir(i) && !capable(CAP_FSETID) && current_proc()->cred.fsgid != i->gid) {
+        mode &= ~LS_ISGID;
+    }
     i->mode = (i->mode & LS_IFMT) | mode;
     changed(p);
     return 0;
@@ -72,7 +74,10 @@ static int64_t chmod_path(int dfd, uint64_t path, uint32_t mode, uint32_t flags)
 
 int64_t sys_chmod(const uint64_t a[6]) { return chmod_path(AT_FDCWD_, a[0], (uint32_t)a[1], 0); }
 int64_t sys_fchmodat(const uint64_t a[6]) { return chmod_path((int)a[0], a[1], (uint32_t)a[2], 0); }
-int64_t sys_fchmodat2(const uint64_t a[6]) { return chmod_path((int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]); }
+int64_t sys_fchmodat2(const uint64_t a[6])
+{
+    return chmod_path((int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
+}
 int64_t sys_fchmod(const uint64_t a[6])
 {
     uint32_t mode = (uint32_t)a[1];
@@ -120,8 +125,14 @@ static int64_t chown_path(int dfd, uint64_t path, uint64_t uid, uint64_t gid, ui
 }
 
 int64_t sys_chown(const uint64_t a[6]) { return chown_path(AT_FDCWD_, a[0], a[1], a[2], 0); }
-int64_t sys_lchown(const uint64_t a[6]) { return chown_path(AT_FDCWD_, a[0], a[1], a[2], AT_SYMLINK_NOFOLLOW); }
-int64_t sys_fchownat(const uint64_t a[6]) { return chown_path((int)a[0], a[1], a[2], a[3], (uint32_t)a[4]); }
+int64_t sys_lchown(const uint64_t a[6])
+{
+    return chown_path(AT_FDCWD_, a[0], a[1], a[2], AT_SYMLINK_NOFOLLOW);
+}
+int64_t sys_fchownat(const uint64_t a[6])
+{
+    return chown_path((int)a[0], a[1], a[2], a[3], (uint32_t)a[4]);
+}
 int64_t sys_fchown(const uint64_t a[6])
 {
     struct owner o = {(uint32_t)a[1], (uint32_t)a[2]};
@@ -190,17 +201,23 @@ int64_t sys_fallocate(const uint64_t a[6])
     if (s_isfifo(f->inode)) { return -ESPIPE; }
     if (!s_isreg(f->inode) || !f->inode->data) { return -ENODEV; }
     if (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE)) { return -EOPNOTSUPP; }
-    if ((mode & FALLOC_PUNCH_HOLE) && mode != (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE)) { return -EOPNOTSUPP; }
+    if ((mode & FALLOC_PUNCH_HOLE) && mode != (FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE)) {
+        return -EOPNOTSUPP;
+    }
     if (off + len > (uint64_t)INT64_MAX) { return -EFBIG; }
     struct inode *i = f->inode;
     bool grows = !(mode & FALLOC_KEEP_SIZE) && off + len > inode_size(i);
-    if ((i->seals & LF_SEAL_WRITE) && (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE))) { return -EPERM; }
+    if ((i->seals & LF_SEAL_WRITE) && (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE))) {
+        return -EPERM;
+    }
     if ((i->seals & LF_SEAL_GROW) && grows) { return -EPERM; }
     if (grows && off + len > current_proc()->rlim[1].cur) { return -EFBIG; }
     if (mode & (FALLOC_PUNCH_HOLE | FALLOC_ZERO_RANGE)) { err = mobj_punch(i->data, off, len); }
     uint64_t size = inode_size(i);
     if (!err && grows) { err = mobj_truncate(i->data, off + len); }
-    if (!err && !(mode & FALLOC_PUNCH_HOLE)) { err = reserve(i, off, min_u64(off + len, inode_size(i))); }
+    if (!err && !(mode & FALLOC_PUNCH_HOLE)) {
+        err = reserve(i, off, min_u64(off + len, inode_size(i)));
+    }
     if (err && grows) { err = mobj_truncate(i->data, size) ?: err; }
     if (!err) { inode_touch(i); }
     return err;

@@ -5,7 +5,7 @@
 #include "guest/fmt.h"
 #include "guest/mm/mm.h"
 
-#define FIRST_STATIC 2         /* cookies 0 and 1 are . and .. */
+#define FIRST_STATIC  2       /* cookies 0 and 1 are . and .. */
 #define FIRST_DYNAMIC 0x10000 /* + number */
 
 /* ---- text ---- */
@@ -130,8 +130,10 @@ static int64_t computed_seek(struct file *f, int64_t off, int whence)
 
 static void computed_file_release(struct file *f) { mobj_put(f->priv); }
 
-static const struct file_ops computed_ops = {
-    .read = computed_read, .write = computed_write, .seek = computed_seek, .release = computed_file_release};
+static const struct file_ops computed_ops = {.read = computed_read,
+                                             .write = computed_write,
+                                             .seek = computed_seek,
+                                             .release = computed_file_release};
 
 /* ---- inodes ---- */
 
@@ -141,7 +143,8 @@ static const struct inode_ops tree_ops, magic_ops;
 static uint64_t number_inode(const struct cnode *n)
 {
     uint64_t entry = (uint64_t)((uintptr_t)n->e - (uintptr_t)&tree_ops) / 8 & 0xfffff;
-    return ((uint64_t)(uint32_t)n->pid << 32 ^ (uint64_t)(uint32_t)(n->arg + 1) << 20 ^ entry) + 0x100;
+    return ((uint64_t)(uint32_t)n->pid << 32 ^ (uint64_t)(uint32_t)(n->arg + 1) << 20 ^ entry) +
+           0x100;
 }
 
 static struct inode *node_inode(struct super *s, const struct cnode *n)
@@ -166,7 +169,8 @@ static struct inode *node_inode(struct super *s, const struct cnode *n)
     return i;
 }
 
-static int node_dentry(struct dentry *dir, const char *name, size_t len, const struct cnode *n, struct dentry **out)
+static int node_dentry(struct dentry *dir, const char *name, size_t len, const struct cnode *n,
+                       struct dentry **out)
 {
     struct inode *i = node_inode(dir->inode->super, n);
 
@@ -211,7 +215,9 @@ static int tree_iterate(struct dentry *dir, struct dirsink *s)
     for (const struct centry *e = n->e->children; e && e->name; e++, k++) {
         if (k < s->pos) { continue; }
         child.e = e;
-        if (!dirsink_add(s, e->name, strlen(e->name), number_inode(&child), e->mode >> 12, k + 1)) { return 0; }
+        if (!dirsink_add(s, e->name, strlen(e->name), number_inode(&child), e->mode >> 12, k + 1)) {
+            return 0;
+        }
     }
     if (!n->e->next) { return 0; }
     int64_t from = s->pos < FIRST_DYNAMIC ? 0 : (int64_t)(s->pos - FIRST_DYNAMIC);
@@ -219,8 +225,10 @@ static int tree_iterate(struct dentry *dir, struct dirsink *s)
         char name[16];
         int64_t number = n->e->next(n, p, from, &child);
         if (number < 0) { return 0; }
-        size_t len = fmt(name, sizeof(name), "%s%ld", n->e->prefix ? n->e->prefix : "", (long)number);
-        if (!dirsink_add(s, name, len, number_inode(&child), child.e->mode >> 12, (uint64_t)number + FIRST_DYNAMIC + 1)) {
+        size_t len =
+            fmt(name, sizeof(name), "%s%ld", n->e->prefix ? n->e->prefix : "", (long)number);
+        if (!dirsink_add(s, name, len, number_inode(&child), child.e->mode >> 12,
+                         (uint64_t)number + FIRST_DYNAMIC + 1)) {
             return 0;
         }
         from = number + 1;
@@ -277,8 +285,8 @@ static uint64_t tree_size(struct inode *i)
 
 static void tree_release(struct inode *i) { mem_free(i->priv); }
 
-#define TREE_OPS                                                                                                  \
-    .lookup = tree_lookup, .iterate = tree_iterate, .readlink = tree_readlink, .open = tree_open,                 \
+#define TREE_OPS                                                                                   \
+    .lookup = tree_lookup, .iterate = tree_iterate, .readlink = tree_readlink, .open = tree_open,  \
     .truncate = tree_truncate, .size = tree_size, .release = tree_release
 static const struct inode_ops tree_ops = {TREE_OPS};
 static const struct inode_ops magic_ops = {TREE_OPS, .follow = tree_follow};
@@ -293,7 +301,8 @@ struct dentry *computed_keep(struct dentry *dir, const char *name)
     return err ? NULL : d;
 }
 
-struct super *computed_new(const char *type, const char *source, uint32_t magic, const struct centry *root)
+struct super *computed_new(const char *type, const char *source, uint32_t magic,
+                           const struct centry *root)
 {
     struct super *s = super_new(type, source, magic);
     struct inode *i = s ? node_inode(s, &(struct cnode){.e = root, .arg = -1}) : NULL;

@@ -7,7 +7,7 @@
 #include "guest/fs/vfs.h"
 
 #define BUCKETS_FIRST 8u
-#define BUCKETS_MAX 8192u /* 64 KiB of pointers: the largest pool object */
+#define BUCKETS_MAX   8192u /* 64 KiB of pointers: the largest pool object */
 
 uint32_t name_hash(const char *name, size_t len)
 {
@@ -98,7 +98,7 @@ static bool names_grow(struct names *n)
     if (buckets > BUCKETS_MAX) { return true; }
     to = mem_alloc(buckets * sizeof(*to));
     if (!to) { return n->bucket != NULL; }
-    LIST_EACH(l, &n->children) {
+    LIST_EACH (l, &n->children) {
         struct dentry *d = LIST_ENTRY(l, struct dentry, sibling);
         struct dentry **slot = &to[d->hash & (buckets - 1)];
         d->chain = *slot;
@@ -158,7 +158,9 @@ int dentry_move(struct dentry *d, struct dentry *dir, const char *name, size_t l
 {
     struct dentry *old = d->parent;
 
-    if ((!dir->names->bucket || dir->names->count > dir->names->mask) && !names_grow(dir->names)) { return -ENOMEM; }
+    if ((!dir->names->bucket || dir->names->count > dir->names->mask) && !names_grow(dir->names)) {
+        return -ENOMEM;
+    }
     leave(d);
     if (!set_name(d, name, len)) {
         enter(old, d);

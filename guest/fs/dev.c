@@ -78,10 +78,14 @@ static struct mobj *zero_mobj(struct file *f)
 static void zero_release(struct file *f) { mobj_put(f->priv); }
 
 static const struct file_ops null_ops = {.read = null_read, .write = null_write, .seek = null_seek};
-static const struct file_ops zero_ops = {
-    .read = zero_read, .write = null_write, .seek = null_seek, .mobj = zero_mobj, .release = zero_release};
+static const struct file_ops zero_ops = {.read = zero_read,
+                                         .write = null_write,
+                                         .seek = null_seek,
+                                         .mobj = zero_mobj,
+                                         .release = zero_release};
 static const struct file_ops full_ops = {.read = zero_read, .write = full_write, .seek = null_seek};
-static const struct file_ops random_ops = {.read = random_read, .write = null_write, .seek = null_seek};
+static const struct file_ops random_ops = {
+    .read = random_read, .write = null_write, .seek = null_seek};
 
 int dev_open(struct inode *i, struct file *f)
 {
@@ -138,17 +142,21 @@ struct super *dev_new(void)
     static const struct {
         const char *name, *target;
     } links[] = {
-        {"fd", "/proc/self/fd"},         {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-        {"stderr", "/proc/self/fd/2"},   {"ptmx", "pts/ptmx"},
+        {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+        {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
     };
     struct super *s = tmpfs_new("tmpfs");
 
     if (!s || !link_console(s->root)) { return NULL; }
     for (size_t k = 0; k < ARRAY_COUNT(nodes); k++) {
-        if (!tmpfs_add(s->root, nodes[k].name, LS_IFCHR | nodes[k].mode, nodes[k].rdev, NULL)) { return NULL; }
+        if (!tmpfs_add(s->root, nodes[k].name, LS_IFCHR | nodes[k].mode, nodes[k].rdev, NULL)) {
+            return NULL;
+        }
     }
     for (size_t k = 0; k < ARRAY_COUNT(links); k++) {
-        if (!tmpfs_add(s->root, links[k].name, LS_IFLNK | 0777, 0, links[k].target)) { return NULL; }
+        if (!tmpfs_add(s->root, links[k].name, LS_IFLNK | 0777, 0, links[k].target)) {
+            return NULL;
+        }
     }
     return s;
 }

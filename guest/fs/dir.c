@@ -120,8 +120,14 @@ static int64_t read_link(int dfd, uint64_t path, uint64_t va, int32_t size)
     return n;
 }
 
-int64_t sys_readlink(const uint64_t a[6]) { return read_link(AT_FDCWD_, a[0], a[1], (int32_t)a[2]); }
-int64_t sys_readlinkat(const uint64_t a[6]) { return read_link((int)a[0], a[1], a[2], (int32_t)a[3]); }
+int64_t sys_readlink(const uint64_t a[6])
+{
+    return read_link(AT_FDCWD_, a[0], a[1], (int32_t)a[2]);
+}
+int64_t sys_readlinkat(const uint64_t a[6])
+{
+    return read_link((int)a[0], a[1], a[2], (int32_t)a[3]);
+}
 
 /* ---- the file context of a process ---- */
 

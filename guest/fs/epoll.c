@@ -13,25 +13,26 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define EPOLL_CTL_ADD 1
-#define EPOLL_CTL_DEL 2
-#define EPOLL_CTL_MOD 3
+#define EPOLL_CTL_ADD  1
+#define EPOLL_CTL_DEL  2
+#define EPOLL_CTL_MOD  3
 #define EPOLLEXCLUSIVE (1u << 28)
-#define EPOLLWAKEUP (1u << 29)
-#define EPOLLONESHOT (1u << 30)
-#define EPOLLET (1u << 31)
-#define EPOLL_MODE (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
-#define EXCLUSIVE_OK (LPOLLIN | LPOLLOUT | LPOLLERR | LPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
-#define DEPTH_MAX 5
-#define EVENTS_MAX 4096 /* reported by one call */
-#define EVENT_SIZE 12
-#define BUCKETS 64u
+#define EPOLLWAKEUP    (1u << 29)
+#define EPOLLONESHOT   (1u << 30)
+#define EPOLLET        (1u << 31)
+#define EPOLL_MODE     (EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET)
+#define EXCLUSIVE_OK                                                                               \
+    (LPOLLIN | LPOLLOUT | LPOLLERR | LPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+#define DEPTH_MAX   5
+#define EVENTS_MAX  4096 /* reported by one call */
+#define EVENT_SIZE  12
+#define BUCKETS     64u
 #define BUCKETS_MAX 4096u
 
 struct epoll {
-    struct file *file;      /* the open file this is; borrowed, lives longer */
-    struct list ready;      /* of struct epitem.ready, longest waiting first */
-    struct list *bucket;    /* of struct epitem.hash */
+    struct file *file;   /* the open file this is; borrowed, lives longer */
+    struct list ready;   /* of struct epitem.ready, longest waiting first */
+    struct list *bucket; /* of struct epitem.hash */
     uint32_t buckets, count;
     struct waitq wait;      /* threads in epoll_wait, exclusive */
     struct waitq poll_wait; /* those who poll the epoll itself */
@@ -101,7 +102,7 @@ static uint32_t item_hash(const struct file *f, int fd)
 
 static struct epitem *item_find(struct epoll *ep, const struct file *f, int fd)
 {
-    LIST_EACH(l, &ep->bucket[item_hash(f, fd) & (ep->buckets - 1)]) {
+    LIST_EACH (l, &ep->bucket[item_hash(f, fd) & (ep->buckets - 1)]) {
         struct epitem *it = LIST_ENTRY(l, struct epitem, hash);
         if (it->file == f && it->fd == fd) { return it; }
     }
@@ -125,7 +126,7 @@ static void item_free(struct epitem *it)
 
 void epoll_forget(struct file *f)
 {
-    LIST_EACH_SAFE(l, &f->epolls) { item_free(LIST_ENTRY(l, struct epitem, of_file)); }
+    LIST_EACH_SAFE (l, &f->epolls) { item_free(LIST_ENTRY(l, struct epitem, of_file)); }
 }
 
 static struct list *buckets_new(uint32_t count)
@@ -144,7 +145,7 @@ static void buckets_grow(struct epoll *ep)
 
     if (!to) { return; }
     for (uint32_t k = 0; k < ep->buckets; k++) {
-        LIST_EACH_SAFE(l, &ep->bucket[k]) {
+        LIST_EACH_SAFE (l, &ep->bucket[k]) {
             struct epitem *it = LIST_ENTRY(l, struct epitem, hash);
             list_del(l);
             list_add_tail(&to[item_hash(it->file, it->fd) & (count - 1)], l);
@@ -167,7 +168,7 @@ static uint32_t epoll_poll(struct file *f, struct poller *p)
     struct epoll *ep = f->priv;
 
     poll_add(p, &ep->poll_wait);
-    LIST_EACH_SAFE(l, &ep->ready) {
+    LIST_EACH_SAFE (l, &ep->ready) {
         struct epitem *it = LIST_ENTRY(l, struct epitem, ready);
         if ((it->events & ~EPOLL_MODE) && item_poll(it)) { return LPOLLIN | LPOLLRDNORM; }
         list_del(&it->ready);
@@ -180,7 +181,7 @@ static void epoll_release(struct file *f)
     struct epoll *ep = f->priv;
 
     for (uint32_t k = 0; k < ep->buckets; k++) {
-        LIST_EACH_SAFE(l, &ep->bucket[k]) { item_free(LIST_ENTRY(l, struct epitem, hash)); }
+        LIST_EACH_SAFE (l, &ep->bucket[k]) { item_free(LIST_ENTRY(l, struct epitem, hash)); }
     }
     mem_free(ep->bucket);
     mem_free(ep);
@@ -210,7 +211,10 @@ static int64_t create(uint32_t flags)
 }
 
 int64_t sys_epoll_create(const uint64_t a[6]) { return (int32_t)a[0] <= 0 ? -EINVAL : create(0); }
-int64_t sys_epoll_create1(const uint64_t a[6]) { return (uint32_t)a[0] & ~LO_CLOEXEC ? -EINVAL : create((uint32_t)a[0]); }
+int64_t sys_epoll_create1(const uint64_t a[6])
+{
+    return (uint32_t)a[0] & ~LO_CLOEXEC ? -EINVAL : create((uint32_t)a[0]);
+}
 
 /* ---- epoll_ctl ---- */
 
@@ -222,7 +226,7 @@ static int depth_below(const struct file *f, const struct epoll *avoid, int leve
 
     if (ep == avoid || level > DEPTH_MAX) { return DEPTH_MAX + 1; }
     for (uint32_t k = 0; k < ep->buckets; k++) {
-        LIST_EACH(l, &ep->bucket[k]) {
+        LIST_EACH (l, &ep->bucket[k]) {
             const struct epitem *it = LIST_ENTRY(l, struct epitem, hash);
             if (it->file->ops != &epoll_ops) { continue; }
             int d = depth_below(it->file, avoid, level + 1);
@@ -239,7 +243,7 @@ static int depth_above(const struct file *f, int level)
     int highest = 0;
 
     if (level > DEPTH_MAX) { return 0; }
-    LIST_EACH(l, &f->epolls) {
+    LIST_EACH (l, &f->epolls) {
         int d = 1 + depth_above(LIST_ENTRY(l, struct epitem, of_file)->ep->file, level + 1);
         if (d > highest) { highest = d; }
     }
@@ -295,14 +299,17 @@ int64_t sys_epoll_ctl(const uint64_t a[6])
     if ((f->flags & LO_PATH) || !f->ops->poll) { return f->flags & LO_PATH ? -EBADF : -EPERM; }
     if (epf->ops != &epoll_ops || epf == f) { return -EINVAL; }
     struct epoll *ep = epf->priv;
-    if (op == EPOLL_CTL_ADD && (events & EPOLLEXCLUSIVE) && (events & ~EXCLUSIVE_OK || f->ops == &epoll_ops)) {
+    if (op == EPOLL_CTL_ADD && (events & EPOLLEXCLUSIVE) &&
+        (events & ~EXCLUSIVE_OK || f->ops == &epoll_ops)) {
         return -EINVAL;
     }
     struct epitem *it = item_find(ep, f, fd);
     switch (op) {
     case EPOLL_CTL_ADD:
         if (it) { return -EEXIST; }
-        if (f->ops == &epoll_ops && depth_above(epf, 0) + 1 + depth_below(f, ep, 1) > DEPTH_MAX) { return -ELOOP; }
+        if (f->ops == &epoll_ops && depth_above(epf, 0) + 1 + depth_below(f, ep, 1) > DEPTH_MAX) {
+            return -ELOOP;
+        }
         return ctl_add(ep, f, fd, events, data);
     case EPOLL_CTL_MOD: return it ? ctl_mod(it, events, data) : -ENOENT;
     case EPOLL_CTL_DEL:
@@ -418,7 +425,8 @@ int64_t sys_epoll_pwait2(const uint64_t a[6])
         if (t[0] < 0 || t[1] < 0 || t[1] >= 1000000000) { return -EINVAL; }
         deadline = t[0] == 0 && t[1] == 0
                        ? 0
-                       : clock_mono_ns() + min_u64((uint64_t)t[0], 1ull << 32) * 1000000000ull + (uint64_t)t[1];
+                       : clock_mono_ns() + min_u64((uint64_t)t[0], 1ull << 32) * 1000000000ull +
+                             (uint64_t)t[1];
     }
     return masked_wait(a, deadline);
 }

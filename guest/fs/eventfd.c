@@ -9,7 +9,7 @@
 /* ---- eventfd ---- */
 
 #define EFD_SEMAPHORE_ 1u
-#define EVENT_MAX 0xfffffffffffffffeull
+#define EVENT_MAX      0xfffffffffffffffeull
 
 struct event {
     uint64_t count;
@@ -92,12 +92,12 @@ int64_t sys_eventfd2(const uint64_t a[6]) { return event_create((uint32_t)a[0], 
 
 /* ---- timerfd ---- */
 
-#define CLOCK_REALTIME_ 0
-#define CLOCK_MONOTONIC_ 1
-#define CLOCK_BOOTTIME_ 7
-#define CLOCK_REALTIME_ALARM_ 8
-#define CLOCK_BOOTTIME_ALARM_ 9
-#define TFD_TIMER_ABSTIME_ 1u
+#define CLOCK_REALTIME_          0
+#define CLOCK_MONOTONIC_         1
+#define CLOCK_BOOTTIME_          7
+#define CLOCK_REALTIME_ALARM_    8
+#define CLOCK_BOOTTIME_ALARM_    9
+#define TFD_TIMER_ABSTIME_       1u
 #define TFD_TIMER_CANCEL_ON_SET_ 2u
 
 struct clockfile {
@@ -167,7 +167,8 @@ static void clock_release(struct file *f)
     mem_free(c);
 }
 
-static const struct file_ops clock_ops = {.read = clock_read, .poll = clock_poll, .release = clock_release};
+static const struct file_ops clock_ops = {
+    .read = clock_read, .poll = clock_poll, .release = clock_release};
 
 int64_t sys_timerfd_create(const uint64_t a[6])
 {
@@ -176,7 +177,8 @@ int64_t sys_timerfd_create(const uint64_t a[6])
     struct file *f;
 
     if ((uint32_t)a[1] & ~(LO_CLOEXEC | LO_NONBLOCK)) { return -EINVAL; }
-    if (clock != CLOCK_REALTIME_ && clock != CLOCK_MONOTONIC_ && (clock < CLOCK_BOOTTIME_ || clock > CLOCK_BOOTTIME_ALARM_)) {
+    if (clock != CLOCK_REALTIME_ && clock != CLOCK_MONOTONIC_ &&
+        (clock < CLOCK_BOOTTIME_ || clock > CLOCK_BOOTTIME_ALARM_)) {
         return -EINVAL;
     }
     c = mem_alloc(sizeof(*c));
@@ -184,7 +186,8 @@ int64_t sys_timerfd_create(const uint64_t a[6])
     c->wall = clock == CLOCK_REALTIME_ || clock == CLOCK_REALTIME_ALARM_;
     timer_init(&c->timer, clock_fire);
     waitq_init(&c->wait);
-    f = file_anon(&clock_ops, c, LO_RDWR | ((uint32_t)a[1] & LO_NONBLOCK), 0600, "anon_inode:[timerfd]");
+    f = file_anon(&clock_ops, c, LO_RDWR | ((uint32_t)a[1] & LO_NONBLOCK), 0600,
+                  "anon_inode:[timerfd]");
     if (!f) {
         mem_free(c);
         return -ENOMEM;
@@ -243,7 +246,9 @@ int64_t sys_timerfd_settime(const uint64_t a[6])
 
     if ((uint32_t)a[1] & ~(TFD_TIMER_ABSTIME_ | TFD_TIMER_CANCEL_ON_SET_)) { return -EINVAL; }
     if (copy_from_user(&t, a[2], sizeof(t)) != 0) { return -EFAULT; }
-    if (!ns_of(t.value_s, t.value_ns, &value) || !ns_of(t.interval_s, t.interval_ns, &interval)) { return -EINVAL; }
+    if (!ns_of(t.value_s, t.value_ns, &value) || !ns_of(t.interval_s, t.interval_ns, &interval)) {
+        return -EINVAL;
+    }
     c = clock_of((int)a[0], &err);
     if (!c) { return err; }
     if (a[3] != 0 && clock_out(c, a[3]) != 0) { return -EFAULT; }
@@ -268,7 +273,7 @@ int64_t sys_timerfd_settime(const uint64_t a[6])
 /* ---- signalfd ---- */
 
 #define SIGINFO_SIZE 128
-#define UNBLOCKABLE (1ull << (LSIG_KILL - 1) | 1ull << (LSIG_STOP - 1))
+#define UNBLOCKABLE  (1ull << (LSIG_KILL - 1) | 1ull << (LSIG_STOP - 1))
 
 struct signals {
     uint64_t mask;
@@ -339,7 +344,8 @@ static uint32_t signals_poll(struct file *f, struct poller *p)
     return signal_pending_set(current(), s->mask) ? LPOLLIN : 0;
 }
 
-static const struct file_ops signals_ops = {.read = signals_read, .poll = signals_poll, .release = priv_release};
+static const struct file_ops signals_ops = {
+    .read = signals_read, .poll = signals_poll, .release = priv_release};
 
 static int64_t signals_create(int fd, uint64_t mask_va, uint64_t size, uint32_t flags)
 {
@@ -371,4 +377,7 @@ static int64_t signals_create(int fd, uint64_t mask_va, uint64_t size, uint32_t 
 }
 
 int64_t sys_signalfd(const uint64_t a[6]) { return signals_create((int)a[0], a[1], a[2], 0); }
-int64_t sys_signalfd4(const uint64_t a[6]) { return signals_create((int)a[0], a[1], a[2], (uint32_t)a[3]); }
+int64_t sys_signalfd4(const uint64_t a[6])
+{
+    return signals_create((int)a[0], a[1], a[2], (uint32_t)a[3]);
+}

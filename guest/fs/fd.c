@@ -7,12 +7,12 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define LEAF 256u
-#define LEAF_WORDS (LEAF / 64)
-#define FD_MAX 1048576u /* LEAF * 4096; also the most that RLIMIT_NOFILE gives */
+#define LEAF           256u
+#define LEAF_WORDS     (LEAF / 64)
+#define FD_MAX         1048576u /* LEAF * 4096; also the most that RLIMIT_NOFILE gives */
 #define RLIMIT_NOFILE_ 7
-#define RANGE_UNSHARE 2u
-#define RANGE_CLOEXEC 4u
+#define RANGE_UNSHARE  2u
+#define RANGE_CLOEXEC  4u
 
 struct leaf {
     uint64_t used[LEAF_WORDS], cloexec[LEAF_WORDS];
@@ -93,7 +93,10 @@ static unsigned lowest_free(const struct fdtable *t, unsigned min)
     }
 }
 
-static bool cloexec_get(const struct leaf *l, unsigned fd) { return (l->cloexec[word(fd)] & bit(fd)) != 0; }
+static bool cloexec_get(const struct leaf *l, unsigned fd)
+{
+    return (l->cloexec[word(fd)] & bit(fd)) != 0;
+}
 
 static void cloexec_set(struct leaf *l, unsigned fd, bool on)
 {
@@ -133,7 +136,10 @@ static void closed(struct file *f)
     file_put(f);
 }
 
-static unsigned fd_limit(void) { return (unsigned)min_u64(current_proc()->rlim[RLIMIT_NOFILE_].cur, FD_MAX); }
+static unsigned fd_limit(void)
+{
+    return (unsigned)min_u64(current_proc()->rlim[RLIMIT_NOFILE_].cur, FD_MAX);
+}
 
 int fd_install_at_least(struct file *take_f, int min, bool cloexec)
 {
@@ -150,7 +156,10 @@ int fd_install_at_least(struct file *take_f, int min, bool cloexec)
     return (int)fd;
 }
 
-int fd_install(struct file *take_f, bool cloexec) { return fd_install_at_least(take_f, 0, cloexec); }
+int fd_install(struct file *take_f, bool cloexec)
+{
+    return fd_install_at_least(take_f, 0, cloexec);
+}
 
 int fd_close(int fd)
 {
@@ -211,7 +220,9 @@ struct fdtable *fdtable_copy(struct fdtable *t)
 void fdtable_put(struct fdtable *t)
 {
     if (!t) { return; }
-    for (int fd = fdtable_next(t, 0); fd >= 0; fd = fdtable_next(t, fd + 1)) { closed(take_out(t, (unsigned)fd)); }
+    for (int fd = fdtable_next(t, 0); fd >= 0; fd = fdtable_next(t, fd + 1)) {
+        closed(take_out(t, (unsigned)fd));
+    }
     for (uint32_t i = 0; i < t->leaf_count; i++) { mem_free(t->leaf[i]); }
     mem_free(t->leaf);
     mem_free(t);
@@ -235,7 +246,8 @@ int64_t sys_close_range(const uint64_t a[6])
 
     if (first > last || (flags & ~(RANGE_UNSHARE | RANGE_CLOEXEC))) { return -EINVAL; }
     if (first >= FD_MAX) { return 0; }
-    for (int fd = fdtable_next(t, (int)first); fd >= 0 && (uint32_t)fd <= last; fd = fdtable_next(t, fd + 1)) {
+    for (int fd = fdtable_next(t, (int)first); fd >= 0 && (uint32_t)fd <= last;
+         fd = fdtable_next(t, fd + 1)) {
         if (flags & RANGE_CLOEXEC) {
             cloexec_set(leaf_of(t, (unsigned)fd), (unsigned)fd, true);
         } else {
@@ -315,12 +327,14 @@ enum {
     F_ADD_SEALS_ = 1033,
     F_GET_SEALS_ = 1034,
 };
-#define F_UNLCK_ 2
+#define F_UNLCK_      2
 #define FL_CHANGEABLE (LO_APPEND | LO_NONBLOCK | LO_ASYNC | LO_DIRECT | LO_NOATIME)
 
 static int64_t set_flags(struct file *f, uint32_t flags)
 {
-    if ((flags & LO_NOATIME) && !(f->flags & LO_NOATIME) && !inode_owner_or_capable(f->inode)) { return -EPERM; }
+    if ((flags & LO_NOATIME) && !(f->flags & LO_NOATIME) && !inode_owner_or_capable(f->inode)) {
+        return -EPERM;
+    }
     f->flags = (f->flags & ~FL_CHANGEABLE) | (flags & FL_CHANGEABLE);
     if (f->ops->flags_changed) { f->ops->flags_changed(f); }
     return 0;
@@ -329,11 +343,14 @@ static int64_t set_flags(struct file *f, uint32_t flags)
 static int64_t add_seals(struct file *f, uint32_t seals)
 {
     struct inode *i = f->inode;
-    uint32_t all = LF_SEAL_SEAL | LF_SEAL_SHRINK | LF_SEAL_GROW | LF_SEAL_WRITE | LF_SEAL_FUTURE_WRITE | LF_SEAL_EXEC;
+    uint32_t all = LF_SEAL_SEAL | LF_SEAL_SHRINK | LF_SEAL_GROW | LF_SEAL_WRITE |
+                   LF_SEAL_FUTURE_WRITE | LF_SEAL_EXEC;
 
     if (seals & ~all || i->ops != &anon_ops || !i->data) { return -EINVAL; }
     if (!file_writes(f) || (i->seals & LF_SEAL_SEAL)) { return -EPERM; }
-    if ((seals & LF_SEAL_WRITE) && !(i->seals & LF_SEAL_WRITE) && mobj_writable_maps(i->data)) { return -EBUSY; }
+    if ((seals & LF_SEAL_WRITE) && !(i->seals & LF_SEAL_WRITE) && mobj_writable_maps(i->data)) {
+        return -EBUSY;
+    }
     i->seals |= seals;
     return 0;
 }
@@ -341,7 +358,8 @@ static int64_t add_seals(struct file *f, uint32_t seals)
 /* Only what may be asked of a mere place. */
 static bool allowed_on_path(uint32_t cmd)
 {
-    return cmd == F_DUPFD_ || cmd == F_DUPFD_CLOEXEC_ || cmd == F_GETFD_ || cmd == F_SETFD_ || cmd == F_GETFL_;
+    return cmd == F_DUPFD_ || cmd == F_DUPFD_CLOEXEC_ || cmd == F_GETFD_ || cmd == F_SETFD_ ||
+           cmd == F_GETFL_;
 }
 
 int64_t sys_fcntl(const uint64_t a[6])
@@ -368,7 +386,8 @@ int64_t sys_fcntl(const uint64_t a[6])
     case F_SETPIPE_SZ_: return pipe_set_size(f, (uint32_t)a[2]);
     case F_GETPIPE_SZ_: return pipe_get_size(f);
     case F_ADD_SEALS_: return add_seals(f, (uint32_t)a[2]);
-    case F_GET_SEALS_: return f->inode->ops == &anon_ops && f->inode->data ? (int64_t)f->inode->seals : -EINVAL;
+    case F_GET_SEALS_:
+        return f->inode->ops == &anon_ops && f->inode->data ? (int64_t)f->inode->seals : -EINVAL;
     default: return -EINVAL;
     }
 }

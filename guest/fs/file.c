@@ -46,7 +46,8 @@ void file_put(struct file *f)
 
 /* ---- anonymous files ---- */
 
-static struct super anon_super = {.type = "anon_inodefs", .source = "anon_inodefs", .magic = 0x09041934, .next_ino = 1};
+static struct super anon_super = {
+    .type = "anon_inodefs", .source = "anon_inodefs", .magic = 0x09041934, .next_ino = 1};
 
 struct inode *anon_inode(uint32_t mode) { return inode_new(&anon_super, &anon_ops, mode); }
 
@@ -62,7 +63,8 @@ struct dentry *anon_dentry(struct inode *i, const char *name)
     return dentry_new(NULL, name, strnlen(name, LNAME_MAX), i);
 }
 
-struct file *file_anon(const struct file_ops *ops, void *priv, uint32_t flags, uint32_t mode, const char *name)
+struct file *file_anon(const struct file_ops *ops, void *priv, uint32_t flags, uint32_t mode,
+                       const char *name)
 {
     struct inode *i = anon_inode(mode);
     struct dentry *d = i ? anon_dentry(i, name) : NULL;

@@ -92,7 +92,8 @@ bool inode_owner_or_capable(const struct inode *i)
     return current_proc()->cred.fsuid == i->uid || capable(CAP_FOWNER);
 }
 
-static int may_as(const struct inode *i, uint32_t may, uint32_t uid, uint32_t gid, bool override, bool search)
+static int may_as(const struct inode *i, uint32_t may, uint32_t uid, uint32_t gid, bool override,
+                  bool search)
 {
     uint32_t bits = i->mode;
 
@@ -113,10 +114,12 @@ static int may_as(const struct inode *i, uint32_t may, uint32_t uid, uint32_t gi
 int inode_may(const struct inode *i, uint32_t may)
 {
     const struct cred *c = &current_proc()->cred;
-    uint32_t all = i->mode & i->mode >> 3 & i->mode >> 6; /* whoever asks falls into one of the three classes */
+    uint32_t all = i->mode & i->mode >> 3 &
+                   i->mode >> 6; /* whoever asks falls into one of the three classes */
 
     if (likely((all & may) == may)) { return 0; }
-    return may_as(i, may, c->fsuid, c->fsgid, capable(CAP_DAC_OVERRIDE), capable(CAP_DAC_READ_SEARCH));
+    return may_as(i, may, c->fsuid, c->fsgid, capable(CAP_DAC_OVERRIDE),
+                  capable(CAP_DAC_READ_SEARCH));
 }
 
 int inode_may_as(const struct inode *i, uint32_t may, uint32_t uid, uint32_t gid)
@@ -136,7 +139,9 @@ void inode_drop_suid(struct inode *i)
 {
     uint32_t drop = LS_ISUID | ((i->mode & 010) ? LS_ISGID : 0);
 
-    if (likely(!(i->mode & (LS_ISUID | LS_ISGID))) || !s_isreg(i) || capable(CAP_FSETID)) { return; }
+    if (likely(!(i->mode & (LS_ISUID | LS_ISGID))) || !s_isreg(i) || capable(CAP_FSETID)) {
+        return;
+    }
     i->mode &= ~drop;
 }
 

@@ -7,22 +7,23 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define IN_Q_OVERFLOW 0x4000u
-#define IN_IGNORED 0x8000u
-#define IN_ONLYDIR 0x1000000u
+#define IN_Q_OVERFLOW  0x4000u
+#define IN_IGNORED     0x8000u
+#define IN_ONLYDIR     0x1000000u
 #define IN_DONT_FOLLOW 0x2000000u
 #define IN_MASK_CREATE 0x10000000u
-#define IN_MASK_ADD 0x20000000u
-#define IN_ONESHOT 0x80000000u
-#define IN_ALL 0xfffu
-#define FIONREAD_ 0x541bu
-#define QUEUE_MAX 16384u /* records; /proc/sys/fs/inotify/max_queued_events */
-#define WATCHES_MAX 65536u
+#define IN_MASK_ADD    0x20000000u
+#define IN_ONESHOT     0x80000000u
+#define IN_ALL         0xfffu
+#define FIONREAD_      0x541bu
+#define QUEUE_MAX      16384u /* records; /proc/sys/fs/inotify/max_queued_events */
+#define WATCHES_MAX    65536u
 
 struct record {
     struct list link;
     int32_t wd;
-    uint32_t mask, cookie, name_size; /* struct inotify_event; name_size: with NULs, a multiple of 16 */
+    uint32_t mask, cookie,
+        name_size; /* struct inotify_event; name_size: with NULs, a multiple of 16 */
     char name[];
 };
 #define RECORD_HEAD 16
@@ -59,12 +60,13 @@ static bool same_as_last(const struct notifier *n, const struct record *r)
 {
     if (list_empty(&n->queue)) { return false; }
     const struct record *last = LIST_ENTRY(n->queue.prev, struct record, link);
-    return last->wd == r->wd && last->mask == r->mask && last->cookie == r->cookie && last->name_size == r->name_size &&
-           memcmp(last->name, r->name, r->name_size) == 0;
+    return last->wd == r->wd && last->mask == r->mask && last->cookie == r->cookie &&
+           last->name_size == r->name_size && memcmp(last->name, r->name, r->name_size) == 0;
 }
 
 /* Out of memory counts as a full queue; when even that record has no room, the overflow is silent. */
-static void emit(struct notifier *n, int32_t wd, uint32_t mask, uint32_t cookie, const char *name, size_t len)
+static void emit(struct notifier *n, int32_t wd, uint32_t mask, uint32_t cookie, const char *name,
+                 size_t len)
 {
     uint32_t name_size = len ? (uint32_t)(len + 1 + 15) & ~15u : 0;
     struct record *r;
@@ -95,7 +97,7 @@ static void emit(struct notifier *n, int32_t wd, uint32_t mask, uint32_t cookie,
 
 static void tell(struct inode *i, uint32_t mask, uint32_t cookie, const char *name, size_t len)
 {
-    LIST_EACH_SAFE(l, &i->watches) {
+    LIST_EACH_SAFE (l, &i->watches) {
         struct watch *w = LIST_ENTRY(l, struct watch, of_inode);
         if (!(w->mask & mask & IN_ALL)) { continue; }
         emit(w->notifier, w->wd, mask & (IN_ALL | IN_ISDIR), cookie, name, len);
@@ -115,7 +117,9 @@ void notify_name(struct inode *dir, const char *name, size_t len, uint32_t mask,
 void notify_inode(struct inode *i, struct dentry *d, uint32_t mask)
 {
     if (likely(watches_total == 0)) { return; }
-    if (s_isdir(i) && !(mask & IN_MOVE_SELF)) { mask |= IN_ISDIR; } /* events about itself come without, as in Linux */
+    if (s_isdir(i) && !(mask & IN_MOVE_SELF)) {
+        mask |= IN_ISDIR;
+    } /* events about itself come without, as in Linux */
     tell(i, mask, 0, NULL, 0);
     if (d && d->parent != d && d->linked) { tell(d->parent->inode, mask, 0, d->name, d->len); }
 }
@@ -125,7 +129,7 @@ void notify_last_name(struct inode *i)
     if (likely(watches_total == 0)) { return; }
     inode_get(i);
     tell(i, IN_DELETE_SELF, 0, NULL, 0);
-    LIST_EACH_SAFE(l, &i->watches) {
+    LIST_EACH_SAFE (l, &i->watches) {
         struct watch *w = LIST_ENTRY(l, struct watch, of_inode);
         emit(w->notifier, w->wd, IN_IGNORED, 0, NULL, 0);
         watch_free(w);
@@ -150,7 +154,8 @@ static int64_t notifier_read(struct file *f, struct uio *u, uint64_t *pos)
         struct record *r = LIST_ENTRY(n->queue.next, struct record, link);
         uint32_t head[4] = {(uint32_t)r->wd, r->mask, r->cookie, r->name_size};
         if (u->left < RECORD_HEAD + r->name_size) { return done > 0 ? done : -EINVAL; }
-        if (uio_put(u, head, sizeof(head)) != sizeof(head) || uio_put(u, r->name, r->name_size) != r->name_size) {
+        if (uio_put(u, head, sizeof(head)) != sizeof(head) ||
+            uio_put(u, r->name, r->name_size) != r->name_size) {
             return done > 0 ? done : -EFAULT;
         }
         done += RECORD_HEAD + r->name_size;
@@ -180,16 +185,18 @@ static void notifier_release(struct file *f)
 {
     struct notifier *n = f->priv;
 
-    LIST_EACH_SAFE(l, &n->watches) { watch_free(LIST_ENTRY(l, struct watch, of_notifier)); }
-    LIST_EACH_SAFE(q, &n->queue) {
+    LIST_EACH_SAFE (l, &n->watches) { watch_free(LIST_ENTRY(l, struct watch, of_notifier)); }
+    LIST_EACH_SAFE (q, &n->queue) {
         list_del(q);
         mem_free(LIST_ENTRY(q, struct record, link));
     }
     mem_free(n);
 }
 
-static const struct file_ops notifier_ops = {
-    .read = notifier_read, .poll = notifier_poll, .ioctl = notifier_ioctl, .release = notifier_release};
+static const struct file_ops notifier_ops = {.read = notifier_read,
+                                             .poll = notifier_poll,
+                                             .ioctl = notifier_ioctl,
+                                             .release = notifier_release};
 
 static int64_t create(uint32_t flags)
 {
@@ -228,7 +235,7 @@ static struct notifier *notifier_of(int fd, int64_t *err)
 
 static int64_t watch_add(struct notifier *n, struct inode *i, uint32_t mask)
 {
-    LIST_EACH(l, &n->watches) {
+    LIST_EACH (l, &n->watches) {
         struct watch *w = LIST_ENTRY(l, struct watch, of_notifier);
         if (w->inode != i) { continue; }
         if (mask & IN_MASK_CREATE) { return -EEXIST; }
@@ -277,7 +284,7 @@ int64_t sys_inotify_rm_watch(const uint64_t a[6])
     struct notifier *n = notifier_of((int)a[0], &err);
 
     if (!n) { return err; }
-    LIST_EACH(l, &n->watches) {
+    LIST_EACH (l, &n->watches) {
         struct watch *w = LIST_ENTRY(l, struct watch, of_notifier);
         if (w->wd != (int32_t)a[1]) { continue; }
         emit(n, w->wd, IN_IGNORED, 0, NULL, 0);

@@ -11,14 +11,17 @@
 
 static bool lflag(const struct tty *t, uint32_t f) { return (t->t.lflag & f) != 0; }
 static bool iflag(const struct tty *t, uint32_t f) { return (t->t.iflag & f) != 0; }
-static bool is_cc(const struct tty *t, unsigned which, uint8_t c) { return t->t.cc[which] != 0 && t->t.cc[which] == c; }
+static bool is_cc(const struct tty *t, unsigned which, uint8_t c)
+{
+    return t->t.cc[which] != 0 && t->t.cc[which] == c;
+}
 
 void ldisc_init(struct tty *t)
 {
     static const uint8_t cc[C_COUNT] = {
-        [C_INTR] = 3,   [C_QUIT] = 28,    [C_ERASE] = 127,  [C_KILL] = 21,    [C_EOF] = 4,      [C_MIN] = 1,
-        [C_START] = 17, [C_STOP] = 19,    [C_SUSP] = 26,    [C_REPRINT] = 18, [C_DISCARD] = 15, [C_WERASE] = 23,
-        [C_LNEXT] = 22,
+        [C_INTR] = 3,     [C_QUIT] = 28,   [C_ERASE] = 127, [C_KILL] = 21, [C_EOF] = 4,
+        [C_MIN] = 1,      [C_START] = 17,  [C_STOP] = 19,   [C_SUSP] = 26, [C_REPRINT] = 18,
+        [C_DISCARD] = 15, [C_WERASE] = 23, [C_LNEXT] = 22,
     };
 
     t->t = (struct termios_abi){
@@ -82,7 +85,9 @@ size_t ldisc_out(struct tty *t, const uint8_t *b, size_t len)
     while (at < len && room >= wide) {
         uint8_t out[256];
         size_t n = 0;
-        while (at < len && n + wide <= sizeof(out) && n + wide <= room) { n += expand(t, b[at++], out + n); }
+        while (at < len && n + wide <= sizeof(out) && n + wide <= room) {
+            n += expand(t, b[at++], out + n);
+        }
         (void)t->ops->write(t, out, n);
         room -= n;
     }
@@ -91,7 +96,10 @@ size_t ldisc_out(struct tty *t, const uint8_t *b, size_t len)
 
 /* ---- echo: best effort, a full terminal loses it ---- */
 
-static void echo_raw(struct tty *t, const char *s) { (void)ldisc_out(t, (const uint8_t *)s, strlen(s)); }
+static void echo_raw(struct tty *t, const char *s)
+{
+    (void)ldisc_out(t, (const uint8_t *)s, strlen(s));
+}
 
 static bool shown_as_two(const struct tty *t, uint8_t c)
 {
@@ -116,7 +124,10 @@ static void bell(struct tty *t)
 /* ---- the queue ---- */
 
 static uint8_t *at(struct tty *t, uint64_t pos) { return &t->buf[pos % TTY_BUF]; }
-static bool is_end(const struct tty *t, uint64_t pos) { return (t->ends[pos % TTY_BUF / 64] >> pos % 64 & 1) != 0; }
+static bool is_end(const struct tty *t, uint64_t pos)
+{
+    return (t->ends[pos % TTY_BUF / 64] >> pos % 64 & 1) != 0;
+}
 
 static void set_end(struct tty *t, uint64_t pos, bool end)
 {
@@ -191,7 +202,10 @@ void ldisc_mode(struct tty *t, const struct termios_abi *to)
 
 /* ---- editing ---- */
 
-static bool continues_utf8(const struct tty *t, uint8_t c) { return iflag(t, I_IUTF8) && (c & 0xc0) == 0x80; }
+static bool continues_utf8(const struct tty *t, uint8_t c)
+{
+    return iflag(t, I_IUTF8) && (c & 0xc0) == 0x80;
+}
 
 /* The screen column after the line being edited, up to pos. */
 static uint32_t column_at(struct tty *t, uint64_t pos)
@@ -216,17 +230,25 @@ static void erase_one(struct tty *t)
 {
     uint32_t before = column_at(t, t->head);
 
-    do { t->head--; } while (t->head > t->line && continues_utf8(t, *at(t, t->head)));
+    do {
+        t->head--;
+    } while (t->head > t->line && continues_utf8(t, *at(t, t->head)));
     if (!lflag(t, L_ECHO)) { return; }
     if (!lflag(t, L_ECHOE)) {
         echo(t, t->t.cc[C_ERASE]);
         return;
     }
     bool tab = *at(t, t->head) == '\t';
-    for (uint32_t n = before - column_at(t, t->head); n > 0; n--) { echo_raw(t, tab ? "\b" : "\b \b"); }
+    for (uint32_t n = before - column_at(t, t->head); n > 0; n--) {
+        echo_raw(t, tab ? "\b" : "\b \b");
+    }
 }
 
-static bool word_byte(uint8_t c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c >= 128; }
+static bool word_byte(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           c >= 128;
+}
 
 static void erase_word(struct tty *t)
 {
@@ -276,7 +298,9 @@ static bool signal_key(struct tty *t, uint8_t c)
     if (!lflag(t, L_ISIG) || !signo) { return false; }
     if (!lflag(t, L_NOFLSH)) { ldisc_flush_input(t); }
     if (lflag(t, L_ECHO)) { echo(t, c); }
-    if (t->pgid) { (void)signal_pgrp(t->pgid, &(struct ksiginfo){.signo = signo, .code = LSI_KERNEL}); }
+    if (t->pgid) {
+        (void)signal_pgrp(t->pgid, &(struct ksiginfo){.signo = signo, .code = LSI_KERNEL});
+    }
     return true;
 }
 
@@ -322,7 +346,8 @@ static bool edit_key(struct tty *t, uint8_t c)
 
 static void canon_byte(struct tty *t, uint8_t c, bool literal)
 {
-    bool end = !literal && (c == '\n' || is_cc(t, C_EOL, c) || (lflag(t, L_IEXTEN) && is_cc(t, C_EOL2, c)));
+    bool end = !literal &&
+               (c == '\n' || is_cc(t, C_EOL, c) || (lflag(t, L_IEXTEN) && is_cc(t, C_EOL2, c)));
 
     if (!literal && edit_key(t, c)) { return; }
     /* The last place is for the byte that ends the line: a line that is too long loses its tail, not its end. */
@@ -378,4 +403,7 @@ size_t tty_input(struct tty *t, const uint8_t *bytes, size_t len)
     return n;
 }
 
-size_t tty_input_room(struct tty *t) { return lflag(t, L_ICANON) ? TTY_BUF : TTY_BUF - (size_t)(t->head - t->tail); }
+size_t tty_input_room(struct tty *t)
+{
+    return lflag(t, L_ICANON) ? TTY_BUF : TTY_BUF - (size_t)(t->head - t->tail);
+}

@@ -15,11 +15,11 @@
 #define LOCK_NB_ 4u
 #define LOCK_UN_ 8u
 enum { RDLCK, WRLCK, UNLCK }; /* l_type */
-#define CMD_GETLK 5u
-#define CMD_SETLKW 7u
-#define CMD_OFD_GETLK 36u
+#define CMD_GETLK      5u
+#define CMD_SETLKW     7u
+#define CMD_OFD_GETLK  36u
 #define CMD_OFD_SETLKW 38u
-#define RANGE_END INT64_MAX /* l_len 0: to the end, wherever it will be */
+#define RANGE_END      INT64_MAX /* l_len 0: to the end, wherever it will be */
 
 struct lock {
     struct list link; /* lockset.ranges or .flocks */
@@ -66,18 +66,25 @@ static void lock_free(struct lock *k)
     mem_free(k);
 }
 
-void locks_free(struct inode *i) { mem_free(i->locks); } /* every lock's owner held the inode, so none is left */
+void locks_free(struct inode *i)
+{
+    mem_free(i->locks);
+} /* every lock's owner held the inode, so none is left */
 
 static struct lock *conflict(struct lockset *s, const void *owner, int type, int64_t lo, int64_t hi)
 {
-    LIST_EACH(l, &s->ranges) {
+    LIST_EACH (l, &s->ranges) {
         struct lock *k = LIST_ENTRY(l, struct lock, link);
-        if (k->owner != owner && k->lo <= hi && lo <= k->hi && (k->type == WRLCK || type == WRLCK)) { return k; }
+        if (k->owner != owner && k->lo <= hi && lo <= k->hi &&
+            (k->type == WRLCK || type == WRLCK)) {
+            return k;
+        }
     }
     return NULL;
 }
 
-static void lock_place(struct lockset *s, struct lock *k, struct inode *i, const void *owner, bool posix)
+static void lock_place(struct lockset *s, struct lock *k, struct inode *i, const void *owner,
+                       bool posix)
 {
     k->inode = i;
     k->owner = owner;
@@ -88,7 +95,8 @@ static void lock_place(struct lockset *s, struct lock *k, struct inode *i, const
 }
 
 /* Replaces what the owner holds in [lo, hi]. Two spare locks are taken first: one for the new range, one for a split. */
-static int range_set(struct inode *i, const void *owner, bool posix, int type, int64_t lo, int64_t hi)
+static int range_set(struct inode *i, const void *owner, bool posix, int type, int64_t lo,
+                     int64_t hi)
 {
     struct lockset *s = i->locks;
     struct lock *fresh = mem_alloc(sizeof(*fresh)), *split = mem_alloc(sizeof(*split));
@@ -98,7 +106,7 @@ static int range_set(struct inode *i, const void *owner, bool posix, int type, i
         mem_free(split);
         return -ENOLCK;
     }
-    LIST_EACH_SAFE(l, &s->ranges) {
+    LIST_EACH_SAFE (l, &s->ranges) {
         struct lock *k = LIST_ENTRY(l, struct lock, link);
         if (k->owner != owner || k->hi < lo || hi < k->lo) { continue; }
         if (k->lo < lo && k->hi > hi) { /* a hole in the middle: happens once at most */
@@ -132,7 +140,9 @@ static int range_set(struct inode *i, const void *owner, bool posix, int type, i
 /* l_whence, l_start and l_len as [lo, hi]. */
 static int range_of(struct file *f, const struct flock_abi *k, int64_t *lo, int64_t *hi)
 {
-    int64_t base = k->whence == 0 ? 0 : k->whence == 1 ? (int64_t)f->pos : (int64_t)inode_size(f->inode);
+    int64_t base = k->whence == 0   ? 0
+                   : k->whence == 1 ? (int64_t)f->pos
+                                    : (int64_t)inode_size(f->inode);
 
     if (k->whence < 0 || k->whence > 2) { return -EINVAL; }
     if (__builtin_add_overflow(base, k->start, lo)) { return -EOVERFLOW; }
@@ -147,7 +157,8 @@ static int range_of(struct file *f, const struct flock_abi *k, int64_t *lo, int6
     return *lo < 0 ? -EINVAL : 0;
 }
 
-static int64_t range_get(struct lockset *s, const void *owner, struct flock_abi *k, int64_t lo, int64_t hi, uint64_t va)
+static int64_t range_get(struct lockset *s, const void *owner, struct flock_abi *k, int64_t lo,
+                         int64_t hi, uint64_t va)
 {
     struct lock *c = conflict(s, owner, k->type, lo, hi);
 
@@ -181,10 +192,13 @@ int64_t locks_fcntl(struct file *f, uint32_t cmd, uint64_t arg_va)
     if (cmd == CMD_GETLK || cmd == CMD_OFD_GETLK) {
         return k.type == UNLCK ? -EINVAL : range_get(s, owner, &k, lo, hi, arg_va);
     }
-    if ((k.type == RDLCK && !file_reads(f)) || (k.type == WRLCK && !file_writes(f))) { return -EBADF; }
+    if ((k.type == RDLCK && !file_reads(f)) || (k.type == WRLCK && !file_writes(f))) {
+        return -EBADF;
+    }
     file_get(f);
     while (k.type != UNLCK && conflict(s, owner, k.type, lo, hi)) {
-        err = cmd == CMD_SETLKW || cmd == CMD_OFD_SETLKW ? wait_on(&s->wait, NO_DEADLINE, true) : -EAGAIN;
+        err = cmd == CMD_SETLKW || cmd == CMD_OFD_SETLKW ? wait_on(&s->wait, NO_DEADLINE, true)
+                                                         : -EAGAIN;
         if (err) { break; }
     }
     if (!err) { err = range_set(f->inode, owner, posix, k.type, lo, hi); }
@@ -196,7 +210,7 @@ int64_t locks_fcntl(struct file *f, uint32_t cmd, uint64_t arg_va)
 
 static struct lock *flock_find(struct lockset *s, const struct file *f)
 {
-    LIST_EACH(l, &s->flocks) {
+    LIST_EACH (l, &s->flocks) {
         struct lock *k = LIST_ENTRY(l, struct lock, link);
         if (k->owner == f) { return k; }
     }
@@ -205,7 +219,7 @@ static struct lock *flock_find(struct lockset *s, const struct file *f)
 
 static bool flock_conflict(struct lockset *s, const struct file *f, int type)
 {
-    LIST_EACH(l, &s->flocks) {
+    LIST_EACH (l, &s->flocks) {
         struct lock *k = LIST_ENTRY(l, struct lock, link);
         if (k->owner != f && (type == WRLCK || k->type == WRLCK)) { return true; }
     }
@@ -228,7 +242,9 @@ static int flock_take(struct lockset *s, struct file *f, int type, bool wait)
 
     if (!k) { return -ENOLCK; }
     flock_drop(s, f); /* changing the kind is not atomic [flock(2)] */
-    while (!err && flock_conflict(s, f, type)) { err = wait ? wait_on(&s->wait, NO_DEADLINE, true) : -EAGAIN; }
+    while (!err && flock_conflict(s, f, type)) {
+        err = wait ? wait_on(&s->wait, NO_DEADLINE, true) : -EAGAIN;
+    }
     if (err || flock_find(s, f)) { /* or another thread took it through the same file meanwhile */
         mem_free(k);
         return err;
@@ -269,7 +285,7 @@ static void ranges_drop(struct inode *i, const void *owner)
     struct lockset *s = i->locks;
     bool any = false;
 
-    LIST_EACH_SAFE(l, &s->ranges) {
+    LIST_EACH_SAFE (l, &s->ranges) {
         struct lock *k = LIST_ENTRY(l, struct lock, link);
         if (k->owner != owner) { continue; }
         lock_free(k);
@@ -292,7 +308,7 @@ void locks_release(struct file *f)
 
 void file_locks_exit(struct proc *p)
 {
-    LIST_EACH_SAFE(l, &all_posix) {
+    LIST_EACH_SAFE (l, &all_posix) {
         struct lock *k = LIST_ENTRY(l, struct lock, all);
         if (k->owner != p) { continue; }
         struct lockset *s = k->inode->locks;

@@ -4,11 +4,11 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define MFD_CLOEXEC_ 1u
+#define MFD_CLOEXEC_       1u
 #define MFD_ALLOW_SEALING_ 2u
-#define MFD_NOEXEC_SEAL_ 8u
-#define MFD_EXEC_ 16u
-#define MFD_NAME_MAX 249
+#define MFD_NOEXEC_SEAL_   8u
+#define MFD_EXEC_          16u
+#define MFD_NAME_MAX       249
 
 static struct file *memfd_new(const char *name, uint32_t flags)
 {
@@ -42,7 +42,9 @@ int64_t sys_memfd_create(const uint64_t a[6])
     uint32_t flags = (uint32_t)a[1];
 
     /* huge pages (4) are not offered */
-    if (flags & ~(MFD_CLOEXEC_ | MFD_ALLOW_SEALING_ | MFD_NOEXEC_SEAL_ | MFD_EXEC_)) { return -EINVAL; }
+    if (flags & ~(MFD_CLOEXEC_ | MFD_ALLOW_SEALING_ | MFD_NOEXEC_SEAL_ | MFD_EXEC_)) {
+        return -EINVAL;
+    }
     if ((flags & MFD_EXEC_) && (flags & MFD_NOEXEC_SEAL_)) { return -EINVAL; }
     int64_t n = user_string(name, a[0], sizeof(name));
     if (n < 0) { return n == -ENAMETOOLONG ? -EINVAL : n; }

@@ -43,7 +43,7 @@ struct mount *view_root(struct view *v) { return LIST_ENTRY(v->mounts.next, stru
 void view_put(struct view *v)
 {
     if (!v || --v->refs > 0) { return; }
-    LIST_EACH_SAFE(l, &v->mounts) {
+    LIST_EACH_SAFE (l, &v->mounts) {
         struct mount *m = LIST_ENTRY(l, struct mount, link);
         list_del(&m->link);
         m->view = NULL;
@@ -52,7 +52,8 @@ void view_put(struct view *v)
     mem_free(v);
 }
 
-struct mount *mount_add(struct view *v, struct path at, struct super *s, struct dentry *root, uint32_t flags)
+struct mount *mount_add(struct view *v, struct path at, struct super *s, struct dentry *root,
+                        uint32_t flags)
 {
     struct mount *m = mount_new(v, s, root, flags);
 
@@ -98,7 +99,7 @@ void path_put(struct path p)
 static struct mount *mounted_at(struct path p)
 {
     if (!p.mnt || !p.mnt->view) { return NULL; }
-    LIST_EACH(l, &p.mnt->view->mounts) {
+    LIST_EACH (l, &p.mnt->view->mounts) {
         struct mount *m = LIST_ENTRY(l, struct mount, link);
         if (m->parent == p.mnt && m->point == p.dentry) { return m; }
     }
@@ -141,11 +142,15 @@ char *path_text(struct path p, struct path root, char *buf, size_t size)
             p = (struct path){p.mnt->parent, p.mnt->point};
             continue;
         }
-        if (!prepend(&at, buf, p.dentry->name, p.dentry->len) || !prepend(&at, buf, "/", 1)) { return NULL; }
+        if (!prepend(&at, buf, p.dentry->name, p.dentry->len) || !prepend(&at, buf, "/", 1)) {
+            return NULL;
+        }
         any = true;
         p.dentry = p.dentry->parent;
     }
     if (!any && !prepend(&at, buf, "/", 1)) { return NULL; }
-    if (!path_eq(p, root) && !prepend(&at, buf, unreachable, sizeof(unreachable) - 1)) { return NULL; }
+    if (!path_eq(p, root) && !prepend(&at, buf, unreachable, sizeof(unreachable) - 1)) {
+        return NULL;
+    }
     return at;
 }

@@ -8,11 +8,11 @@
 #include "guest/sys/sys.h"
 
 #define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_REMOVEDIR 0x200u
-#define AT_SYMLINK_FOLLOW 0x400u
-#define AT_EMPTY_PATH 0x1000u
-#define RENAME_NOREPLACE 1u
-#define RENAME_EXCHANGE 2u
+#define AT_REMOVEDIR        0x200u
+#define AT_SYMLINK_FOLLOW   0x400u
+#define AT_EMPTY_PATH       0x1000u
+#define RENAME_NOREPLACE    1u
+#define RENAME_EXCHANGE     2u
 
 int may_create(struct path dir)
 {
@@ -29,7 +29,10 @@ static int may_delete(struct path dir, struct path at)
     if (mount_readonly(dir.mnt)) { return -EROFS; }
     int err = inode_may(d, MAY_WRITE | MAY_EXEC);
     if (err) { return err; }
-    if ((d->mode & LS_ISVTX) && current_proc()->cred.fsuid != d->uid && !inode_owner_or_capable(i)) { return -EPERM; }
+    if ((d->mode & LS_ISVTX) && current_proc()->cred.fsuid != d->uid &&
+        !inode_owner_or_capable(i)) {
+        return -EPERM;
+    }
     if (at.mnt != dir.mnt || at.dentry->mounts > 0) { return -EBUSY; }
     return d->ops->make ? 0 : -EPERM;
 }
@@ -85,7 +88,8 @@ static int64_t make_node(int dfd, uint64_t path, uint32_t mode, uint64_t rdev)
 
     if (kind == 0) { kind = LS_IFREG; }
     if (kind == LS_IFDIR) { return -EPERM; }
-    if (kind != LS_IFREG && kind != LS_IFIFO && kind != LS_IFSOCK && kind != LS_IFCHR && kind != LS_IFBLK) {
+    if (kind != LS_IFREG && kind != LS_IFIFO && kind != LS_IFSOCK && kind != LS_IFCHR &&
+        kind != LS_IFBLK) {
         return -EINVAL;
     }
     if ((kind == LS_IFCHR || kind == LS_IFBLK) && !capable(CAP_MKNOD)) { return -EPERM; }
@@ -96,8 +100,14 @@ static int64_t make_node(int dfd, uint64_t path, uint32_t mode, uint64_t rdev)
     return err;
 }
 
-int64_t sys_mknod(const uint64_t a[6]) { return make_node(AT_FDCWD_, a[0], (uint32_t)a[1], (uint32_t)a[2]); }
-int64_t sys_mknodat(const uint64_t a[6]) { return make_node((int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]); }
+int64_t sys_mknod(const uint64_t a[6])
+{
+    return make_node(AT_FDCWD_, a[0], (uint32_t)a[1], (uint32_t)a[2]);
+}
+int64_t sys_mknodat(const uint64_t a[6])
+{
+    return make_node((int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
+}
 
 static int64_t make_dir(int dfd, uint64_t path, uint32_t mode)
 {
@@ -170,7 +180,9 @@ static int64_t make_link(int from_dfd, uint64_t from_va, int to_dfd, uint64_t to
 
     if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) { return -EINVAL; }
     err = walk_to(from_dfd, from_va,
-                  (flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) | (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0), &from);
+                  (flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) |
+                      (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0),
+                  &from);
     if (err) { return err; }
     err = walk_new(&to, to_dfd, to_va, false);
     if (!err) {
@@ -182,7 +194,10 @@ static int64_t make_link(int from_dfd, uint64_t from_va, int to_dfd, uint64_t to
 }
 
 int64_t sys_link(const uint64_t a[6]) { return make_link(AT_FDCWD_, a[0], AT_FDCWD_, a[1], 0); }
-int64_t sys_linkat(const uint64_t a[6]) { return make_link((int)a[0], a[1], (int)a[2], a[3], (uint32_t)a[4]); }
+int64_t sys_linkat(const uint64_t a[6])
+{
+    return make_link((int)a[0], a[1], (int)a[2], a[3], (uint32_t)a[4]);
+}
 
 /* ---- removing ---- */
 
@@ -264,14 +279,14 @@ static int rename_check(const struct walk *from, const struct walk *to, uint32_t
     if (err) { return err; }
     if ((from->slash || to->slash) && !s_isdir(i)) { return -ENOTDIR; }
     if (s_isdir(i) && dentry_inside(to->parent.dentry, from->at.dentry)) { return -EINVAL; }
-    if (!to->at.dentry) {
-        return flags & RENAME_EXCHANGE ? -ENOENT : may_create(to->parent);
-    }
+    if (!to->at.dentry) { return flags & RENAME_EXCHANGE ? -ENOENT : may_create(to->parent); }
     if (flags & RENAME_NOREPLACE) { return -EEXIST; }
     err = may_delete(to->parent, to->at);
     if (err) { return err; }
     const struct inode *over = to->at.dentry->inode;
-    if (dentry_inside(from->parent.dentry, to->at.dentry)) { return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY; }
+    if (dentry_inside(from->parent.dentry, to->at.dentry)) {
+        return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+    }
     if (flags & RENAME_EXCHANGE) { return 0; }
     if (s_isdir(i) && !s_isdir(over)) { return -ENOTDIR; }
     if (!s_isdir(i) && s_isdir(over)) { return -EISDIR; }
@@ -287,7 +302,9 @@ static int rename_checked(struct walk *from, struct walk *to, uint32_t flags)
     int err = rename_check(from, to, flags);
 
     if (err) { return err; }
-    if (over && over->inode == d->inode) { return 0; } /* two names of one object: both stay [rename(2)] */
+    if (over && over->inode == d->inode) {
+        return 0;
+    } /* two names of one object: both stay [rename(2)] */
     cookie++;
     if (flags & RENAME_EXCHANGE) {
         dentry_exchange(d, over);
@@ -306,12 +323,16 @@ static int rename_checked(struct walk *from, struct walk *to, uint32_t flags)
     return 0;
 }
 
-static int64_t rename_path(int from_dfd, uint64_t from_va, int to_dfd, uint64_t to_va, uint32_t flags)
+static int64_t rename_path(int from_dfd, uint64_t from_va, int to_dfd, uint64_t to_va,
+                           uint32_t flags)
 {
     struct walk from, to;
     int err;
 
-    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE)) { return -EINVAL; }
+    if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
+        flags == (RENAME_NOREPLACE | RENAME_EXCHANGE)) {
+        return -EINVAL;
+    }
     err = walk_user(&from, from_dfd, from_va, WALK_PARENT);
     if (err) { return err; }
     err = walk_user(&to, to_dfd, to_va, WALK_PARENT);
@@ -328,8 +349,14 @@ static int64_t rename_path(int from_dfd, uint64_t from_va, int to_dfd, uint64_t 
 }
 
 int64_t sys_rename(const uint64_t a[6]) { return rename_path(AT_FDCWD_, a[0], AT_FDCWD_, a[1], 0); }
-int64_t sys_renameat(const uint64_t a[6]) { return rename_path((int)a[0], a[1], (int)a[2], a[3], 0); }
-int64_t sys_renameat2(const uint64_t a[6]) { return rename_path((int)a[0], a[1], (int)a[2], a[3], (uint32_t)a[4]); }
+int64_t sys_renameat(const uint64_t a[6])
+{
+    return rename_path((int)a[0], a[1], (int)a[2], a[3], 0);
+}
+int64_t sys_renameat2(const uint64_t a[6])
+{
+    return rename_path((int)a[0], a[1], (int)a[2], a[3], (uint32_t)a[4]);
+}
 
 /* ---- names of unix sockets, for net/ ---- */
 

@@ -5,17 +5,17 @@
 #include "guest/sys/sys.h"
 
 #define TMPFILE_BIT 020000000u
-#define OPEN_FLAGS                                                                                             \
-    (LO_ACCMODE | LO_CREAT | LO_EXCL | LO_NOCTTY | LO_TRUNC | LO_APPEND | LO_NONBLOCK | LO_DSYNC | LO_ASYNC | \
-     LO_DIRECT | LO_LARGEFILE | LO_DIRECTORY | LO_NOFOLLOW | LO_NOATIME | LO_CLOEXEC | LO_PATH | 04000000u |  \
-     TMPFILE_BIT)
+#define OPEN_FLAGS                                                                                 \
+    (LO_ACCMODE | LO_CREAT | LO_EXCL | LO_NOCTTY | LO_TRUNC | LO_APPEND | LO_NONBLOCK | LO_DSYNC | \
+     LO_ASYNC | LO_DIRECT | LO_LARGEFILE | LO_DIRECTORY | LO_NOFOLLOW | LO_NOATIME | LO_CLOEXEC |  \
+     LO_PATH | 04000000u | TMPFILE_BIT)
 #define PATH_FLAGS (LO_DIRECTORY | LO_NOFOLLOW | LO_PATH | LO_CLOEXEC)
 
-#define RESOLVE_NO_XDEV 1u
+#define RESOLVE_NO_XDEV       1u
 #define RESOLVE_NO_MAGICLINKS 2u
-#define RESOLVE_NO_SYMLINKS 4u
-#define RESOLVE_BENEATH 8u
-#define RESOLVE_IN_ROOT 16u
+#define RESOLVE_NO_SYMLINKS   4u
+#define RESOLVE_BENEATH       8u
+#define RESOLVE_IN_ROOT       16u
 
 static uint32_t access_wanted(uint32_t flags)
 {
@@ -56,7 +56,8 @@ static int open_tmpfile(struct path dir, uint32_t flags, uint32_t mode, struct f
         gone->linked = false;
         i->nlink = 0;
         i->linkable = !(flags & LO_EXCL);
-        err = file_open_path((struct path){dir.mnt, gone}, flags & ~(TMPFILE_BIT | LO_DIRECTORY), out);
+        err = file_open_path((struct path){dir.mnt, gone}, flags & ~(TMPFILE_BIT | LO_DIRECTORY),
+                             out);
     } else {
         err = -ENOMEM;
     }
@@ -117,7 +118,10 @@ static int check_flags(uint32_t *flags)
     *flags &= OPEN_FLAGS;
     if (*flags & LO_PATH) { *flags &= PATH_FLAGS; }
     if (*flags & TMPFILE_BIT) {
-        if (!(*flags & LO_DIRECTORY) || !(access_wanted(*flags) & MAY_WRITE) || (*flags & LO_CREAT)) { return -EINVAL; }
+        if (!(*flags & LO_DIRECTORY) || !(access_wanted(*flags) & MAY_WRITE) ||
+            (*flags & LO_CREAT)) {
+            return -EINVAL;
+        }
     } else if ((*flags & (LO_CREAT | LO_DIRECTORY)) == (LO_CREAT | LO_DIRECTORY)) {
         return -EINVAL;
     }
@@ -143,7 +147,8 @@ int64_t sys_open(const uint64_t a[6])
 }
 int64_t sys_creat(const uint64_t a[6])
 {
-    return open_user(AT_FDCWD_, a[0], LO_CREAT | LO_WRONLY | LO_TRUNC | LO_LARGEFILE, (uint32_t)a[1], 0);
+    return open_user(AT_FDCWD_, a[0], LO_CREAT | LO_WRONLY | LO_TRUNC | LO_LARGEFILE,
+                     (uint32_t)a[1], 0);
 }
 int64_t sys_openat(const uint64_t a[6])
 {
@@ -160,7 +165,8 @@ int64_t sys_openat2(const uint64_t a[6])
     if (a[3] < sizeof(how)) { return -EINVAL; }
     if (a[3] > PAGE_SIZE) { return -E2BIG; }
     int err = copy_from_user(&how, a[2], sizeof(how));
-    for (uint64_t at = sizeof(how); !err && at < a[3]; at++) { /* what a newer caller added must be zero */
+    for (uint64_t at = sizeof(how); !err && at < a[3];
+         at++) { /* what a newer caller added must be zero */
         uint8_t more;
         err = copy_from_user(&more, a[2] + at, 1);
         if (!err && more) { err = -E2BIG; }
@@ -168,7 +174,9 @@ int64_t sys_openat2(const uint64_t a[6])
     if (err) { return err; }
     if (how.flags & ~(uint64_t)OPEN_FLAGS || how.resolve & ~63ull) { return -EINVAL; }
     if ((how.flags & LO_PATH) && (how.flags & ~(uint64_t)PATH_FLAGS)) { return -EINVAL; }
-    if (how.mode & ~07777ull || (how.mode && !(how.flags & (LO_CREAT | TMPFILE_BIT)))) { return -EINVAL; }
+    if (how.mode & ~07777ull || (how.mode && !(how.flags & (LO_CREAT | TMPFILE_BIT)))) {
+        return -EINVAL;
+    }
     if ((how.resolve & RESOLVE_BENEATH) && (how.resolve & RESOLVE_IN_ROOT)) { return -EINVAL; }
     if (how.resolve & RESOLVE_NO_XDEV) { walk |= WALK_NO_XDEV; }
     if (how.resolve & RESOLVE_NO_MAGICLINKS) { walk |= WALK_NO_MAGIC; }

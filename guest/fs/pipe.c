@@ -11,10 +11,10 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define PIPE_BUF_ PAGE_SIZE
-#define PIPE_DEFAULT 16u /* frames */
-#define PIPE_MAX 256u    /* frames: /proc/sys/fs/pipe-max-size = 1 MiB */
-#define FIONREAD_ 0x541bu
+#define PIPE_BUF_    PAGE_SIZE
+#define PIPE_DEFAULT 16u  /* frames */
+#define PIPE_MAX     256u /* frames: /proc/sys/fs/pipe-max-size = 1 MiB */
+#define FIONREAD_    0x541bu
 
 struct pipe {
     uint32_t frames; /* power of two */
@@ -141,7 +141,8 @@ static int64_t give(struct pipe *p, struct uio *u, uint64_t len)
 static int64_t no_reader(int64_t done)
 {
     if (done > 0) { return done; }
-    signal_thread(current(), &(struct ksiginfo){.signo = LSIG_PIPE, .code = LSI_USER, .pid = current_proc()->pid});
+    signal_thread(current(), &(struct ksiginfo){
+                                 .signo = LSIG_PIPE, .code = LSI_USER, .pid = current_proc()->pid});
     return -EPIPE;
 }
 
@@ -205,8 +206,11 @@ static void pipe_release(struct file *f)
     }
 }
 
-static const struct file_ops pipe_ops = {
-    .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .release = pipe_release};
+static const struct file_ops pipe_ops = {.read = pipe_read,
+                                         .write = pipe_write,
+                                         .poll = pipe_poll,
+                                         .ioctl = pipe_ioctl,
+                                         .release = pipe_release};
 
 /* f becomes one more end of the inode's pipe. */
 static void attach(struct pipe *p, struct file *f)
@@ -303,7 +307,9 @@ static int64_t make_pipe(uint64_t va, uint32_t flags)
     struct file *end[2];
     int32_t fd[2];
 
-    if (flags & ~(LO_CLOEXEC | LO_NONBLOCK)) { return -EINVAL; } /* O_DIRECT: packet mode is not offered */
+    if (flags & ~(LO_CLOEXEC | LO_NONBLOCK)) {
+        return -EINVAL;
+    } /* O_DIRECT: packet mode is not offered */
     int err = pipe_pair(flags & LO_NONBLOCK, end);
     if (err) { return err; }
     fd[0] = fd_install(end[0], (flags & LO_CLOEXEC) != 0);

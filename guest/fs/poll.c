@@ -7,10 +7,10 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define NS 1000000000ull
-#define NS_PER_MS 1000000ull
+#define NS             1000000000ull
+#define NS_PER_MS      1000000ull
 #define SELECT_FDS_MAX 65536u /* more descriptors in one select() than that are not looked at */
-#define NFDS_MAX 8000u        /* entries of one poll(): the largest pool object holds them */
+#define NFDS_MAX       8000u  /* entries of one poll(): the largest pool object holds them */
 
 /* The wait queues that one sleeping thread is on. Blocks are chained, the first needs no memory. */
 #define BLOCK 16
@@ -183,7 +183,8 @@ static int timeout_load(uint64_t va, uint64_t unit, uint64_t *deadline)
     int err = copy_from_user(t, va, sizeof(t));
     if (err) { return err; }
     if (t[0] < 0 || t[1] < 0 || (unit == 1 && (uint64_t)t[1] >= NS)) { return -EINVAL; }
-    uint64_t s = min_u64((uint64_t)t[0], 1ull << 32), part = min_u64((uint64_t)t[1], 1ull << 40) * unit;
+    uint64_t s = min_u64((uint64_t)t[0], 1ull << 32),
+             part = min_u64((uint64_t)t[1], 1ull << 40) * unit;
     *deadline = s == 0 && part == 0 ? 0 : deadline_in(s * NS + part);
     return 0;
 }
@@ -223,14 +224,17 @@ int64_t sys_ppoll(const uint64_t a[6])
 
 /* ---- select ---- */
 
-#define IN_SET (LPOLLIN | LPOLLRDNORM | LPOLLRDBAND | LPOLLHUP | LPOLLERR)
+#define IN_SET  (LPOLLIN | LPOLLRDNORM | LPOLLRDBAND | LPOLLHUP | LPOLLERR)
 #define OUT_SET (LPOLLOUT | LPOLLWRNORM | LPOLLERR)
 #define PRI_SET LPOLLPRI
 static const uint16_t set_events[3] = {IN_SET, OUT_SET, PRI_SET};
 /* What poll() is asked for; LPOLLERR and LPOLLHUP come unasked. */
 static const uint16_t set_wants[3] = {LPOLLIN, LPOLLOUT, LPOLLPRI};
 
-static bool bit_get(const uint64_t *set, unsigned fd) { return set && (set[fd / 64] >> fd % 64 & 1); }
+static bool bit_get(const uint64_t *set, unsigned fd)
+{
+    return set && (set[fd / 64] >> fd % 64 & 1);
+}
 
 /* The three sets as a list of wants, in ascending order of descriptors. Count or -EBADF. */
 static int64_t wants_from(uint64_t *const set[3], unsigned nfds, struct want *w, unsigned max)

@@ -11,7 +11,9 @@ static void show_hostname(struct text *t, const struct cnode *n, struct proc *p)
 
 static void uuid(struct text *t, const uint8_t b[16])
 {
-    for (int k = 0; k < 16; k++) { text_add(t, "%s%02x", k == 4 || k == 6 || k == 8 || k == 10 ? "-" : "", b[k]); }
+    for (int k = 0; k < 16; k++) {
+        text_add(t, "%s%02x", k == 4 || k == 6 || k == 8 || k == 10 ? "-" : "", b[k]);
+    }
     text_add(t, "\n");
 }
 
@@ -112,8 +114,9 @@ static const struct centry fs_table[] = {
     {0},
 };
 static const struct centry net_core_table[] = {
-    C_TEXT("netdev_max_backlog", "1000\n"), C_TEXT("optmem_max", "131072\n"), C_TEXT("rmem_default", "212992\n"),
-    C_TEXT("rmem_max", "212992\n"),         C_TEXT("somaxconn", "4096\n"),    C_TEXT("wmem_default", "212992\n"),
+    C_TEXT("netdev_max_backlog", "1000\n"), C_TEXT("optmem_max", "131072\n"),
+    C_TEXT("rmem_default", "212992\n"),     C_TEXT("rmem_max", "212992\n"),
+    C_TEXT("somaxconn", "4096\n"),          C_TEXT("wmem_default", "212992\n"),
     C_TEXT("wmem_max", "212992\n"),         {0},
 };
 static const struct centry ipv4_table[] = {
@@ -133,9 +136,14 @@ static const struct centry ipv4_table[] = {
     C_TEXT("tcp_wmem", "4096\t16384\t4194304\n"),
     {0},
 };
-static const struct centry net_table[] = {C_DIR("core", net_core_table), C_DIR("ipv4", ipv4_table), {0}};
+static const struct centry net_table[] = {
+    C_DIR("core", net_core_table), C_DIR("ipv4", ipv4_table), {0}};
 const struct centry proc_sys_table[] = {
-    C_DIR("fs", fs_table), C_DIR("kernel", kernel_table), C_DIR("net", net_table), C_DIR("vm", vm_table), {0},
+    C_DIR("fs", fs_table),
+    C_DIR("kernel", kernel_table),
+    C_DIR("net", net_table),
+    C_DIR("vm", vm_table),
+    {0},
 };
 
 /*
@@ -149,9 +157,11 @@ static const char dev_text[] =
 static const char socket_head[] =
     "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 const struct centry proc_net_table[] = {
-    C_TEXT("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
+    C_TEXT("arp",
+           "IP address       HW type     Flags       HW address            Mask     Device\n"),
     C_TEXT("dev", dev_text),
-    C_TEXT("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
+    C_TEXT("route",
+           "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
     C_TEXT("tcp", socket_head),
     C_TEXT("tcp6", socket_head),
     C_TEXT("udp", socket_head),

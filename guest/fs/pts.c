@@ -8,25 +8,25 @@
 #include "guest/mm/mm.h"
 
 #define DEVPTS_MAGIC 0x1cd1
-#define PTS_MAX 256u  /* pairs: one byte of minor number */
-#define OUT_SIZE 16384u
-#define GID_TTY 5
+#define PTS_MAX      256u /* pairs: one byte of minor number */
+#define OUT_SIZE     16384u
+#define GID_TTY      5
 
-#define TIOCPKT_ 0x5420u
-#define TIOCGPTN_ 0x80045430u
-#define TIOCSPTLCK_ 0x40045431u
-#define TIOCGPKT_ 0x80045438u
-#define TIOCGPTLCK_ 0x80045439u
+#define TIOCPKT_     0x5420u
+#define TIOCGPTN_    0x80045430u
+#define TIOCSPTLCK_  0x40045431u
+#define TIOCGPKT_    0x80045438u
+#define TIOCGPTLCK_  0x80045439u
 #define TIOCGPTPEER_ 0x5441u
-#define TCFLSH_ 0x540bu
-#define FIONREAD_ 0x541bu
+#define TCFLSH_      0x540bu
+#define FIONREAD_    0x541bu
 
 struct pty {
-    struct tty *slave; /* referenced by the master */
+    struct tty *slave;   /* referenced by the master */
     struct dentry *name; /* referenced: /dev/pts/N */
     uint32_t index;
     bool locked, packet, slave_was_open, master_closed;
-    uint64_t head, tail; /* slave's output: taken, given */
+    uint64_t head, tail;                /* slave's output: taken, given */
     struct waitq read_wait, write_wait; /* of the master */
     uint8_t out[OUT_SIZE];
 };
@@ -160,7 +160,8 @@ static uint32_t master_poll(struct file *f, struct poller *poller)
 static int64_t open_peer(struct pty *p, struct file *master, uint32_t flags)
 {
     struct file *f;
-    int err = file_open_path((struct path){master->mnt, p->name}, flags & (LO_ACCMODE | LO_NONBLOCK | LO_NOCTTY), &f);
+    int err = file_open_path((struct path){master->mnt, p->name},
+                             flags & (LO_ACCMODE | LO_NONBLOCK | LO_NOCTTY), &f);
 
     return err ? err : fd_install(f, (flags & LO_CLOEXEC) != 0);
 }

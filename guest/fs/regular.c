@@ -70,7 +70,9 @@ static int64_t write_piece(struct mobj *o, struct uio *u, uint64_t pos, size_t n
         moved = uio_get(u, (uint8_t *)frame_va(g) + pos % PAGE_SIZE, n);
         err = -EFAULT;
     }
-    if (moved < n && pos + n > size && mobj_truncate(o, max_u64(size, pos + moved)) != 0) { return -ENOSPC; }
+    if (moved < n && pos + n > size && mobj_truncate(o, max_u64(size, pos + moved)) != 0) {
+        return -ENOSPC;
+    }
     return moved > 0 ? (int64_t)moved : err;
 }
 
@@ -134,14 +136,17 @@ const struct file_ops regular_ops = {
 /* ---- directories ---- */
 
 /* struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name; the old struct has its type behind the name. */
-bool dirsink_add(struct dirsink *s, const char *name, size_t len, uint64_t ino, uint32_t kind, uint64_t next)
+bool dirsink_add(struct dirsink *s, const char *name, size_t len, uint64_t ino, uint32_t kind,
+                 uint64_t next)
 {
     uint8_t e[24 + LNAME_MAX + 1] = {0};
     size_t head = s->old ? 18 : 19;
     /* The old layout has the kind in the very last byte, behind the name's NUL. */
     size_t reclen = (head + len + (s->old ? 2 : 1) + 7) & ~(size_t)7;
 
-    if (len > LNAME_MAX) { return true; } /* computed names are shorter; nothing to list otherwise */
+    if (len > LNAME_MAX) {
+        return true;
+    } /* computed names are shorter; nothing to list otherwise */
     if (s->uio->left < reclen) {
         s->err = s->any ? 0 : -EINVAL;
         return false;
@@ -167,10 +172,12 @@ bool dirsink_add(struct dirsink *s, const char *name, size_t len, uint64_t ino, 
 
 static void list_names(struct dentry *d, struct dirsink *s)
 {
-    LIST_EACH(l, &d->names->children) {
+    LIST_EACH (l, &d->names->children) {
         struct dentry *e = LIST_ENTRY(l, struct dentry, sibling);
         if (e->cookie < s->pos) { continue; }
-        if (!dirsink_add(s, e->name, e->len, e->inode->ino, e->inode->mode >> 12, e->cookie + 1)) { return; }
+        if (!dirsink_add(s, e->name, e->len, e->inode->ino, e->inode->mode >> 12, e->cookie + 1)) {
+            return;
+        }
     }
 }
 

@@ -7,9 +7,9 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define RWF_HIPRI 1u
-#define RWF_DSYNC 2u
-#define RWF_SYNC 4u
+#define RWF_HIPRI  1u
+#define RWF_DSYNC  2u
+#define RWF_SYNC   4u
 #define RWF_NOWAIT 8u
 #define RWF_APPEND 16u
 
@@ -87,8 +87,14 @@ static int64_t vector(int fd, uint64_t iov, uint64_t count, uint64_t at, mover m
     return n;
 }
 
-int64_t sys_readv(const uint64_t a[6]) { return vector((int)a[0], a[1], (uint32_t)a[2], UINT64_MAX, file_read); }
-int64_t sys_writev(const uint64_t a[6]) { return vector((int)a[0], a[1], (uint32_t)a[2], UINT64_MAX, file_write); }
+int64_t sys_readv(const uint64_t a[6])
+{
+    return vector((int)a[0], a[1], (uint32_t)a[2], UINT64_MAX, file_read);
+}
+int64_t sys_writev(const uint64_t a[6])
+{
+    return vector((int)a[0], a[1], (uint32_t)a[2], UINT64_MAX, file_write);
+}
 
 int64_t sys_preadv(const uint64_t a[6])
 {
@@ -120,7 +126,10 @@ static int64_t vector2(const uint64_t a[6], uint32_t allowed, mover move)
 }
 
 int64_t sys_preadv2(const uint64_t a[6]) { return vector2(a, RWF_HIPRI, file_read); }
-int64_t sys_pwritev2(const uint64_t a[6]) { return vector2(a, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND, file_write); }
+int64_t sys_pwritev2(const uint64_t a[6])
+{
+    return vector2(a, RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND, file_write);
+}
 
 int64_t sys_lseek(const uint64_t a[6])
 {
@@ -155,7 +164,8 @@ static int cursor_load(struct cursor *c, struct file *f, uint64_t va)
 static int cursor_store(const struct cursor *c) { return c->va ? put_user_u64(c->va, c->at) : 0; }
 
 /* Moves up to len bytes through a buffer; what was read and could not be written is given back to a seekable source. */
-static int64_t copy_by_buffer(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+static int64_t copy_by_buffer(struct file *from, uint64_t *from_pos, struct file *to,
+                              uint64_t *to_pos, uint64_t len)
 {
     uint64_t done = 0;
     int64_t n = 0, m;
@@ -198,7 +208,8 @@ static void frames_hold(struct frames *f, struct mobj *o, uint64_t pos, uint64_t
         uint64_t off = pos % PAGE_SIZE, n = min_u64(len, PAGE_SIZE - off);
         gpa_t g = f->held[k] = mobj_frame(o, pos / PAGE_SIZE, false);
         if (gpa_ok(g)) { frame_get(g); }
-        f->vec[k] = (struct uvec){(uint64_t)(uintptr_t)(gpa_ok(g) ? frame_va(g) : zero_page) + off, n};
+        f->vec[k] =
+            (struct uvec){(uint64_t)(uintptr_t)(gpa_ok(g) ? frame_va(g) : zero_page) + off, n};
         f->u.count++;
         f->u.left += n;
         pos += n;
@@ -214,7 +225,8 @@ static void frames_release(struct frames *f)
 }
 
 /* Straight from the source's memory: no byte is copied twice. */
-static int64_t copy_by_frames(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+static int64_t copy_by_frames(struct file *from, uint64_t *from_pos, struct file *to,
+                              uint64_t *to_pos, uint64_t len)
 {
     uint64_t done = 0;
     int64_t n = 0;
@@ -233,9 +245,12 @@ static int64_t copy_by_frames(struct file *from, uint64_t *from_pos, struct file
     return done > 0 ? (int64_t)done : n;
 }
 
-static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *to,
+                            uint64_t *to_pos, uint64_t len)
 {
-    if (from->ops == &regular_ops && from->inode->data) { return copy_by_frames(from, from_pos, to, to_pos, len); }
+    if (from->ops == &regular_ops && from->inode->data) {
+        return copy_by_frames(from, from_pos, to, to_pos, len);
+    }
     return copy_by_buffer(from, from_pos, to, to_pos, len);
 }
 
@@ -264,7 +279,9 @@ int64_t sys_copy_file_range(const uint64_t a[6])
     struct cursor in, out;
     int64_t n;
 
-    if (!from || !to || !file_reads(from) || !file_writes(to) || (to->flags & LO_APPEND)) { return -EBADF; }
+    if (!from || !to || !file_reads(from) || !file_writes(to) || (to->flags & LO_APPEND)) {
+        return -EBADF;
+    }
     if (a[5] != 0) { return -EINVAL; }
     if (s_isdir(from->inode) || s_isdir(to->inode)) { return -EISDIR; }
     if (!s_isreg(from->inode) || !s_isreg(to->inode)) { return -EINVAL; }
@@ -273,7 +290,9 @@ int64_t sys_copy_file_range(const uint64_t a[6])
     if (!n) { n = cursor_load(&out, to, a[3]); }
     if (n) { return n; }
     uint64_t len = min_u64(a[4], UIO_MAX);
-    if (from->inode == to->inode && *in.pos < *out.pos + len && *out.pos < *in.pos + len) { return -EINVAL; }
+    if (from->inode == to->inode && *in.pos < *out.pos + len && *out.pos < *in.pos + len) {
+        return -EINVAL;
+    }
     file_get(from);
     file_get(to);
     n = copy_between(from, in.pos, to, out.pos, len);

@@ -6,15 +6,15 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_EACCESS 0x200u
-#define AT_NO_AUTOMOUNT 0x800u
-#define AT_EMPTY_PATH 0x1000u
-#define AT_STATX_SYNC 0x6000u
-#define NS 1000000000ull
-#define STATX_ALL 0xfffu      /* BASIC_STATS and BTIME */
-#define STATX_MNT_ID 0x1000u
-#define STATX_RESERVED 0x80000000u
+#define AT_SYMLINK_NOFOLLOW   0x100u
+#define AT_EACCESS            0x200u
+#define AT_NO_AUTOMOUNT       0x800u
+#define AT_EMPTY_PATH         0x1000u
+#define AT_STATX_SYNC         0x6000u
+#define NS                    1000000000ull
+#define STATX_ALL             0xfffu /* BASIC_STATS and BTIME */
+#define STATX_MNT_ID          0x1000u
+#define STATX_RESERVED        0x80000000u
 #define STATX_ATTR_MOUNT_ROOT 0x2000ull
 
 struct stat_abi {
@@ -50,7 +50,8 @@ ABI_AT(struct statx_abi, rdev_major, 128);
 ABI_AT(struct statx_abi, mnt_id, 144);
 
 struct statfs_abi {
-    uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags, spare[4];
+    uint64_t type, bsize, blocks, bfree, bavail, files, ffree, fsid, namelen, frsize, flags,
+        spare[4];
 };
 ABI_SIZE(struct statfs_abi, 120);
 ABI_AT(struct statfs_abi, flags, 80);
@@ -174,8 +175,12 @@ int64_t sys_statx(const uint64_t a[6])
     uint32_t flags = (uint32_t)a[2];
     struct path p;
 
-    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC)) { return -EINVAL; }
-    if ((flags & AT_STATX_SYNC) == AT_STATX_SYNC || ((uint32_t)a[3] & STATX_RESERVED)) { return -EINVAL; }
+    if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC)) {
+        return -EINVAL;
+    }
+    if ((flags & AT_STATX_SYNC) == AT_STATX_SYNC || ((uint32_t)a[3] & STATX_RESERVED)) {
+        return -EINVAL;
+    }
     if ((int)a[0] >= 0 && is_fd_itself(a[1], flags)) {
         struct file *f = fd_file((int)a[0]);
         return f ? statx_out(file_place(f), a[4]) : -EBADF;
@@ -194,29 +199,39 @@ static int64_t access_path(int dfd, uint64_t path, uint32_t mode, uint32_t flags
     const struct cred *c = &current_proc()->cred;
     struct path p;
 
-    if (mode & ~7u || flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) { return -EINVAL; }
+    if (mode & ~7u || flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) {
+        return -EINVAL;
+    }
     int64_t err = walk_to(dfd, path, walk_flags(flags), &p);
     if (err) { return err; }
     const struct inode *i = p.dentry->inode;
     if (mode != 0) {
         err = flags & AT_EACCESS ? inode_may(i, mode) : inode_may_as(i, mode, c->ruid, c->rgid);
-        if (!err && (mode & MAY_WRITE) && mount_readonly(p.mnt) && (s_isreg(i) || s_isdir(i))) { err = -EROFS; }
+        if (!err && (mode & MAY_WRITE) && mount_readonly(p.mnt) && (s_isreg(i) || s_isdir(i))) {
+            err = -EROFS;
+        }
     }
     path_put(p);
     return err;
 }
 
 int64_t sys_access(const uint64_t a[6]) { return access_path(AT_FDCWD_, a[0], (uint32_t)a[1], 0); }
-int64_t sys_faccessat(const uint64_t a[6]) { return access_path((int)a[0], a[1], (uint32_t)a[2], 0); }
-int64_t sys_faccessat2(const uint64_t a[6]) { return access_path((int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]); }
+int64_t sys_faccessat(const uint64_t a[6])
+{
+    return access_path((int)a[0], a[1], (uint32_t)a[2], 0);
+}
+int64_t sys_faccessat2(const uint64_t a[6])
+{
+    return access_path((int)a[0], a[1], (uint32_t)a[2], (uint32_t)a[3]);
+}
 
 /* ---- statfs ---- */
 
-#define ST_RDONLY 1u
-#define ST_NOSUID 2u
-#define ST_NODEV 4u
-#define ST_NOEXEC 8u
-#define ST_VALID 0x20u
+#define ST_RDONLY   1u
+#define ST_NOSUID   2u
+#define ST_NODEV    4u
+#define ST_NOEXEC   8u
+#define ST_VALID    0x20u
 #define ST_RELATIME 0x1000u
 
 static int64_t statfs_out(struct path p, uint64_t va)
@@ -232,8 +247,8 @@ static int64_t statfs_out(struct path p, uint64_t va)
         .flags = ST_VALID | ST_RELATIME | (p.mnt ? p.mnt->flags : 0),
     };
 
-    _Static_assert(MOUNT_RDONLY == ST_RDONLY && MOUNT_NOSUID == ST_NOSUID && MOUNT_NODEV == ST_NODEV &&
-                       MOUNT_NOEXEC == ST_NOEXEC,
+    _Static_assert(MOUNT_RDONLY == ST_RDONLY && MOUNT_NOSUID == ST_NOSUID &&
+                       MOUNT_NODEV == ST_NODEV && MOUNT_NOEXEC == ST_NOEXEC,
                    "mount flags are statfs flags");
     if (stored) {
         f.blocks = mem_total_pages() / 2;

@@ -3,7 +3,7 @@
 #include "guest/fs/computed.h"
 #include "guest/mm/mm.h"
 
-#define SYSFS_MAGIC 0x62656572
+#define SYSFS_MAGIC   0x62656572
 #define CGROUP2_MAGIC 0x63677270
 
 /* ---- processors ---- */
@@ -37,14 +37,21 @@ static void show_cpu_bit(struct text *t, const struct cnode *n, struct proc *p)
 }
 
 static const struct centry topology_table[] = {
-    C_SHOW("core_id", show_core_id),          C_SHOW("core_siblings", show_cpu_mask), C_SHOW("core_siblings_list", show_cpus),
-    C_TEXT("physical_package_id", "0\n"),     C_SHOW("thread_siblings", show_cpu_bit),
-    C_SHOW("thread_siblings_list", show_core_id), {0},
+    C_SHOW("core_id", show_core_id),
+    C_SHOW("core_siblings", show_cpu_mask),
+    C_SHOW("core_siblings_list", show_cpus),
+    C_TEXT("physical_package_id", "0\n"),
+    C_SHOW("thread_siblings", show_cpu_bit),
+    C_SHOW("thread_siblings_list", show_core_id),
+    {0},
 };
-static const struct centry one_cpu_table[] = {C_DIR("topology", topology_table), C_TEXT("online", "1\n"), {0}};
-static const struct centry one_cpu = {.name = "", .mode = LS_IFDIR | 0555, .children = one_cpu_table};
+static const struct centry one_cpu_table[] = {
+    C_DIR("topology", topology_table), C_TEXT("online", "1\n"), {0}};
+static const struct centry one_cpu = {
+    .name = "", .mode = LS_IFDIR | 0555, .children = one_cpu_table};
 
-static int find_cpu(const struct cnode *n, struct proc *p, const char *name, size_t len, struct cnode *child)
+static int find_cpu(const struct cnode *n, struct proc *p, const char *name, size_t len,
+                    struct cnode *child)
 {
     int32_t cpu = len > 3 && memcmp(name, "cpu", 3) == 0 ? number_of(name + 3, len - 3) : -1;
 
@@ -62,16 +69,24 @@ static int64_t next_cpu(const struct cnode *n, struct proc *p, int64_t from, str
     return from;
 }
 
-static const struct centry node0_table[] = {C_SHOW("cpulist", show_cpus), C_SHOW("cpumap", show_cpu_mask), {0}};
-static const struct centry node_table[] = {
-    C_TEXT("has_cpu", "0\n"), C_DIR("node0", node0_table), C_TEXT("online", "0\n"), C_TEXT("possible", "0\n"), {0}};
+static const struct centry node0_table[] = {
+    C_SHOW("cpulist", show_cpus), C_SHOW("cpumap", show_cpu_mask), {0}};
+static const struct centry node_table[] = {C_TEXT("has_cpu", "0\n"),
+                                           C_DIR("node0", node0_table),
+                                           C_TEXT("online", "0\n"),
+                                           C_TEXT("possible", "0\n"),
+                                           {0}};
 static const struct centry cpu_table[] = {
-    C_TEXT("kernel_max", "15\n"),   C_TEXT("offline", "\n"),        C_SHOW("online", show_cpus),
-    C_SHOW("possible", show_cpus),  C_SHOW("present", show_cpus),   {0}};
-static const struct centry system_table[] = {
-    {.name = "cpu", .mode = LS_IFDIR | 0555, .children = cpu_table, .find = find_cpu, .next = next_cpu, .prefix = "cpu"},
-    C_DIR("node", node_table),
-    {0}};
+    C_TEXT("kernel_max", "15\n"),  C_TEXT("offline", "\n"),      C_SHOW("online", show_cpus),
+    C_SHOW("possible", show_cpus), C_SHOW("present", show_cpus), {0}};
+static const struct centry system_table[] = {{.name = "cpu",
+                                              .mode = LS_IFDIR | 0555,
+                                              .children = cpu_table,
+                                              .find = find_cpu,
+                                              .next = next_cpu,
+                                              .prefix = "cpu"},
+                                             C_DIR("node", node_table),
+                                             {0}};
 static const struct centry devices_table[] = {C_DIR("system", system_table), {0}};
 
 /* ---- the rest ---- */
@@ -88,9 +103,10 @@ static const struct centry empty_table[] = {{0}};
 static const struct centry fs_table[] = {C_DIR("cgroup", empty_table), {0}};
 static const struct centry class_table[] = {C_DIR("net", empty_table), {0}};
 static const struct centry root_table[] = {
-    C_DIR("block", empty_table), C_DIR("class", class_table), C_DIR("devices", devices_table),
+    C_DIR("block", empty_table), C_DIR("class", class_table),   C_DIR("devices", devices_table),
     C_DIR("fs", fs_table),       C_DIR("kernel", kernel_table), {0}};
-static const struct centry root_entry = {.name = "/", .mode = LS_IFDIR | 0555, .children = root_table};
+static const struct centry root_entry = {
+    .name = "/", .mode = LS_IFDIR | 0555, .children = root_table};
 
 /* ---- cgroup v2: the guest is the container, so its own size is the limit ---- */
 
@@ -109,9 +125,11 @@ static void show_memory_current(struct text *t, const struct cnode *n, struct pr
 static void show_memory_stat(struct text *t, const struct cnode *n, struct proc *p)
 {
     (void)n, (void)p;
-    text_add(t, "anon %lu\nfile 0\nkernel_stack 0\nslab 0\nsock 0\nshmem 0\nfile_mapped 0\ninactive_anon 0\nactive_anon 0\n"
-                "inactive_file 0\nactive_file 0\npgfault 0\npgmajfault 0\n",
-             (unsigned long)((mem_total_pages() - mem_free_pages()) * PAGE_SIZE));
+    text_add(
+        t,
+        "anon %lu\nfile 0\nkernel_stack 0\nslab 0\nsock 0\nshmem 0\nfile_mapped 0\ninactive_anon 0\nactive_anon 0\n"
+        "inactive_file 0\nactive_file 0\npgfault 0\npgmajfault 0\n",
+        (unsigned long)((mem_total_pages() - mem_free_pages()) * PAGE_SIZE));
 }
 
 static void show_pids_current(struct text *t, const struct cnode *n, struct proc *p)
@@ -119,7 +137,7 @@ static void show_pids_current(struct text *t, const struct cnode *n, struct proc
     unsigned count = 0;
 
     (void)n, (void)p;
-    LIST_EACH(l, &proc_all) {
+    LIST_EACH (l, &proc_all) {
         const struct proc *q = LIST_ENTRY(l, struct proc, all);
         count += q->internal ? 0 : q->thread_count;
     }
@@ -129,7 +147,7 @@ static void show_pids_current(struct text *t, const struct cnode *n, struct proc
 static void show_members(struct text *t, const struct cnode *n, struct proc *p)
 {
     (void)n, (void)p;
-    LIST_EACH(l, &proc_all) {
+    LIST_EACH (l, &proc_all) {
         const struct proc *q = LIST_ENTRY(l, struct proc, all);
         if (!q->internal) { text_add(t, "%d\n", q->pid); }
     }
@@ -141,7 +159,9 @@ static const struct centry cgroup_table[] = {
     C_TEXT("cgroup.type", "domain\n"),
     C_TEXT("cgroup.subtree_control", "\n"),
     C_TEXT("cpu.max", "max 100000\n"),
-    C_TEXT("cpu.stat", "usage_usec 0\nuser_usec 0\nsystem_usec 0\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"),
+    C_TEXT(
+        "cpu.stat",
+        "usage_usec 0\nuser_usec 0\nsystem_usec 0\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"),
     C_TEXT("cpu.weight", "100\n"),
     C_SHOW("cpuset.cpus.effective", show_cpus),
     C_SHOW("memory.current", show_memory_current),
@@ -156,7 +176,8 @@ static const struct centry cgroup_table[] = {
     C_SHOW("pids.current", show_pids_current),
     C_TEXT("pids.max", "max\n"),
     {0}};
-static const struct centry cgroup_entry = {.name = "/", .mode = LS_IFDIR | 0555, .children = cgroup_table};
+static const struct centry cgroup_entry = {
+    .name = "/", .mode = LS_IFDIR | 0555, .children = cgroup_table};
 
 static struct super *sysfs, *cgroup;
 static struct dentry *cgroup_dentry;

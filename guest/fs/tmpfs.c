@@ -9,7 +9,8 @@
 
 #define TMPFS_MAGIC 0x01021994
 
-static int tmpfs_make(struct inode *dir, uint32_t mode, uint64_t rdev, const char *target, struct inode **out)
+static int tmpfs_make(struct inode *dir, uint32_t mode, uint64_t rdev, const char *target,
+                      struct inode **out)
 {
     struct inode *i = inode_new(dir->super, &tmpfs_ops, mode);
 
@@ -51,7 +52,8 @@ struct super *tmpfs_new(const char *source)
     return s;
 }
 
-struct dentry *tmpfs_add(struct dentry *dir, const char *name, uint32_t mode, uint64_t rdev, const char *target)
+struct dentry *tmpfs_add(struct dentry *dir, const char *name, uint32_t mode, uint64_t rdev,
+                         const char *target)
 {
     struct inode *i;
     struct dentry *d;

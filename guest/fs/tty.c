@@ -66,7 +66,7 @@ void tty_set_controlling(struct tty *t, struct proc *p)
 /* No session has this terminal any more. With hangup: open files are dead and its processes are told. */
 void tty_disassociate(struct tty *t, bool hangup)
 {
-    LIST_EACH(l, &proc_all) {
+    LIST_EACH (l, &proc_all) {
         struct proc *p = LIST_ENTRY(l, struct proc, all);
         if (p->tty != t) { continue; }
         if (hangup && p->pid == p->sid && p->state != PROC_ZOMBIE) {
@@ -102,7 +102,7 @@ void tty_session_exit(struct proc *p)
 /* Nobody outside the group but inside the session would notice that it stopped. */
 static bool orphaned(int32_t pgid)
 {
-    LIST_EACH(l, &proc_all) {
+    LIST_EACH (l, &proc_all) {
         const struct proc *p = LIST_ENTRY(l, struct proc, all);
         if (p->pgid != pgid || p->state == PROC_ZOMBIE || !p->parent) { continue; }
         if (p->parent->sid == p->sid && p->parent->pgid != pgid) { return false; }
@@ -156,7 +156,9 @@ static void maybe_control(struct tty *t, uint32_t flags)
 {
     struct proc *p = current_proc();
 
-    if (!(flags & LO_NOCTTY) && p->pid == p->sid && !p->tty && t->sid == 0) { tty_set_controlling(t, p); }
+    if (!(flags & LO_NOCTTY) && p->pid == p->sid && !p->tty && t->sid == 0) {
+        tty_set_controlling(t, p);
+    }
 }
 
 int tty_attach(struct tty *t, struct file *f)
@@ -170,7 +172,8 @@ int tty_attach(struct tty *t, struct file *f)
 struct file *tty_file(struct tty *t, uint32_t flags)
 {
     struct dentry *d = dentry_new(NULL, "/dev/console", 12, dev_console());
-    struct file *f = d ? file_new(&tty_ops, (struct path){NULL, d}, flags & (LO_ACCMODE | LO_NONBLOCK)) : NULL;
+    struct file *f =
+        d ? file_new(&tty_ops, (struct path){NULL, d}, flags & (LO_ACCMODE | LO_NONBLOCK)) : NULL;
 
     dentry_put(d);
     if (!f) { return NULL; }
@@ -246,7 +249,8 @@ static int64_t tty_write(struct file *f, struct uio *u, uint64_t *pos)
         if (hung_up(f)) { err = -EIO; }
         if (err) { return done > 0 ? done : err; }
         /* Bytes are fetched only when there is room for the widest form of each. */
-        size_t n = t->stopped ? 0 : (size_t)min_u64(min_u64(u->left, t->ops->room(t) / 8), sizeof(buf));
+        size_t n =
+            t->stopped ? 0 : (size_t)min_u64(min_u64(u->left, t->ops->room(t) / 8), sizeof(buf));
         if (n == 0) {
             if (f->flags & LO_NONBLOCK) { return done > 0 ? done : -EAGAIN; }
             err = wait_on(&t->write_wait, NO_DEADLINE, true);
@@ -284,13 +288,28 @@ static void tty_release(struct file *f)
 /* ---- ioctl ---- */
 
 enum {
-    TCGETS_ = 0x5401, TCSETS_, TCSETSW_, TCSETSF_,
-    TCSBRK_ = 0x5409, TCXONC_, TCFLSH_, TIOCEXCL_, TIOCNXCL_, TIOCSCTTY_, TIOCGPGRP_, TIOCSPGRP_, TIOCOUTQ_,
-    TIOCGWINSZ_ = 0x5413, TIOCSWINSZ_,
-    FIONREAD_ = 0x541b, TIOCNOTTY_ = 0x5422, TCSBRKP_ = 0x5425, TIOCGSID_ = 0x5429,
+    TCGETS_ = 0x5401,
+    TCSETS_,
+    TCSETSW_,
+    TCSETSF_,
+    TCSBRK_ = 0x5409,
+    TCXONC_,
+    TCFLSH_,
+    TIOCEXCL_,
+    TIOCNXCL_,
+    TIOCSCTTY_,
+    TIOCGPGRP_,
+    TIOCSPGRP_,
+    TIOCOUTQ_,
+    TIOCGWINSZ_ = 0x5413,
+    TIOCSWINSZ_,
+    FIONREAD_ = 0x541b,
+    TIOCNOTTY_ = 0x5422,
+    TCSBRKP_ = 0x5425,
+    TIOCGSID_ = 0x5429,
 };
-#define TCGETS2_ 0x802c542au
-#define TCSETS2_ 0x402c542bu
+#define TCGETS2_  0x802c542au
+#define TCSETS2_  0x402c542bu
 #define TCSETSW2_ 0x402c542cu
 #define TCSETSF2_ 0x402c542du
 #define TIOCGDEV_ 0x80045432u
@@ -336,7 +355,7 @@ static int64_t set_foreground(struct tty *t, uint64_t arg)
     if (!err) { err = get_user_u32(arg, &pgid); }
     if (err) { return err; }
     if ((int32_t)pgid < 0) { return -EINVAL; }
-    LIST_EACH(l, &proc_all) {
+    LIST_EACH (l, &proc_all) {
         const struct proc *q = LIST_ENTRY(l, struct proc, all);
         if (q->pgid != (int32_t)pgid) { continue; }
         if (q->sid != p->sid) { return -EPERM; }
@@ -423,7 +442,8 @@ int64_t tty_ioctl(struct tty *t, uint32_t cmd, uint64_t arg, bool master)
     case TIOCNOTTY_: return give_up_control(t);
     case TIOCGPGRP_: return !master && p->tty != t ? -ENOTTY : put_user_u32(arg, (uint32_t)t->pgid);
     case TIOCSPGRP_: return set_foreground(t, arg);
-    case TIOCGSID_: return (!master && p->tty != t) || !t->sid ? -ENOTTY : put_user_u32(arg, (uint32_t)t->sid);
+    case TIOCGSID_:
+        return (!master && p->tty != t) || !t->sid ? -ENOTTY : put_user_u32(arg, (uint32_t)t->sid);
     case TIOCOUTQ_: return put_user_u32(arg, 0);
     case FIONREAD_: return put_user_u32(arg, (uint32_t)ldisc_readable(t));
     case TIOCGDEV_: return put_user_u32(arg, (uint32_t)t->rdev);
@@ -436,5 +456,8 @@ static int64_t tty_file_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
     return hung_up(f) ? -EIO : tty_ioctl(f->priv, cmd, arg, false);
 }
 
-const struct file_ops tty_ops = {
-    .read = tty_read, .write = tty_write, .poll = tty_poll, .ioctl = tty_file_ioctl, .release = tty_release};
+const struct file_ops tty_ops = {.read = tty_read,
+                                 .write = tty_write,
+                                 .poll = tty_poll,
+                                 .ioctl = tty_file_ioctl,
+                                 .release = tty_release};

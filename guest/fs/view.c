@@ -19,7 +19,8 @@ static int directory(struct dentry *dir, const char *name, struct dentry **out)
 }
 
 /* A mount on the directory `name` at the root of `on`. The super may be NULL: no memory. */
-static int mount_on(struct mount *on, const char *name, struct super *s, uint32_t flags, struct mount **out)
+static int mount_on(struct mount *on, const char *name, struct super *s, uint32_t flags,
+                    struct mount **out)
 {
     struct dentry *d;
     int err = s ? directory(on->root, name, &d) : -ENOMEM;
@@ -30,7 +31,8 @@ static int mount_on(struct mount *on, const char *name, struct super *s, uint32_
 }
 
 /* A fresh tmpfs there, its root with this mode. */
-static int mount_fresh(struct mount *on, const char *name, const char *source, uint32_t mode, uint32_t flags)
+static int mount_fresh(struct mount *on, const char *name, const char *source, uint32_t mode,
+                       uint32_t flags)
 {
     struct super *s = tmpfs_new(source);
     struct mount *m;
@@ -49,10 +51,13 @@ static int mount_usual(struct view *v)
     if (!err) { err = mount_on(dev, "pts", devpts_super(), nosuid, &m); }
     if (!err) { err = mount_fresh(dev, "shm", "shm", 01777, nosuid | MOUNT_NODEV); }
     if (!err) { err = mount_on(root, "proc", proc_super(), nosuid | MOUNT_NODEV, &m); }
-    if (!err) { err = mount_on(root, "sys", sysfs_super(), nosuid | MOUNT_NODEV | MOUNT_RDONLY, &sys); }
+    if (!err) {
+        err = mount_on(root, "sys", sysfs_super(), nosuid | MOUNT_NODEV | MOUNT_RDONLY, &sys);
+    }
     if (err) { return err; }
     struct super *cgroup = cgroup_super();
-    m = mount_add(v, sysfs_cgroup_place(sys), cgroup, cgroup->root, nosuid | MOUNT_NODEV | MOUNT_RDONLY);
+    m = mount_add(v, sysfs_cgroup_place(sys), cgroup, cgroup->root,
+                  nosuid | MOUNT_NODEV | MOUNT_RDONLY);
     return m ? 0 : -ENOMEM;
 }
 
@@ -112,7 +117,8 @@ static int set_cwd(struct fsctx *c, const char *cwd)
     return err;
 }
 
-struct fsctx *fsctx_container(struct file *rootdir, const char *cwd, uint32_t umask, bool readonly, int *out_err)
+struct fsctx *fsctx_container(struct file *rootdir, const char *cwd, uint32_t umask, bool readonly,
+                              int *out_err)
 {
     struct fsctx *c = NULL;
     struct view *v;

@@ -116,7 +116,8 @@ static int splice_link(struct walk *w, struct dentry *link, const char *rest, co
 }
 
 /* A link in the way. 0: go on at *p from *at; 1: a magic link, *at is where it leads. */
-static int follow(struct walk *w, struct path link, struct path *at, const char *rest, const char **p)
+static int follow(struct walk *w, struct path link, struct path *at, const char *rest,
+                  const char **p)
 {
     const struct inode_ops *ops = link.dentry->inode->ops;
 

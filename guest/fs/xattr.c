@@ -7,12 +7,12 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define XNAME_MAX 255
-#define XVALUE_MAX 65536u
-#define XVALUE_STORED_MAX 4096u /* stated ceiling: ext4's default, too */
-#define XLIST_MAX 65536u        /* bytes of all names of one inode */
-#define XATTR_CREATE 1u
-#define XATTR_REPLACE 2u
+#define XNAME_MAX         255
+#define XVALUE_MAX        65536u
+#define XVALUE_STORED_MAX 4096u  /* stated ceiling: ext4's default, too */
+#define XLIST_MAX         65536u /* bytes of all names of one inode */
+#define XATTR_CREATE      1u
+#define XATTR_REPLACE     2u
 
 struct xattr {
     struct list link;
@@ -24,7 +24,7 @@ static const char *value_of(const struct xattr *x) { return x->bytes + x->name_l
 
 void xattr_free(struct inode *i)
 {
-    LIST_EACH_SAFE(l, &i->xattrs) {
+    LIST_EACH_SAFE (l, &i->xattrs) {
         struct xattr *x = LIST_ENTRY(l, struct xattr, link);
         list_del(&x->link);
         mem_free(x);
@@ -33,7 +33,7 @@ void xattr_free(struct inode *i)
 
 static struct xattr *find(struct inode *i, const char *name)
 {
-    LIST_EACH(l, &i->xattrs) {
+    LIST_EACH (l, &i->xattrs) {
         struct xattr *x = LIST_ENTRY(l, struct xattr, link);
         if (strcmp(x->bytes, name) == 0) { return x; }
     }
@@ -68,11 +68,12 @@ static size_t names_size(struct inode *i)
 {
     size_t sum = 0;
 
-    LIST_EACH(l, &i->xattrs) { sum += LIST_ENTRY(l, struct xattr, link)->name_len + 1; }
+    LIST_EACH (l, &i->xattrs) { sum += LIST_ENTRY(l, struct xattr, link)->name_len + 1; }
     return sum;
 }
 
-static int64_t set_attr(struct path p, uint64_t name_va, uint64_t value_va, uint64_t size, uint32_t flags)
+static int64_t set_attr(struct path p, uint64_t name_va, uint64_t value_va, uint64_t size,
+                        uint32_t flags)
 {
     struct inode *i = p.dentry->inode;
     char name[XNAME_MAX + 1];
@@ -125,7 +126,7 @@ static int64_t list_attrs(struct path p, uint64_t va, uint64_t size)
 {
     uint64_t sum = 0;
 
-    LIST_EACH(l, &p.dentry->inode->xattrs) {
+    LIST_EACH (l, &p.dentry->inode->xattrs) {
         const struct xattr *x = LIST_ENTRY(l, struct xattr, link);
         if (starts(x->bytes, "trusted.") && !capable(CAP_SYS_ADMIN)) { continue; }
         if (size > 0) {

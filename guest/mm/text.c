@@ -13,7 +13,9 @@
 static struct region *text_region(const struct space *s, uint64_t va)
 {
     struct region *r = region_find(s, va);
-    return r != NULL && r->prot == (LPROT_READ | LPROT_EXEC) && (r->flags & REGION_SHARED) == 0 ? r : NULL;
+    return r != NULL && r->prot == (LPROT_READ | LPROT_EXEC) && (r->flags & REGION_SHARED) == 0
+               ? r
+               : NULL;
 }
 
 bool space_is_file_text(const struct space *s, uint64_t va)
@@ -37,7 +39,10 @@ int space_edit_text(struct space *s, const struct text_edit *edits, size_t count
     int err = 0;
 
     for (size_t i = 0; i < count; i++) {
-        if (text_region(s, edits[i].va) == NULL || edits[i].va % PAGE_SIZE + edits[i].len > PAGE_SIZE) { return -EFAULT; }
+        if (text_region(s, edits[i].va) == NULL ||
+            edits[i].va % PAGE_SIZE + edits[i].len > PAGE_SIZE) {
+            return -EFAULT;
+        }
     }
     gather_start(&g, s);
     for (size_t i = 0; i < count && err == 0;) {

@@ -81,7 +81,8 @@ bool clock_read(int32_t id, uint64_t *out)
 
 bool clock_is_wall(int32_t id)
 {
-    return id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE || id == CLOCK_REALTIME_ALARM || id == CLOCK_TAI;
+    return id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE || id == CLOCK_REALTIME_ALARM ||
+           id == CLOCK_TAI;
 }
 
 uint64_t clock_deadline(bool wall, uint64_t at_ns)
@@ -133,7 +134,10 @@ static int sleep_to(uint64_t deadline)
 
 static int64_t relative_sleep(uint64_t deadline, uint64_t rem_va);
 
-static int64_t sleep_again(struct thread *t) { return relative_sleep(t->restart[0], t->restart[1]); }
+static int64_t sleep_again(struct thread *t)
+{
+    return relative_sleep(t->restart[0], t->restart[1]);
+}
 
 static int64_t relative_sleep(uint64_t deadline, uint64_t rem_va)
 {

@@ -36,13 +36,14 @@
 #define CLONE_NEWTIME        0x00000080ull /* clone3 only: there the low byte is no signal */
 
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
-#define NAMESPACES                                                                                           \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define NAMESPACES                                                                                 \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+     CLONE_NEWNET)
 /* accepted; the last line has no effect here */
-#define KNOWN                                                                                                \
-    (THREAD_FLAGS | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |                \
-     CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND |                                                              \
-     CLONE_PTRACE | CLONE_SYSVSEM | CLONE_DETACHED | CLONE_UNTRACED | CLONE_IO)
+#define KNOWN                                                                                      \
+    (THREAD_FLAGS | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |      \
+     CLONE_CHILD_SETTID | CLONE_CLEAR_SIGHAND | CLONE_PTRACE | CLONE_SYSVSEM | CLONE_DETACHED |    \
+     CLONE_UNTRACED | CLONE_IO)
 
 struct clone {
     uint64_t flags;
@@ -81,7 +82,8 @@ static struct proc *copy_process(struct proc *parent, const struct clone *c, int
     if ((c->flags & CLONE_VM) != 0) {
         p->space = parent->space;
         space_get(p->space);
-        memset(p->stubs, 0, sizeof p->stubs); /* two owners of one page would not agree what is used */
+        memset(p->stubs, 0,
+               sizeof p->stubs); /* two owners of one page would not agree what is used */
     } else {
         p->space = space_fork(parent->space);
     }
@@ -145,8 +147,12 @@ static int64_t clone(const struct clone *c)
     int32_t tid = t->tid;
     uint32_t word = (uint32_t)tid;
     /* As Linux: a bad address here is the caller's own problem, the child exists already. */
-    if ((c->flags & CLONE_PARENT_SETTID) != 0) { (void)copy_to_user_part(c->parent_tid, &word, sizeof word); }
-    if ((c->flags & CLONE_CHILD_SETTID) != 0) { (void)space_write(p->space, c->child_tid, &word, sizeof word); }
+    if ((c->flags & CLONE_PARENT_SETTID) != 0) {
+        (void)copy_to_user_part(c->parent_tid, &word, sizeof word);
+    }
+    if ((c->flags & CLONE_CHILD_SETTID) != 0) {
+        (void)space_write(p->space, c->child_tid, &word, sizeof word);
+    }
     thread_start(t);
     if ((c->flags & CLONE_VFORK) != 0) { wait_for_vfork(parent, p); }
     return tid;

@@ -63,14 +63,17 @@ static struct proc *new_process(const struct start *s, int *out_err)
         }
     }
     if (p->files != NULL) {
-        p->fs = fsctx_container(s->root, s->cwd, s->mask, (s->flags & CC_CONTAINER_READONLY) != 0, out_err);
+        p->fs = fsctx_container(s->root, s->cwd, s->mask, (s->flags & CC_CONTAINER_READONLY) != 0,
+                                out_err);
     }
     if (p->fs == NULL) {
         proc_free(p);
         pid_forget_container();
         return NULL;
     }
-    if ((s->flags & CC_CONTAINER_TTY) != 0 && tty_console() != NULL) { tty_set_controlling(tty_console(), p); }
+    if ((s->flags & CC_CONTAINER_TTY) != 0 && tty_console() != NULL) {
+        tty_set_controlling(tty_console(), p);
+    }
     memcpy(p->rlim, self->rlim, sizeof p->rlim);
     return p;
 }
@@ -138,8 +141,8 @@ static int start(const struct start *s)
     return 0;
 }
 
-int container_start(int32_t rootfd, const char *path, const struct exec_vec *v, const char *cwd, const struct cred *cred,
-                    uint32_t mask, uint32_t flags, const char *name)
+int container_start(int32_t rootfd, const char *path, const struct exec_vec *v, const char *cwd,
+                    const struct cred *cred, uint32_t mask, uint32_t flags, const char *name)
 {
     struct start s = {fd_file(rootfd), path, cwd, v, cred, mask, flags};
 

@@ -8,11 +8,11 @@
 #include "guest/sys/sys.h"
 #include "guest/task/proc.h"
 
-#define CAP_SETGID 6
-#define CAP_SETUID 7
+#define CAP_SETGID  6
+#define CAP_SETUID  7
 #define CAP_SETPCAP 8
-#define CAP_LAST   40
-#define ID_KEEP    UINT32_MAX
+#define CAP_LAST    40
+#define ID_KEEP     UINT32_MAX
 
 static struct cred *cred(void) { return &current_proc()->cred; }
 static bool capable(int cap) { return (cred()->cap_effective >> cap & 1) != 0; }
@@ -109,8 +109,9 @@ int64_t sys_setresuid(const uint64_t a[6])
     uint32_t r = (uint32_t)a[0], e = (uint32_t)a[1], s = (uint32_t)a[2];
     struct cred *c = cred(), old = *c;
 
-    if (!capable(CAP_SETUID) && !(one_of(r, c->ruid, c->euid, c->suid) && one_of(e, c->ruid, c->euid, c->suid) &&
-                                  one_of(s, c->ruid, c->euid, c->suid))) {
+    if (!capable(CAP_SETUID) &&
+        !(one_of(r, c->ruid, c->euid, c->suid) && one_of(e, c->ruid, c->euid, c->suid) &&
+          one_of(s, c->ruid, c->euid, c->suid))) {
         return -EPERM;
     }
     if (r != ID_KEEP) { c->ruid = r; }
@@ -126,8 +127,9 @@ int64_t sys_setresgid(const uint64_t a[6])
     uint32_t r = (uint32_t)a[0], e = (uint32_t)a[1], s = (uint32_t)a[2];
     struct cred *c = cred();
 
-    if (!capable(CAP_SETGID) && !(one_of(r, c->rgid, c->egid, c->sgid) && one_of(e, c->rgid, c->egid, c->sgid) &&
-                                  one_of(s, c->rgid, c->egid, c->sgid))) {
+    if (!capable(CAP_SETGID) &&
+        !(one_of(r, c->rgid, c->egid, c->sgid) && one_of(e, c->rgid, c->egid, c->sgid) &&
+          one_of(s, c->rgid, c->egid, c->sgid))) {
         return -EPERM;
     }
     if (r != ID_KEEP) { c->rgid = r; }
@@ -139,17 +141,26 @@ int64_t sys_setresgid(const uint64_t a[6])
 
 static int64_t put3(const uint64_t a[6], uint32_t r, uint32_t e, uint32_t s)
 {
-    return put_user_u32(a[0], r) != 0 || put_user_u32(a[1], e) != 0 || put_user_u32(a[2], s) != 0 ? -EFAULT : 0;
+    return put_user_u32(a[0], r) != 0 || put_user_u32(a[1], e) != 0 || put_user_u32(a[2], s) != 0
+               ? -EFAULT
+               : 0;
 }
-int64_t sys_getresuid(const uint64_t a[6]) { return put3(a, cred()->ruid, cred()->euid, cred()->suid); }
-int64_t sys_getresgid(const uint64_t a[6]) { return put3(a, cred()->rgid, cred()->egid, cred()->sgid); }
+int64_t sys_getresuid(const uint64_t a[6])
+{
+    return put3(a, cred()->ruid, cred()->euid, cred()->suid);
+}
+int64_t sys_getresgid(const uint64_t a[6])
+{
+    return put3(a, cred()->rgid, cred()->egid, cred()->sgid);
+}
 
 /* Both answer the old id, whatever happened. */
 int64_t sys_setfsuid(const uint64_t a[6])
 {
     struct cred *c = cred();
     uint32_t old = c->fsuid, id = (uint32_t)a[0];
-    if (id != ID_KEEP && (capable(CAP_SETUID) || id == c->fsuid || one_of(id, c->ruid, c->euid, c->suid))) {
+    if (id != ID_KEEP &&
+        (capable(CAP_SETUID) || id == c->fsuid || one_of(id, c->ruid, c->euid, c->suid))) {
         c->fsuid = id;
     }
     return old;
@@ -159,7 +170,8 @@ int64_t sys_setfsgid(const uint64_t a[6])
 {
     struct cred *c = cred();
     uint32_t old = c->fsgid, id = (uint32_t)a[0];
-    if (id != ID_KEEP && (capable(CAP_SETGID) || id == c->fsgid || one_of(id, c->rgid, c->egid, c->sgid))) {
+    if (id != ID_KEEP &&
+        (capable(CAP_SETGID) || id == c->fsgid || one_of(id, c->rgid, c->egid, c->sgid))) {
         c->fsgid = id;
     }
     return old;
@@ -173,7 +185,9 @@ int64_t sys_getgroups(const uint64_t a[6])
     if (size < 0) { return -EINVAL; }
     if (size == 0) { return c->groups_count; }
     if ((uint32_t)size < c->groups_count) { return -EINVAL; }
-    if (copy_to_user(a[1], c->groups, c->groups_count * sizeof c->groups[0]) != 0) { return -EFAULT; }
+    if (copy_to_user(a[1], c->groups, c->groups_count * sizeof c->groups[0]) != 0) {
+        return -EFAULT;
+    }
     return c->groups_count;
 }
 
@@ -233,7 +247,8 @@ int64_t sys_capget(const uint64_t a[6])
     const struct cred *c = &p->cred;
     struct lcap_data d[2] = {
         {(uint32_t)c->cap_effective, (uint32_t)c->cap_permitted, (uint32_t)c->cap_inheritable},
-        {(uint32_t)(c->cap_effective >> 32), (uint32_t)(c->cap_permitted >> 32), (uint32_t)(c->cap_inheritable >> 32)},
+        {(uint32_t)(c->cap_effective >> 32), (uint32_t)(c->cap_permitted >> 32),
+         (uint32_t)(c->cap_inheritable >> 32)},
     };
     return copy_to_user(a[1], d, words * sizeof d[0]);
 }

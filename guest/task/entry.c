@@ -90,7 +90,9 @@ static void page_fault(struct regs *r, uint64_t va, uint64_t error)
     case 0: return;
     case -ENXIO: signal_fault(LSIG_BUS, LBUS_ADRERR, va, TRAP_PF, error); return;
     case -EACCES: signal_fault(LSIG_SEGV, LSEGV_ACCERR, va, TRAP_PF, error); return;
-    case -ENOMEM: signal_simple(current_proc(), LSIG_KILL); return; /* as Linux's out-of-memory killer */
+    case -ENOMEM:
+        signal_simple(current_proc(), LSIG_KILL);
+        return; /* as Linux's out-of-memory killer */
     default: signal_fault(LSIG_SEGV, LSEGV_MAPERR, va, TRAP_PF, error); return;
     }
 }

@@ -10,17 +10,17 @@
 #include "guest/sys/sys.h"
 #include "guest/task/proc.h"
 
-#define FUTEX_WAIT            0
-#define FUTEX_WAKE            1
-#define FUTEX_REQUEUE         3
-#define FUTEX_CMP_REQUEUE     4
-#define FUTEX_WAKE_OP         5
-#define FUTEX_WAIT_BITSET     9
-#define FUTEX_WAKE_BITSET     10
-#define FUTEX_PRIVATE         128u
-#define FUTEX_CLOCK_REALTIME  256u
-#define FUTEX_CMD_MASK        (~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME))
-#define BITSET_ANY            UINT32_MAX
+#define FUTEX_WAIT           0
+#define FUTEX_WAKE           1
+#define FUTEX_REQUEUE        3
+#define FUTEX_CMP_REQUEUE    4
+#define FUTEX_WAKE_OP        5
+#define FUTEX_WAIT_BITSET    9
+#define FUTEX_WAKE_BITSET    10
+#define FUTEX_PRIVATE        128u
+#define FUTEX_CLOCK_REALTIME 256u
+#define FUTEX_CMD_MASK       (~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME))
+#define BITSET_ANY           UINT32_MAX
 
 #define FUTEX_WAITERS    0x80000000u
 #define FUTEX_OWNER_DIED 0x40000000u
@@ -88,8 +88,7 @@ static int wake_key(struct key k, uint32_t count, uint32_t bitset)
 {
     int woken = 0;
     if (count == 0) { return 0; }
-    LIST_EACH_SAFE(it, bucket(k))
-    {
+    LIST_EACH_SAFE (it, bucket(k)) {
         struct futex_waiter *w = LIST_ENTRY(it, struct futex_waiter, link);
         if (!same(w->key, k) || (w->bitset & bitset) == 0) { continue; }
         list_del(&w->link);
@@ -109,7 +108,8 @@ void futex_wake_user(uint64_t va, unsigned count)
 
 /* ---- waiting ------------------------------------------------------------------------------------------------------------- */
 
-static int64_t wait(uint64_t va, uint32_t expect, uint32_t bitset, uint64_t deadline, bool is_private)
+static int64_t wait(uint64_t va, uint32_t expect, uint32_t bitset, uint64_t deadline,
+                    bool is_private)
 {
     struct futex_waiter w = {.thread = current(), .bitset = bitset};
     uint32_t word;
@@ -128,7 +128,8 @@ static int64_t wait(uint64_t va, uint32_t expect, uint32_t bitset, uint64_t dead
 
 static int64_t wait_again(struct thread *t);
 
-static int64_t wait_restartable(uint64_t va, uint32_t expect, uint32_t bitset, uint64_t deadline, bool is_private)
+static int64_t wait_restartable(uint64_t va, uint32_t expect, uint32_t bitset, uint64_t deadline,
+                                bool is_private)
 {
     struct thread *t = current();
     int64_t r = wait(va, expect, bitset, deadline, is_private);
@@ -144,8 +145,8 @@ static int64_t wait_restartable(uint64_t va, uint32_t expect, uint32_t bitset, u
 
 static int64_t wait_again(struct thread *t)
 {
-    return wait_restartable(t->restart[0], (uint32_t)t->restart[1], (uint32_t)t->restart[2], t->restart[3],
-                            t->restart[4] != 0);
+    return wait_restartable(t->restart[0], (uint32_t)t->restart[1], (uint32_t)t->restart[2],
+                            t->restart[3], t->restart[4] != 0);
 }
 
 /* WAIT's timeout is relative, WAIT_BITSET's is a point of the clock it names. */
@@ -169,8 +170,7 @@ static int64_t requeue(struct key from, struct key to, uint32_t wake_count, uint
     int done = wake_key(from, wake_count, BITSET_ANY);
     uint32_t moved = 0;
 
-    LIST_EACH_SAFE(it, bucket(from))
-    {
+    LIST_EACH_SAFE (it, bucket(from)) {
         struct futex_waiter *w = LIST_ENTRY(it, struct futex_waiter, link);
         if (moved >= move_count) { break; }
         if (!same(w->key, from)) { continue; }
@@ -185,18 +185,18 @@ static int64_t requeue(struct key from, struct key to, uint32_t wake_count, uint
     return done + (int64_t)moved;
 }
 
-#define OP_SET  0u
-#define OP_ADD  1u
-#define OP_OR   2u
-#define OP_ANDN 3u
-#define OP_XOR  4u
+#define OP_SET       0u
+#define OP_ADD       1u
+#define OP_OR        2u
+#define OP_ANDN      3u
+#define OP_XOR       4u
 #define OP_ARG_SHIFT 8u
-#define CMP_EQ  0u
-#define CMP_NE  1u
-#define CMP_LT  2u
-#define CMP_LE  3u
-#define CMP_GT  4u
-#define CMP_GE  5u
+#define CMP_EQ       0u
+#define CMP_NE       1u
+#define CMP_LT       2u
+#define CMP_LE       3u
+#define CMP_GT       4u
+#define CMP_GE       5u
 
 static int32_t sign12(uint32_t v) { return (int32_t)(v << 20) >> 20; }
 
@@ -226,7 +226,8 @@ static int compare(uint32_t cmp, int32_t old, int32_t arg, bool *out)
 }
 
 /* Changes the second word, wakes on the first, and on the second if its old value compares. */
-static int64_t wake_op(struct key k1, struct key k2, uint64_t va2, uint32_t count1, uint32_t count2, uint32_t code)
+static int64_t wake_op(struct key k1, struct key k2, uint64_t va2, uint32_t count1, uint32_t count2,
+                       uint32_t code)
 {
     uint32_t op = code >> 28, cmp = code >> 24 & 15, arg = (uint32_t)sign12(code >> 12 & 0xfff);
     uint32_t old, new, seen;
@@ -263,7 +264,8 @@ int64_t sys_futex(const uint64_t a[6])
         e = get_deadline(a[3], bitset, (op & FUTEX_CLOCK_REALTIME) != 0, &deadline);
         if (e != 0) { return e; }
         if (bitset && (uint32_t)a[5] == 0) { return -EINVAL; }
-        return wait_restartable(a[0], val, bitset ? (uint32_t)a[5] : BITSET_ANY, deadline, is_private);
+        return wait_restartable(a[0], val, bitset ? (uint32_t)a[5] : BITSET_ANY, deadline,
+                                is_private);
     }
     case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET: {

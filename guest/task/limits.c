@@ -115,7 +115,10 @@ int64_t sys_setpriority(const uint64_t a[6])
 #define SCHED_BATCH 3
 #define SCHED_IDLE  5
 
-static bool thread_exists(uint64_t tid) { return (int32_t)tid == 0 || thread_find((int32_t)tid) != NULL; }
+static bool thread_exists(uint64_t tid)
+{
+    return (int32_t)tid == 0 || thread_find((int32_t)tid) != NULL;
+}
 
 int64_t sys_sched_getscheduler(const uint64_t a[6])
 {

@@ -10,7 +10,8 @@
 /* Programs want a kernel they know; what exactly is here is said by `version`. */
 int64_t sys_uname(const uint64_t a[6])
 {
-    char uts[6][UTS_FIELD] = {"Linux", "", "6.1.0-casemate", "#1 SMP Casemate library OS", "x86_64", "(none)"};
+    char uts[6][UTS_FIELD] = {"Linux",  "",      "6.1.0-casemate", "#1 SMP Casemate library OS",
+                              "x86_64", "(none)"};
     (void)fmt(uts[1], UTS_FIELD, "%s", host_name());
     return copy_to_user(a[0], uts, sizeof uts);
 }
@@ -81,27 +82,27 @@ int64_t sys_personality(const uint64_t a[6])
 
 /* ---- prctl ------------------------------------------------------------------------------------------------------------ */
 
-#define PR_SET_PDEATHSIG 1
-#define PR_GET_PDEATHSIG 2
-#define PR_GET_DUMPABLE 3
-#define PR_SET_DUMPABLE 4
-#define PR_GET_KEEPCAPS 7
-#define PR_SET_KEEPCAPS 8
-#define PR_SET_NAME 15
-#define PR_GET_NAME 16
-#define PR_CAPBSET_READ 23
-#define PR_CAPBSET_DROP 24
-#define PR_GET_SECUREBITS 27
-#define PR_SET_TIMERSLACK 29
-#define PR_GET_TIMERSLACK 30
+#define PR_SET_PDEATHSIG       1
+#define PR_GET_PDEATHSIG       2
+#define PR_GET_DUMPABLE        3
+#define PR_SET_DUMPABLE        4
+#define PR_GET_KEEPCAPS        7
+#define PR_SET_KEEPCAPS        8
+#define PR_SET_NAME            15
+#define PR_GET_NAME            16
+#define PR_CAPBSET_READ        23
+#define PR_CAPBSET_DROP        24
+#define PR_GET_SECUREBITS      27
+#define PR_SET_TIMERSLACK      29
+#define PR_GET_TIMERSLACK      30
 #define PR_SET_CHILD_SUBREAPER 36
 #define PR_GET_CHILD_SUBREAPER 37
-#define PR_SET_NO_NEW_PRIVS 38
-#define PR_GET_NO_NEW_PRIVS 39
-#define PR_GET_TID_ADDRESS 40
-#define PR_SET_THP_DISABLE 41
-#define PR_GET_THP_DISABLE 42
-#define PR_CAP_AMBIENT 47
+#define PR_SET_NO_NEW_PRIVS    38
+#define PR_GET_NO_NEW_PRIVS    39
+#define PR_GET_TID_ADDRESS     40
+#define PR_SET_THP_DISABLE     41
+#define PR_GET_THP_DISABLE     42
+#define PR_CAP_AMBIENT         47
 
 static int64_t set_name(uint64_t va)
 {

@@ -6,8 +6,8 @@
  */
 #include "guest/task/proc.h"
 
-#define BUCKETS  256u
-#define PID_TOP  0x400000 /* exclusive, as Linux's pid_max on 64 bit */
+#define BUCKETS 256u
+#define PID_TOP 0x400000 /* exclusive, as Linux's pid_max on 64 bit */
 
 struct list proc_all = LIST_INIT(proc_all);
 static struct list procs[BUCKETS], threads[BUCKETS];
@@ -22,8 +22,7 @@ static struct list *bucket(struct list *table, int32_t nr)
 
 static struct proc *find_any(int32_t pid)
 {
-    LIST_EACH(it, bucket(procs, pid))
-    {
+    LIST_EACH (it, bucket(procs, pid)) {
         struct proc *p = LIST_ENTRY(it, struct proc, by_pid);
         if (p->pid == pid) { return p; }
     }
@@ -32,8 +31,7 @@ static struct proc *find_any(int32_t pid)
 
 static struct thread *find_any_thread(int32_t tid)
 {
-    LIST_EACH(it, bucket(threads, tid))
-    {
+    LIST_EACH (it, bucket(threads, tid)) {
         struct thread *t = LIST_ENTRY(it, struct thread, by_tid);
         if (t->tid == tid) { return t; }
     }

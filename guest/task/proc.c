@@ -14,16 +14,16 @@
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 
-#define RLIM_INFINITY UINT64_MAX
-#define RLIMIT_STACK  3
-#define RLIMIT_CORE   4
-#define RLIMIT_NPROC  6
-#define RLIMIT_NOFILE 7
-#define RLIMIT_MEMLOCK 8
+#define RLIM_INFINITY     UINT64_MAX
+#define RLIMIT_STACK      3
+#define RLIMIT_CORE       4
+#define RLIMIT_NPROC      6
+#define RLIMIT_NOFILE     7
+#define RLIMIT_MEMLOCK    8
 #define RLIMIT_SIGPENDING 11
-#define RLIMIT_MSGQUEUE 12
-#define RLIMIT_NICE 13
-#define RLIMIT_RTPRIO 14
+#define RLIMIT_MSGQUEUE   12
+#define RLIMIT_NICE       13
+#define RLIMIT_RTPRIO     14
 
 /* What container runtimes give: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW
  * SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP. */
@@ -43,7 +43,8 @@ static void proc_defaults(struct proc *p)
     p->rlim[RLIMIT_MSGQUEUE].cur = p->rlim[RLIMIT_MSGQUEUE].max = 819200;
     p->rlim[RLIMIT_NICE].cur = p->rlim[RLIMIT_NICE].max = 0;
     p->rlim[RLIMIT_RTPRIO].cur = p->rlim[RLIMIT_RTPRIO].max = 0;
-    p->cred = (struct cred){.cap_effective = CAPS_CONTAINER, .cap_permitted = CAPS_CONTAINER,
+    p->cred = (struct cred){.cap_effective = CAPS_CONTAINER,
+                            .cap_permitted = CAPS_CONTAINER,
                             .cap_bounding = CAPS_CONTAINER};
     p->dumpable = true;
     p->timer_slack_ns = 50000;
@@ -145,7 +146,7 @@ void proc_free(struct proc *p)
     list_del(&p->sibling);
     pid_del_proc(p);
     /* An epoll may watch a signalfd for us and outlive us in a child that inherited both. */
-    LIST_EACH_SAFE(l, &p->signal_wait.waiters) { list_del(l); }
+    LIST_EACH_SAFE (l, &p->signal_wait.waiters) { list_del(l); }
     mem_free(p);
 }
 
@@ -237,8 +238,7 @@ static struct proc *new_parent(struct proc *p)
 static void hand_on_children(struct proc *p)
 {
     struct proc *heir = new_parent(p);
-    LIST_EACH_SAFE(it, &p->children)
-    {
+    LIST_EACH_SAFE (it, &p->children) {
         struct proc *child = LIST_ENTRY(it, struct proc, sibling);
         list_del(&child->sibling);
         child->parent = heir;
@@ -329,7 +329,9 @@ void proc_world_ends(bool internal)
         p->parent = NULL; /* nobody waits for anybody any more */
         list_del(&p->sibling);
         proc_kill_threads(p, NULL);
-        if (p->thread_count == 0) { proc_free(p); } /* a zombie, or the one whose thread left for the container */
+        if (p->thread_count == 0) {
+            proc_free(p);
+        } /* a zombie, or the one whose thread left for the container */
     }
 }
 
@@ -337,7 +339,9 @@ int64_t sys_exit(const uint64_t a[6])
 {
     struct proc *p = current_proc();
     if (p->thread_count == 1) { proc_exit((int)(a[0] & 0xff) << 8); }
-    if (!p->exiting) { p->exit_status = (int)(a[0] & 0xff) << 8; } /* kept if this was the last to say so */
+    if (!p->exiting) {
+        p->exit_status = (int)(a[0] & 0xff) << 8;
+    } /* kept if this was the last to say so */
     thread_exit();
 }
 

@@ -18,14 +18,14 @@
 #define P_PGID 2
 
 struct wait_for {
-    int kind;     /* P_* */
+    int kind; /* P_* */
     int32_t id;
     uint32_t options;
 };
 struct report {
     int32_t pid; /* 0: nothing yet (W_NOHANG) */
     uint32_t uid;
-    int status;  /* wait status word */
+    int status; /* wait status word */
     struct proc_times times;
 };
 
@@ -69,8 +69,7 @@ static int wait_for_child(const struct wait_for *w, struct report *out)
     struct proc *self = current_proc();
     for (;;) {
         bool any = false;
-        LIST_EACH_SAFE(it, &self->children)
-        {
+        LIST_EACH_SAFE (it, &self->children) {
             struct proc *p = LIST_ENTRY(it, struct proc, sibling);
             if (!selects(w, p)) { continue; }
             any = true;
@@ -86,15 +85,16 @@ static int wait_for_child(const struct wait_for *w, struct report *out)
 
 struct lrusage {
     struct ltimeval utime, stime;
-    int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals,
-        nvcsw, nivcsw;
+    int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv,
+        nsignals, nvcsw, nivcsw;
 };
 ABI_SIZE(struct lrusage, 144);
 
 static int put_rusage(uint64_t va, const struct report *r)
 {
     if (va == 0) { return 0; }
-    struct lrusage u = {.utime = timeval_of(r->times.user_ns), .stime = timeval_of(r->times.system_ns)};
+    struct lrusage u = {.utime = timeval_of(r->times.user_ns),
+                        .stime = timeval_of(r->times.system_ns)};
     return copy_to_user(va, &u, sizeof u);
 }
 
@@ -105,7 +105,9 @@ int64_t sys_wait4(const uint64_t a[6])
     struct wait_for w = {.options = options | W_EXITED};
     struct report r;
 
-    if ((options & ~(W_NOHANG | W_STOPPED | W_CONTINUED | W_NOTHREAD | W_ALL | W_CLONE)) != 0) { return -EINVAL; }
+    if ((options & ~(W_NOHANG | W_STOPPED | W_CONTINUED | W_NOTHREAD | W_ALL | W_CLONE)) != 0) {
+        return -EINVAL;
+    }
     if (pid == INT32_MIN) { return -ESRCH; }
     if (pid < -1) {
         w.kind = P_PGID;
@@ -130,11 +132,14 @@ int64_t sys_waitid(const uint64_t a[6])
     struct wait_for w = {.kind = (int)a[0], .id = (int32_t)a[1], .options = (uint32_t)a[3]};
     struct report r;
 
-    if ((w.options & ~(W_NOHANG | W_STOPPED | W_EXITED | W_CONTINUED | W_NOWAIT | W_NOTHREAD | W_ALL | W_CLONE)) != 0 ||
+    if ((w.options & ~(W_NOHANG | W_STOPPED | W_EXITED | W_CONTINUED | W_NOWAIT | W_NOTHREAD |
+                       W_ALL | W_CLONE)) != 0 ||
         (w.options & (W_STOPPED | W_EXITED | W_CONTINUED)) == 0) {
         return -EINVAL;
     }
-    if (w.kind < P_ALL || w.kind > P_PGID || (w.kind == P_PID && w.id <= 0) || w.id < 0) { return -EINVAL; }
+    if (w.kind < P_ALL || w.kind > P_PGID || (w.kind == P_PID && w.id <= 0) || w.id < 0) {
+        return -EINVAL;
+    }
     if (w.kind == P_PGID && w.id == 0) { w.id = current_proc()->pgid; }
     int e = wait_for_child(&w, &r);
     if (e != 0) { return e; }
@@ -198,7 +203,8 @@ int64_t sys_times(const uint64_t a[6])
     struct proc *p = current_proc();
     struct proc_times own = proc_times(p);
     int64_t t[4] = {(int64_t)(own.user_ns / NS_PER_TICK), (int64_t)(own.system_ns / NS_PER_TICK),
-                    (int64_t)(p->child_user_ns / NS_PER_TICK), (int64_t)(p->child_system_ns / NS_PER_TICK)};
+                    (int64_t)(p->child_user_ns / NS_PER_TICK),
+                    (int64_t)(p->child_system_ns / NS_PER_TICK)};
     if (a[0] != 0 && copy_to_user(a[0], t, sizeof t) != 0) { return -EFAULT; }
     return (int64_t)(clock_mono_ns() / NS_PER_TICK);
 }

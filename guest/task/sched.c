@@ -38,13 +38,16 @@ static uint64_t stack_top(const struct thread *t) { return (uint64_t)t->stack + 
 static void stack_prepare(struct thread *t, void (*fn)(void))
 {
     uint64_t *sp = (uint64_t *)t->regs;
-    *--sp = 0;                       /* fn() returns to nobody; keeps the call alignment */
+    *--sp = 0; /* fn() returns to nobody; keeps the call alignment */
     *--sp = (uint64_t)fn;
     for (int i = 0; i < 6; i++) { *--sp = 0; }
     t->sp = (uint64_t)sp;
 }
 
-void *thread_xstate_area(struct thread *t) { return (void *)(((uint64_t)t->xstate + 63) & ~(uint64_t)63); }
+void *thread_xstate_area(struct thread *t)
+{
+    return (void *)(((uint64_t)t->xstate + 63) & ~(uint64_t)63);
+}
 
 struct thread *thread_alloc(void)
 {
@@ -246,7 +249,9 @@ void sched_wake_for_signal(struct thread *t)
         }
         return;
     }
-    if (t->state == THREAD_RUNNABLE && list_empty(&t->run) && t->cpu != cpu_id()) { arch_kick(t->cpu); }
+    if (t->state == THREAD_RUNNABLE && list_empty(&t->run) && t->cpu != cpu_id()) {
+        arch_kick(t->cpu);
+    }
 }
 
 static void sleep_timeout(struct timer *timer)
@@ -327,7 +332,9 @@ static void timer_program(struct cpu *c)
     uint64_t want = timers_next();
     if (!list_empty(&run_queue)) {
         uint64_t now = arch_mono_ns();
-        if (c->slice_end_ns <= now) { c->slice_end_ns = now + SLICE_NS; } /* alone until now: a wake does not preempt */
+        if (c->slice_end_ns <= now) {
+            c->slice_end_ns = now + SLICE_NS;
+        } /* alone until now: a wake does not preempt */
         want = min_u64(want, c->slice_end_ns);
     }
     if (want == NO_DEADLINE || (c->timer_ns != 0 && c->timer_ns <= want)) { return; }
@@ -340,7 +347,9 @@ void sched_cpu_check(void)
     if (arch_pending()) {
         take_pending(this_cpu());
         timers_run();
-        if (!list_empty(&run_queue) && arch_mono_ns() >= this_cpu()->slice_end_ns) { thread_yield(); }
+        if (!list_empty(&run_queue) && arch_mono_ns() >= this_cpu()->slice_end_ns) {
+            thread_yield();
+        }
     }
     timer_program(this_cpu());
 }
@@ -358,14 +367,16 @@ static bool idle_spin(struct cpu *c)
     if (now < c->no_spin_before_ns) { return false; }
     c->spinning = true;
     if (!alone) { big_unlock(); }
-    for (unsigned n = 0; n < SPINS_MAX && !found && now < end; n++) { /* a clock may stand still: tests */
+    for (unsigned n = 0; n < SPINS_MAX && !found && now < end;
+         n++) { /* a clock may stand still: tests */
         uint64_t next = arch_mono_ns();
         if (next - now > SPIN_GAP_NS) {
             c->no_spin_before_ns = next + SPIN_REST_NS;
             break;
         }
         now = next;
-        found = arch_pending() || __atomic_load_n(&run_queue.next, __ATOMIC_RELAXED) != &run_queue ||
+        found = arch_pending() ||
+                __atomic_load_n(&run_queue.next, __ATOMIC_RELAXED) != &run_queue ||
                 (alone && device_spin != NULL && device_spin());
         cpu_relax();
     }

@@ -11,13 +11,16 @@
 #include "guest/mm/mm.h"
 #include "guest/task/proc.h"
 
-#define STOP_SIGNALS   (SIG_BIT(LSIG_STOP) | SIG_BIT(LSIG_TSTP) | SIG_BIT(LSIG_TTIN) | SIG_BIT(LSIG_TTOU))
-#define IGNORE_SIGNALS (SIG_BIT(LSIG_CHLD) | SIG_BIT(LSIG_CONT) | SIG_BIT(LSIG_URG) | SIG_BIT(LSIG_WINCH))
-#define SYNC_SIGNALS                                                                                         \
-    (SIG_BIT(LSIG_SEGV) | SIG_BIT(LSIG_BUS) | SIG_BIT(LSIG_ILL) | SIG_BIT(LSIG_TRAP) | SIG_BIT(LSIG_FPE) |   \
-     SIG_BIT(LSIG_SYS))
-#define STANDARD_MAX  31
-#define QUEUE_CEILING 4096u /* real-time signals waiting in one queue; more is EAGAIN for the sender */
+#define STOP_SIGNALS                                                                               \
+    (SIG_BIT(LSIG_STOP) | SIG_BIT(LSIG_TSTP) | SIG_BIT(LSIG_TTIN) | SIG_BIT(LSIG_TTOU))
+#define IGNORE_SIGNALS                                                                             \
+    (SIG_BIT(LSIG_CHLD) | SIG_BIT(LSIG_CONT) | SIG_BIT(LSIG_URG) | SIG_BIT(LSIG_WINCH))
+#define SYNC_SIGNALS                                                                               \
+    (SIG_BIT(LSIG_SEGV) | SIG_BIT(LSIG_BUS) | SIG_BIT(LSIG_ILL) | SIG_BIT(LSIG_TRAP) |             \
+     SIG_BIT(LSIG_FPE) | SIG_BIT(LSIG_SYS))
+#define STANDARD_MAX 31
+#define QUEUE_CEILING                                                                              \
+    4096u /* real-time signals waiting in one queue; more is EAGAIN for the sender */
 
 struct sigqueued {
     struct list link;
@@ -44,8 +47,7 @@ void sigqueue_flush(struct sigqueue_head *q, uint64_t mask)
 {
     if ((q->set & mask) == 0) { return; }
     q->set &= ~mask;
-    LIST_EACH_SAFE(it, &q->queue)
-    {
+    LIST_EACH_SAFE (it, &q->queue) {
         struct sigqueued *s = LIST_ENTRY(it, struct sigqueued, link);
         if ((SIG_BIT(s->info.signo) & mask) != 0) { drop(q, s); }
     }
@@ -59,7 +61,8 @@ static int enqueue(struct sigqueue_head *q, const struct ksiginfo *info)
     if (standard && (q->set & bit) != 0) { return 0; }
     struct sigqueued *s = q->count < QUEUE_CEILING ? mem_alloc(sizeof *s) : NULL;
     if (s == NULL && !standard) { return -EAGAIN; }
-    if (s != NULL) { /* without memory a standard signal arrives all the same, knowing nothing more */
+    if (s !=
+        NULL) { /* without memory a standard signal arrives all the same, knowing nothing more */
         s->info = *info;
         list_add_tail(&q->queue, &s->link);
         q->count++;
@@ -73,8 +76,7 @@ static void take(struct sigqueue_head *q, int signo, struct ksiginfo *out)
     struct sigqueued *found = NULL;
     bool more = false;
 
-    LIST_EACH(it, &q->queue)
-    {
+    LIST_EACH (it, &q->queue) {
         struct sigqueued *s = LIST_ENTRY(it, struct sigqueued, link);
         if (s->info.signo != signo) { continue; }
         if (found != NULL) {
@@ -92,10 +94,10 @@ static void take(struct sigqueue_head *q, int signo, struct ksiginfo *out)
     }
 }
 
-bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more, int32_t *out_overrun)
+bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more,
+                        int32_t *out_overrun)
 {
-    LIST_EACH(it, &q->queue)
-    {
+    LIST_EACH (it, &q->queue) {
         struct ksiginfo *info = &LIST_ENTRY(it, struct sigqueued, link)->info;
         if (info->signo == signo && info->code == LSI_TIMER && info->timerid == timerid) {
             info->overrun = (int32_t)min_u64((uint64_t)info->overrun + more, INT32_MAX);
@@ -174,7 +176,9 @@ static void proc_resume(struct proc *p)
 static void stay_stopped(struct thread *t)
 {
     t->stopped = true;
-    while (t->proc->state == PROC_STOPPED && !t->killed) { (void)sleep_until(NO_DEADLINE, SLEEP_KILLABLE); }
+    while (t->proc->state == PROC_STOPPED && !t->killed) {
+        (void)sleep_until(NO_DEADLINE, SLEEP_KILLABLE);
+    }
     t->stopped = false;
 }
 
@@ -277,8 +281,14 @@ static int generate(struct proc *p, struct thread *t, const struct ksiginfo *inf
 }
 
 void signal_proc(struct proc *p, const struct ksiginfo *info) { (void)generate(p, NULL, info); }
-void signal_thread(struct thread *t, const struct ksiginfo *info) { (void)generate(t->proc, t, info); }
-int signal_send(struct proc *p, struct thread *t, const struct ksiginfo *info) { return generate(p, t, info); }
+void signal_thread(struct thread *t, const struct ksiginfo *info)
+{
+    (void)generate(t->proc, t, info);
+}
+int signal_send(struct proc *p, struct thread *t, const struct ksiginfo *info)
+{
+    return generate(p, t, info);
+}
 
 void signal_simple(struct proc *p, int signo)
 {
@@ -356,7 +366,8 @@ static void repeat_call(struct regs *r, uint64_t nr)
 
 static bool wants_restart(const struct regs *r)
 {
-    return r->orig_rax != ~0ull && (int64_t)r->rax <= -ERESTARTSYS && (int64_t)r->rax >= -ERESTART_RESTARTBLOCK;
+    return r->orig_rax != ~0ull && (int64_t)r->rax <= -ERESTARTSYS &&
+           (int64_t)r->rax >= -ERESTART_RESTARTBLOCK;
 }
 
 /* What becomes of an interrupted call; `sa` NULL: no handler runs. */

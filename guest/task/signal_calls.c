@@ -4,10 +4,10 @@
 #include "guest/sys/sys.h"
 #include "guest/task/proc.h"
 
-#define SIGSET_SIZE 8u
-#define SIG_BLOCK   0
-#define SIG_UNBLOCK 1
-#define SIG_SETMASK 2
+#define SIGSET_SIZE    8u
+#define SIG_BLOCK      0
+#define SIG_UNBLOCK    1
+#define SIG_SETMASK    2
 #define SA_UNSUPPORTED 0x400ull
 
 struct lsigaction {
@@ -28,7 +28,7 @@ int64_t sys_rt_sigaction(const uint64_t a[6])
         if (copy_from_user(&new, a[1], sizeof new) != 0) { return -EFAULT; }
         *sa = (struct sigaction_k){
             .handler = new.handler,
-            .flags = (uint32_t)new.flags & ~SA_UNSUPPORTED, /* the upper half may be garbage */
+            .flags = (uint32_t) new.flags & ~SA_UNSUPPORTED, /* the upper half may be garbage */
             .restorer = new.restorer,
             .mask = new.mask & ~SIG_UNBLOCKABLE,
         };
@@ -116,8 +116,8 @@ int64_t sys_rt_sigtimedwait(const uint64_t a[6])
 int signal_allowed(const struct proc *p, int signo)
 {
     const struct cred *c = &current_proc()->cred;
-    if (c->euid == 0 || c->euid == p->cred.suid || c->euid == p->cred.ruid || c->ruid == p->cred.suid ||
-        c->ruid == p->cred.ruid) {
+    if (c->euid == 0 || c->euid == p->cred.suid || c->euid == p->cred.ruid ||
+        c->ruid == p->cred.suid || c->ruid == p->cred.ruid) {
         return 0;
     }
     return signo == LSIG_CONT && current_proc()->sid == p->sid ? 0 : -EPERM;

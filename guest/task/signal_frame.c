@@ -13,7 +13,8 @@
 #define UC_STRICT_RESTORE_SS 4u
 
 struct lmcontext {
-    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
+        eflags;
     uint16_t cs, gs, fs, ss;
     uint64_t err, trapno, oldmask, cr2, fpstate;
     uint64_t reserved[8];
@@ -63,10 +64,10 @@ struct xheader {
 };
 
 /* Flags that an application may choose: CF PF AF ZF SF TF DF OF RF AC. */
-#define FLAGS_USER 0x50dd5ull
-#define FLAGS_BASE 0x202ull
+#define FLAGS_USER              0x50dd5ull
+#define FLAGS_BASE              0x202ull
 #define FLAGS_CLEAR_FOR_HANDLER 0x10500ull /* DF, TF, RF */
-#define RED_ZONE   128u
+#define RED_ZONE                128u
 
 /* ---- siginfo -------------------------------------------------------------------------------------------------------- */
 
@@ -75,7 +76,8 @@ static void put64(uint8_t out[128], size_t off, uint64_t v) { memcpy(out + off, 
 
 static bool is_fault(int signo)
 {
-    return signo == LSIG_SEGV || signo == LSIG_BUS || signo == LSIG_ILL || signo == LSIG_FPE || signo == LSIG_TRAP;
+    return signo == LSIG_SEGV || signo == LSIG_BUS || signo == LSIG_ILL || signo == LSIG_FPE ||
+           signo == LSIG_TRAP;
 }
 
 void siginfo_pack(uint8_t out[128], const struct ksiginfo *info)
@@ -111,8 +113,8 @@ void siginfo_pack(uint8_t out[128], const struct ksiginfo *info)
 
 static bool on_altstack(const struct thread *t, uint64_t sp)
 {
-    return t->altstack_size != 0 && (t->altstack_flags & LSS_AUTODISARM) == 0 && sp > t->altstack_sp &&
-           sp - t->altstack_sp <= t->altstack_size;
+    return t->altstack_size != 0 && (t->altstack_flags & LSS_AUTODISARM) == 0 &&
+           sp > t->altstack_sp && sp - t->altstack_sp <= t->altstack_size;
 }
 
 static uint32_t altstack_state(const struct thread *t, uint64_t sp)
@@ -171,10 +173,29 @@ static int push_xstate(struct thread *t, uint64_t va)
 static void fill_mcontext(struct lmcontext *m, const struct regs *r, const struct thread *t)
 {
     *m = (struct lmcontext){
-        .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12, .r13 = r->r13, .r14 = r->r14,
-        .r15 = r->r15, .rdi = r->rdi, .rsi = r->rsi, .rbp = r->rbp, .rbx = r->rbx, .rdx = r->rdx, .rax = r->rax,
-        .rcx = r->rcx, .rsp = r->rsp, .rip = r->rip, .eflags = r->rflags, .cs = SEL_UCS, .ss = SEL_UDS,
-        .err = t->trap_error, .trapno = t->trapno, .cr2 = t->trap_cr2,
+        .r8 = r->r8,
+        .r9 = r->r9,
+        .r10 = r->r10,
+        .r11 = r->r11,
+        .r12 = r->r12,
+        .r13 = r->r13,
+        .r14 = r->r14,
+        .r15 = r->r15,
+        .rdi = r->rdi,
+        .rsi = r->rsi,
+        .rbp = r->rbp,
+        .rbx = r->rbx,
+        .rdx = r->rdx,
+        .rax = r->rax,
+        .rcx = r->rcx,
+        .rsp = r->rsp,
+        .rip = r->rip,
+        .eflags = r->rflags,
+        .cs = SEL_UCS,
+        .ss = SEL_UDS,
+        .err = t->trap_error,
+        .trapno = t->trapno,
+        .cr2 = t->trap_cr2,
     };
 }
 
@@ -232,8 +253,8 @@ static uint32_t image_size(const uint8_t *legacy, uint64_t fp)
     uint32_t magic2;
 
     memcpy(&sw, legacy + FX_SW, sizeof sw);
-    if (sw.magic1 != FX_MAGIC1 || sw.xstate_size < XSTATE_MIN || sw.xstate_size > arch_xstate_size() ||
-        sw.extended_size < sw.xstate_size + 4) {
+    if (sw.magic1 != FX_MAGIC1 || sw.xstate_size < XSTATE_MIN ||
+        sw.xstate_size > arch_xstate_size() || sw.extended_size < sw.xstate_size + 4) {
         return 0;
     }
     if (get_user_u32(fp + sw.xstate_size, &magic2) != 0 || magic2 != FX_MAGIC2) { return 0; }
@@ -272,9 +293,25 @@ static int pop_xstate(struct thread *t, uint64_t fp)
 static void take_mcontext(struct regs *r, const struct lmcontext *m)
 {
     *r = (struct regs){
-        .r8 = m->r8, .r9 = m->r9, .r10 = m->r10, .r11 = m->r11, .r12 = m->r12, .r13 = m->r13, .r14 = m->r14,
-        .r15 = m->r15, .rdi = m->rdi, .rsi = m->rsi, .rbp = m->rbp, .rbx = m->rbx, .rdx = m->rdx, .rax = m->rax,
-        .rcx = m->rcx, .rsp = m->rsp, .rip = m->rip, .cs = SEL_UCS, .ss = SEL_UDS,
+        .r8 = m->r8,
+        .r9 = m->r9,
+        .r10 = m->r10,
+        .r11 = m->r11,
+        .r12 = m->r12,
+        .r13 = m->r13,
+        .r14 = m->r14,
+        .r15 = m->r15,
+        .rdi = m->rdi,
+        .rsi = m->rsi,
+        .rbp = m->rbp,
+        .rbx = m->rbx,
+        .rdx = m->rdx,
+        .rax = m->rax,
+        .rcx = m->rcx,
+        .rsp = m->rsp,
+        .rip = m->rip,
+        .cs = SEL_UCS,
+        .ss = SEL_UDS,
         .rflags = FLAGS_BASE | (m->eflags & FLAGS_USER),
         .orig_rax = ~0ull,
     };

@@ -29,11 +29,16 @@ void timer_arm(struct timer *t, uint64_t deadline_ns)
     timer_cancel(t);
     t->deadline_ns = deadline_ns != 0 ? deadline_ns : 1;
     struct list *after = armed.prev;
-    while (after != &armed && timer_at(after)->deadline_ns > t->deadline_ns) { after = after->prev; }
+    while (after != &armed && timer_at(after)->deadline_ns > t->deadline_ns) {
+        after = after->prev;
+    }
     list_add_head(after, &t->link);
 }
 
-uint64_t timers_next(void) { return list_empty(&armed) ? NO_DEADLINE : timer_at(armed.next)->deadline_ns; }
+uint64_t timers_next(void)
+{
+    return list_empty(&armed) ? NO_DEADLINE : timer_at(armed.next)->deadline_ns;
+}
 
 void timers_run(void)
 {

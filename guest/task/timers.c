@@ -7,12 +7,12 @@
 #include "guest/sys/sys.h"
 #include "guest/task/proc.h"
 
-#define TIMERS_MAX    1024 /* POSIX timers of one process */
+#define TIMERS_MAX     1024 /* POSIX timers of one process */
 #define ITIMER_REAL    0
 #define ITIMER_VIRTUAL 1
 #define ITIMER_PROF    2
-#define OVERRUN_MAX   0x7fffffff
-#define TIMER_ABSTIME 1u
+#define OVERRUN_MAX    0x7fffffff
+#define TIMER_ABSTIME  1u
 
 #define LSIGEV_SIGNAL    0
 #define LSIGEV_NONE      1
@@ -23,11 +23,11 @@ struct ptimer {
     struct list link;
     struct timer timer;
     struct proc *proc;
-    int32_t id;      /* -1 - which: an interval timer */
+    int32_t id; /* -1 - which: an interval timer */
     int32_t clock;
-    int signo;       /* 0: none */
-    int32_t tid;     /* 0: to the process */
-    uint64_t value;  /* sigev_value */
+    int signo;      /* 0: none */
+    int32_t tid;    /* 0: to the process */
+    uint64_t value; /* sigev_value */
     uint64_t interval_ns;
     uint64_t due_ns; /* monotonic */
     uint64_t cpu_at; /* CPU clocks: fire when the clock reads this */
@@ -47,7 +47,10 @@ static struct thread *thread_of_proc(struct proc *p, int32_t tid)
     return found;
 }
 
-static bool counts_cpu(const struct ptimer *t) { return t->clock < 0 || t->clock == 2 || t->clock == 3; }
+static bool counts_cpu(const struct ptimer *t)
+{
+    return t->clock < 0 || t->clock == 2 || t->clock == 3;
+}
 
 /* Timers fire on any thread's time, so "this process" and "this thread" of the clock ids mean the owner's. */
 static bool cpu_time(const struct ptimer *t, uint64_t *out)
@@ -71,7 +74,10 @@ static void send_expiry(struct ptimer *t, uint64_t missed)
     struct sigqueue_head *q = to != NULL ? &to->pending : &t->proc->pending;
     if (signal_timer_again(q, t->signo, t->id, 1 + missed, &t->overrun)) { return; }
     t->overrun = (int32_t)min_u64(missed, OVERRUN_MAX);
-    struct ksiginfo info = {.signo = t->signo, .code = LSI_TIMER, .timerid = t->id, .overrun = t->overrun,
+    struct ksiginfo info = {.signo = t->signo,
+                            .code = LSI_TIMER,
+                            .timerid = t->id,
+                            .overrun = t->overrun,
                             .value = t->value};
     if (to != NULL) {
         signal_thread(to, &info);
@@ -95,7 +101,9 @@ static void fire(struct timer *timer)
             timer_arm(timer, deadline_after(t->interval_ns));
         } else {
             uint64_t mono = clock_mono_ns();
-            if (mono > t->due_ns) { missed = (mono - t->due_ns) / t->interval_ns; } /* late by whole periods */
+            if (mono > t->due_ns) {
+                missed = (mono - t->due_ns) / t->interval_ns;
+            } /* late by whole periods */
             t->due_ns += (missed + 1) * t->interval_ns;
             timer_arm(timer, t->due_ns);
         }
@@ -115,7 +123,8 @@ static struct timer_set *set_of(struct proc *p, bool create)
     } kinds[3] = {{1, LSIG_ALRM}, {2, LSIG_VTALRM}, {2, LSIG_PROF}};
     list_init(&s->posix);
     for (int i = 0; i < 3; i++) {
-        s->itimer[i] = (struct ptimer){.proc = p, .id = -1 - i, .clock = kinds[i].clock, .signo = kinds[i].signo};
+        s->itimer[i] = (struct ptimer){
+            .proc = p, .id = -1 - i, .clock = kinds[i].clock, .signo = kinds[i].signo};
         timer_init(&s->itimer[i].timer, fire);
     }
     p->timers = s;
@@ -174,7 +183,9 @@ struct litimerval {
 static int64_t put_itimer(uint64_t va, uint64_t left, uint64_t interval)
 {
     struct litimerval v = {timeval_of(interval), timeval_of(left)};
-    if (left != 0 && v.value.sec == 0 && v.value.usec == 0) { v.value.usec = 1; } /* armed never reads as 0 */
+    if (left != 0 && v.value.sec == 0 && v.value.usec == 0) {
+        v.value.usec = 1;
+    } /* armed never reads as 0 */
     return copy_to_user(va, &v, sizeof v);
 }
 
@@ -229,8 +240,7 @@ static struct ptimer *find(int32_t id)
 {
     struct timer_set *s = set_of(current_proc(), false);
     if (s == NULL) { return NULL; }
-    LIST_EACH(it, &s->posix)
-    {
+    LIST_EACH (it, &s->posix) {
         struct ptimer *t = LIST_ENTRY(it, struct ptimer, link);
         if (t->id == id) { return t; }
     }
@@ -240,11 +250,14 @@ static struct ptimer *find(int32_t id)
 static int check_event(const struct lsigevent *ev)
 {
     if (ev->notify == LSIGEV_NONE) { return 0; }
-    if (ev->notify != LSIGEV_SIGNAL && ev->notify != LSIGEV_THREAD && ev->notify != (LSIGEV_SIGNAL | LSIGEV_THREAD_ID)) {
+    if (ev->notify != LSIGEV_SIGNAL && ev->notify != LSIGEV_THREAD &&
+        ev->notify != (LSIGEV_SIGNAL | LSIGEV_THREAD_ID)) {
         return -EINVAL;
     }
     if (ev->signo < 1 || ev->signo > 64) { return -EINVAL; }
-    if (ev->notify == LSIGEV_THREAD_ID && thread_of_proc(current_proc(), ev->tid) == NULL) { return -EINVAL; }
+    if (ev->notify == LSIGEV_THREAD_ID && thread_of_proc(current_proc(), ev->tid) == NULL) {
+        return -EINVAL;
+    }
     return 0;
 }
 
@@ -326,7 +339,7 @@ void timers_exec(struct proc *p)
 {
     struct timer_set *s = p->timers;
     if (s == NULL) { return; }
-    LIST_EACH_SAFE(it, &s->posix) { timer_free(s, LIST_ENTRY(it, struct ptimer, link)); }
+    LIST_EACH_SAFE (it, &s->posix) { timer_free(s, LIST_ENTRY(it, struct ptimer, link)); }
 }
 
 void timers_exit(struct proc *p)

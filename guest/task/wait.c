@@ -28,13 +28,12 @@ static void notify(struct waiter *w, uint32_t events)
 
 void wake(struct waitq *q, uint32_t events)
 {
-    LIST_EACH_SAFE(it, &q->waiters) { notify(LIST_ENTRY(it, struct waiter, link), events); }
+    LIST_EACH_SAFE (it, &q->waiters) { notify(LIST_ENTRY(it, struct waiter, link), events); }
 }
 
 void wake_one(struct waitq *q, uint32_t events)
 {
-    LIST_EACH_SAFE(it, &q->waiters)
-    {
+    LIST_EACH_SAFE (it, &q->waiters) {
         struct waiter *w = LIST_ENTRY(it, struct waiter, link);
         bool last = w->exclusive;
         /* An exclusive waiter that is already on its way has not taken anything yet: the next one gets this wake. */

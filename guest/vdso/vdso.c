@@ -7,7 +7,7 @@
 
 extern const struct vdso_data vdso_data HIDDEN; /* vdso.ld puts it one page before the image */
 
-#define EXPORT __attribute__((visibility("default")))
+#define EXPORT      __attribute__((visibility("default")))
 #define ALIAS(name) __attribute__((weak, alias(#name), visibility("default")))
 
 #define CLOCK_REALTIME         0
@@ -22,7 +22,7 @@ extern const struct vdso_data vdso_data HIDDEN; /* vdso.ld puts it one page befo
 #define NR_clock_gettime 228
 #define NR_clock_getres  229
 #define NR_getcpu        309
-#define NS_PER_S 1000000000u
+#define NS_PER_S         1000000000u
 
 struct timespec {
     int64_t sec, nsec;
@@ -34,7 +34,10 @@ struct timeval {
 static long call(long nr, long a0, long a1, long a2)
 {
     long r;
-    __asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a0), "S"(a1), "d"(a2) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "=a"(r)
+                     : "a"(nr), "D"(a0), "S"(a1), "d"(a2)
+                     : "rcx", "r11", "memory");
     return r;
 }
 

@@ -43,9 +43,9 @@ void arch_fs_set(uint64_t base) { __asm__ volatile("wrfsbase %0" : : "r"(base));
 
 /* ---- extended state ------------------------------------------------------------------------------------------------- */
 
-#define XSTATE_LEGACY  576      /* x87, SSE and the XSAVE header */
-#define XSTATE_AMX     0x60000u /* tiles are not offered: nothing in here switches them */
-#define XSTATE_LEAF    0xd
+#define XSTATE_LEGACY 576      /* x87, SSE and the XSAVE header */
+#define XSTATE_AMX    0x60000u /* tiles are not offered: nothing in here switches them */
+#define XSTATE_LEAF   0xd
 
 static uint64_t xstate_mask = 3;
 static size_t xstate_size = XSTATE_LEGACY;
@@ -78,7 +78,8 @@ uint64_t arch_xstate_mask(void) { return xstate_mask; }
 
 void arch_xstate_save(void *area)
 {
-    memset((char *)area + 512, 0, 64); /* xsave leaves header bytes 16..63 alone, xrstor wants them zero */
+    memset((char *)area + 512, 0,
+           64); /* xsave leaves header bytes 16..63 alone, xrstor wants them zero */
     __asm__ volatile("xsave64 (%0)"
                      :
                      : "r"(area), "a"((uint32_t)xstate_mask), "d"((uint32_t)(xstate_mask >> 32))
@@ -96,8 +97,9 @@ void arch_xstate_load(const void *area)
 void arch_xstate_init(void *area)
 {
     memset(area, 0, xstate_size);
-    *(uint16_t *)area = 0x37f;                   /* FCW */
-    *(uint32_t *)((char *)area + 24) = 0x1f80;   /* MXCSR: loaded even when XSTATE_BV says "initial" */
+    *(uint16_t *)area = 0x37f; /* FCW */
+    *(uint32_t *)((char *)area + 24) =
+        0x1f80; /* MXCSR: loaded even when XSTATE_BV says "initial" */
 }
 
 /* x87 status and MXCSR have the flags in the same order: invalid, denormal, divide, overflow, underflow, inexact. */
@@ -170,7 +172,10 @@ void arch_timer(uint64_t deadline_ns)
     (void)ward_call(WARD_TIMER, deadline_ns != 0 ? tsc_at(deadline_ns) : 0, 0, 0, 0, 0);
 }
 
-void arch_park(uint64_t deadline_ns) { (void)ward_call(WARD_PARK, tsc_at(deadline_ns), 0, 0, 0, 0); }
+void arch_park(uint64_t deadline_ns)
+{
+    (void)ward_call(WARD_PARK, tsc_at(deadline_ns), 0, 0, 0, 0);
+}
 
 void arch_kick(unsigned cpu) { (void)ward_call(WARD_KICK, 1u << cpu, 0, 0, 0, 0); }
 
@@ -194,4 +199,3 @@ bool arch_entering(const struct regs *r)
 }
 
 bool arch_was_trap(void) { return (uint32_t)cpu_vpage()->los[WORD_TRAPPED] != 0; }
-

@@ -24,8 +24,8 @@ void upcall_from_los(struct regs *r, uint64_t vector, uint64_t error, uint64_t c
     }
     if (!dying) { /* the log may fault too */
         dying = true;
-        log_warn("exception %lu, error %lx, at %lx, address %lx", (unsigned long)vector, (unsigned long)error,
-                 (unsigned long)(r->rip - LOS_TEXT), (unsigned long)cr2);
+        log_warn("exception %lu, error %lx, at %lx, address %lx", (unsigned long)vector,
+                 (unsigned long)error, (unsigned long)(r->rip - LOS_TEXT), (unsigned long)cr2);
     }
     panic_code(PANIC_LOS_FAULT);
 }

@@ -22,7 +22,8 @@ void machine_setup(void)
     if (size > MACHINE_FDT_MAX) { panic("device tree: too large"); }
     void *copy = mem_alloc(size);
     if (copy == NULL) { panic("device tree: no memory"); }
-    memcpy(copy, (const void *)(LOS_WINDOW + handoff->fdt_off), size); /* private copy: the host can no longer change it */
+    memcpy(copy, (const void *)(LOS_WINDOW + handoff->fdt_off),
+           size); /* private copy: the host can no longer change it */
     arch_fs_set((uint64_t)canary_block);
     int r = machine_parse(copy, size, &machine);
     arch_fs_set(0);

@@ -65,7 +65,9 @@ static bool leads_to(const uint8_t *code, size_t from, size_t to)
 static bool dead_before(const uint8_t *code, size_t size, size_t at)
 {
     for (size_t len = 1; len <= 6 && len <= at; len++) {
-        if (insn_length(code + at - len, len) != len || !goes_away(code, size, at - len, len)) { continue; }
+        if (insn_length(code + at - len, len) != len || !goes_away(code, size, at - len, len)) {
+            continue;
+        }
         /* ... and code from somewhat earlier meets its border */
         for (size_t back = 24; back >= 16 && back > len; back--) {
             if (at >= back && leads_to(code, at - back, at - len)) { return true; }
@@ -78,7 +80,8 @@ static bool dead_before(const uint8_t *code, size_t size, size_t at)
 static size_t hole_before(const uint8_t *code, size_t s, uint64_t va)
 {
     size_t first = s + 2 > REACH_LO ? s + 2 - REACH_LO : 0; /* reachable */
-    for (size_t end = s - (va + s) % HOLE_ALIGN; end <= s && end >= first + HOLE_SIZE; end -= HOLE_ALIGN) {
+    for (size_t end = s - (va + s) % HOLE_ALIGN; end <= s && end >= first + HOLE_SIZE;
+         end -= HOLE_ALIGN) {
         if (!leads_to(code, end, s)) { continue; }
         size_t lo = end > first + HOLE_ALIGN ? end - HOLE_ALIGN : first;
         for (size_t at = lo; at + HOLE_SIZE <= end; at++) {

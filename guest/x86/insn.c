@@ -51,19 +51,24 @@ static size_t imm_z(const struct insn *i) { return i->opsize ? 2 : 4; }
 
 static void map_0f(struct insn *i, uint8_t op, bool vex)
 {
-    if (!vex && (op == 0x05 || op == 0x0b || op == 0xa2 || (op >= 0xc8 && op <= 0xcf) || op == 0x31)) { return; }
+    if (!vex &&
+        (op == 0x05 || op == 0x0b || op == 0xa2 || (op >= 0xc8 && op <= 0xcf) || op == 0x31)) {
+        return;
+    }
     if (op == 0x77) { return; }
     if (!vex && op >= 0x80 && op <= 0x8f) {
         skip(i, 4);
         return;
     }
-    if (!vex && (op == 0x04 || (op >= 0x06 && op <= 0x0c) || op == 0x0e || op == 0x0f || (op >= 0x30 && op <= 0x3f) ||
-                 op == 0xa0 || op == 0xa1 || op == 0xa8 || op == 0xa9 || op == 0xaa || op == 0xff)) {
+    if (!vex && (op == 0x04 || (op >= 0x06 && op <= 0x0c) || op == 0x0e || op == 0x0f ||
+                 (op >= 0x30 && op <= 0x3f) || op == 0xa0 || op == 0xa1 || op == 0xa8 ||
+                 op == 0xa9 || op == 0xaa || op == 0xff)) {
         i->bad = true; /* privileged, obsolete, or not worth knowing */
         return;
     }
     (void)modrm(i);
-    if ((op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xba || op == 0xc2 || (op >= 0xc4 && op <= 0xc6)) {
+    if ((op >= 0x70 && op <= 0x73) || op == 0xa4 || op == 0xac || op == 0xba || op == 0xc2 ||
+        (op >= 0xc4 && op <= 0xc6)) {
         skip(i, 1);
     }
 }
@@ -107,7 +112,9 @@ static void map_one(struct insn *i, uint8_t op)
         (void)modrm(i);
         return;
     }
-    if ((op >= 0x90 && op <= 0x99) || (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf)) { return; }
+    if ((op >= 0x90 && op <= 0x99) || (op >= 0xa4 && op <= 0xa7) || (op >= 0xaa && op <= 0xaf)) {
+        return;
+    }
     if (op >= 0xb0 && op <= 0xb7) {
         skip(i, 1);
         return;
@@ -178,7 +185,8 @@ static void map_one(struct insn *i, uint8_t op)
 
 static bool is_prefix(uint8_t b)
 {
-    return b == 0x66 || b == 0xf2 || b == 0xf3 || b == 0xf0 || b == 0x2e || b == 0x3e || b == 0x64 || b == 0x65;
+    return b == 0x66 || b == 0xf2 || b == 0xf3 || b == 0xf0 || b == 0x2e || b == 0x3e ||
+           b == 0x64 || b == 0x65;
 }
 
 size_t insn_length(const uint8_t *p, size_t left)
@@ -227,7 +235,10 @@ size_t insn_length(const uint8_t *p, size_t left)
 bool insn_ends_flow(const uint8_t *p, size_t len)
 {
     size_t at = 0;
-    while (at < len && (p[at] == 0xf2 || p[at] == 0xf3 || p[at] == 0x3e || (p[at] >= 0x40 && p[at] <= 0x4f))) { at++; }
+    while (at < len &&
+           (p[at] == 0xf2 || p[at] == 0xf3 || p[at] == 0x3e || (p[at] >= 0x40 && p[at] <= 0x4f))) {
+        at++;
+    }
     if (at >= len) { return false; }
     switch (p[at]) {
     case 0xc2:

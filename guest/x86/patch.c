@@ -24,15 +24,16 @@
 #include "guest/x86/cpu.h"
 #include "guest/x86/hole.h"
 
-#define STUB_SIZE    16u
-#define STUBS        (PAGE_SIZE / STUB_SIZE)
+#define STUB_SIZE     16u
+#define STUBS         (PAGE_SIZE / STUB_SIZE)
 #define STUB_DISTANCE (1ull << 30)
-#define TRAPS_BEFORE 4u   /* a patch costs about as much as these */
-#define SITES        512u
-#define CODE_BEFORE  192u /* what is looked at around a site */
-#define CODE_SIZE    384u
+#define TRAPS_BEFORE  4u /* a patch costs about as much as these */
+#define SITES         512u
+#define CODE_BEFORE   192u /* what is looked at around a site */
+#define CODE_SIZE     384u
 
-static const uint8_t restorer[9] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}; /* mov $15, %rax; syscall */
+static const uint8_t restorer[9] = {0x48, 0xc7, 0xc0, 0x0f, 0,
+                                    0,    0,    0x0f, 0x05}; /* mov $15, %rax; syscall */
 
 static bool enabled;
 
@@ -91,7 +92,8 @@ static bool write_patch(struct proc *p, uint64_t s_va, uint64_t hole_va)
     uint64_t stub_va = stub_room(p, s_va, &page);
     if (stub_va == 0) { return false; }
 
-    struct text_edit stub = {stub_va, {0x48, 0x8d, 0x0d, 0, 0, 0, 0, 0x65, 0xff, 0x24, 0x25}, STUB_SIZE};
+    struct text_edit stub = {
+        stub_va, {0x48, 0x8d, 0x0d, 0, 0, 0, 0, 0x65, 0xff, 0x24, 0x25}, STUB_SIZE};
     struct text_edit hole = {hole_va, {0xe9}, HOLE_SIZE};
     struct text_edit site = {s_va, {0xeb, (uint8_t)(hole_va - (s_va + 2))}, 2};
     const uint32_t word = VPAGE_LOS + 8 * WORD_PATCHED;
@@ -112,7 +114,8 @@ static bool patch_site(struct proc *p, uint64_t s_va)
     uint8_t code[CODE_SIZE];
     uint64_t lo = s_va - CODE_BEFORE;
 
-    if (!space_is_file_text(p->space, s_va) || !space_is_file_text(p->space, lo) || s_va % PAGE_SIZE == PAGE_SIZE - 1) {
+    if (!space_is_file_text(p->space, s_va) || !space_is_file_text(p->space, lo) ||
+        s_va % PAGE_SIZE == PAGE_SIZE - 1) {
         return false;
     }
     size_t size = copy_from_user_part(code, lo, sizeof code), s = CODE_BEFORE;

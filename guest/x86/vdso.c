@@ -31,7 +31,8 @@ void vdso_setup(void)
         if (off == 0) {
             memcpy(frame_va(g), &data, sizeof data);
         } else {
-            memcpy(frame_va(g), vdso_image + (off - PAGE_SIZE), min_u64(PAGE_SIZE, image - (off - PAGE_SIZE)));
+            memcpy(frame_va(g), vdso_image + (off - PAGE_SIZE),
+                   min_u64(PAGE_SIZE, image - (off - PAGE_SIZE)));
         }
     }
     vdso_file = f;

@@ -39,7 +39,9 @@ void ward_probe(void)
 
 void ward_syscall_target(void)
 {
-    if (ward_syscall_stays() && ward_call(WARD_SYSCALL_TARGET, 0, 0, 0, 0, 0) != 0) { panic("syscall target refused"); }
+    if (ward_syscall_stays() && ward_call(WARD_SYSCALL_TARGET, 0, 0, 0, 0, 0) != 0) {
+        panic("syscall target refused");
+    }
 }
 
 bool ward_probe_fault(struct regs *r)

@@ -63,7 +63,8 @@ static double ms(struct timespec a, struct timespec b)
 }
 static double tv_ms(struct timeval t) { return (double)t.tv_sec * 1e3 + (double)t.tv_usec / 1e3; }
 
-static int run_once(const struct options *o, char **argv, struct sample *out, int *out_status, struct err *e)
+static int run_once(const struct options *o, char **argv, struct sample *out, int *out_status,
+                    struct err *e)
 {
     posix_spawn_file_actions_t fa;
     struct timespec a, b;
@@ -117,7 +118,8 @@ static int measure(const struct options *o, struct side *sides, unsigned count, 
             if (run_once(o, sides[k].argv, &s, &status, e) < 0) { return -e->code; }
             if (i == 0) { sides[k].status = status; }
             if (status != sides[k].status || status == 125 || status == 126 || status == 127) {
-                return err_set(e, EIO, "%s: run %u ended with status %d", sides[k].argv[0], i, status);
+                return err_set(e, EIO, "%s: run %u ended with status %d", sides[k].argv[0], i,
+                               status);
             }
             if (i >= o->warmup) { sides[k].s[i - o->warmup] = s; }
         }
@@ -128,24 +130,27 @@ static int measure(const struct options *o, struct side *sides, unsigned count, 
 static json_t *side_json(const struct side *s, unsigned n)
 {
     struct stat_line w = summarize(s, n, false), c = summarize(s, n, true);
-    return json_pack("{s:s, s:i, s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f}}", "command", s->argv[0], "status", s->status,
-                     "wall_ms", "min", w.min, "median", w.median, "max", w.max, "cpu_ms", "min", c.min, "median",
-                     c.median, "max", c.max);
+    return json_pack("{s:s, s:i, s:{s:f, s:f, s:f}, s:{s:f, s:f, s:f}}", "command", s->argv[0],
+                     "status", s->status, "wall_ms", "min", w.min, "median", w.median, "max", w.max,
+                     "cpu_ms", "min", c.min, "median", c.median, "max", c.max);
 }
 
 static void print_side(char name, const struct side *s, unsigned n)
 {
     struct stat_line w = summarize(s, n, false), c = summarize(s, n, true);
-    printf("  %c  wall %8.2f ms (%.2f .. %.2f)   cpu %8.2f ms   exit %d   %s\n", name, w.median, w.min, w.max, c.median,
-           s->status, s->argv[0]);
+    printf("  %c  wall %8.2f ms (%.2f .. %.2f)   cpu %8.2f ms   exit %d   %s\n", name, w.median,
+           w.min, w.max, c.median, s->status, s->argv[0]);
 }
 
 static void report(const struct options *o, const struct side *sides, unsigned count)
 {
-    double ratio = count == 2 ? summarize(&sides[0], o->runs, false).median / summarize(&sides[1], o->runs, false).median : 0;
+    double ratio = count == 2 ? summarize(&sides[0], o->runs, false).median /
+                                    summarize(&sides[1], o->runs, false).median
+                              : 0;
 
     if (o->json) {
-        json_t *j = json_pack("{s:s, s:i, s:o}", "label", o->label, "runs", (int)o->runs, "a", side_json(&sides[0], o->runs));
+        json_t *j = json_pack("{s:s, s:i, s:o}", "label", o->label, "runs", (int)o->runs, "a",
+                              side_json(&sides[0], o->runs));
         if (count == 2) {
             json_object_set_new(j, "b", side_json(&sides[1], o->runs));
             json_object_set_new(j, "ratio", json_real(ratio));

@@ -36,7 +36,8 @@ enum { PTE_USER = 7, PTE_USER_2M = 0x87 };
 /* mov $0x5a,%al; out %al,$PORT; hlt: the same bytes in 32-bit and 64-bit code */
 static const uint8_t code_out[] = {0xb0, 0x5a, 0xe6, PORT, 0xf4};
 /* mov $0x12345678,%eax; mov %eax,NO_SLOT */
-static const uint8_t code_store[] = {0xb8, 0x78, 0x56, 0x34, 0x12, 0x89, 0x04, 0x25, 0x00, 0x00, 0x20, 0x00};
+static const uint8_t code_store[] = {0xb8, 0x78, 0x56, 0x34, 0x12, 0x89,
+                                     0x04, 0x25, 0x00, 0x00, 0x20, 0x00};
 /* syscall */
 static const uint8_t code_syscall[] = {0x0f, 0x05};
 /* mov %cs,%eax; mov %eax,NO_SLOT */
@@ -56,7 +57,10 @@ static void must(int rc, const char *what)
     }
 }
 
-static void put64(struct machine *m, uint32_t at, uint64_t v) { memcpy(m->ram + at, &v, sizeof(v)); }
+static void put64(struct machine *m, uint32_t at, uint64_t v)
+{
+    memcpy(m->ram + at, &v, sizeof(v));
+}
 
 static void machine_open(struct machine *m)
 {
@@ -66,7 +70,8 @@ static void machine_open(struct machine *m)
     must(m->vm, "KVM_CREATE_VM");
     m->ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     must(m->ram == MAP_FAILED ? -1 : 0, "mmap");
-    struct kvm_userspace_memory_region slot = {.memory_size = RAM_SIZE, .userspace_addr = (uintptr_t)m->ram};
+    struct kvm_userspace_memory_region slot = {.memory_size = RAM_SIZE,
+                                               .userspace_addr = (uintptr_t)m->ram};
     must(ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &slot), "KVM_SET_USER_MEMORY_REGION");
     m->vcpu = ioctl(m->vm, KVM_CREATE_VCPU, 0);
     must(m->vcpu, "KVM_CREATE_VCPU");
@@ -95,8 +100,15 @@ static void machine_open(struct machine *m)
 
 static struct kvm_segment flat(uint16_t selector, uint8_t type, bool code64)
 {
-    return (struct kvm_segment){.limit = 0xffffffff, .selector = selector, .type = type, .present = 1,
-        .dpl = selector & 3, .db = !code64, .s = 1, .l = code64, .g = 1};
+    return (struct kvm_segment){.limit = 0xffffffff,
+                                .selector = selector,
+                                .type = type,
+                                .present = 1,
+                                .dpl = selector & 3,
+                                .db = !code64,
+                                .s = 1,
+                                .l = code64,
+                                .g = 1};
 }
 
 static void start(struct machine *m, const uint8_t *code, size_t size, bool long_mode)
@@ -137,7 +149,8 @@ static uint64_t stored(const struct machine *m)
 {
     const struct kvm_run *r = m->run;
     uint32_t v;
-    if (r->exit_reason != KVM_EXIT_MMIO || r->mmio.phys_addr != NO_SLOT || !r->mmio.is_write || r->mmio.len != 4) {
+    if (r->exit_reason != KVM_EXIT_MMIO || r->mmio.phys_addr != NO_SLOT || !r->mmio.is_write ||
+        r->mmio.len != 4) {
         printf("# exit reason %u\n", r->exit_reason);
         return UINT64_MAX;
     }
@@ -161,11 +174,14 @@ int main(void)
 
     start(&m, code_out, sizeof(code_out), false);
     const struct kvm_run *r = m.run;
-    tell(1, r->exit_reason == KVM_EXIT_IO && r->io.port == PORT && ((const uint8_t *)r)[r->io.data_offset] == 0x5a,
-        "starts in 32-bit flat mode and leaves by a port");
+    tell(1,
+         r->exit_reason == KVM_EXIT_IO && r->io.port == PORT &&
+             ((const uint8_t *)r)[r->io.data_offset] == 0x5a,
+         "starts in 32-bit flat mode and leaves by a port");
 
     start(&m, code_store, sizeof(code_store), true);
-    tell(2, stored(&m) == 0x12345678, "starts directly in ring 3 and leaves by a store outside the slots");
+    tell(2, stored(&m) == 0x12345678,
+         "starts directly in ring 3 and leaves by a store outside the slots");
 
     set_msr(&m, 0xc0000081, (uint64_t)SEL_CODE0 << 32 | (uint64_t)0x23 << 48);
     set_msr(&m, 0xc0000082, LSTAR_AT);

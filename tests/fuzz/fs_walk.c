@@ -17,7 +17,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CALL(name, ...) sys_##name((const uint64_t[6]){__VA_ARGS__})
-#define FDCWD ((uint64_t)AT_FDCWD_)
+#define FDCWD           ((uint64_t)AT_FDCWD_)
 
 static uint64_t one_va, two_va, stat_va;
 static uint64_t secret_ino;
@@ -81,7 +81,7 @@ static void step(uint8_t op)
 /* Everything below dir goes, deepest first. */
 static void clear(struct dentry *dir)
 {
-    LIST_EACH_SAFE(l, &dir->names->children) {
+    LIST_EACH_SAFE (l, &dir->names->children) {
         struct dentry *d = LIST_ENTRY(l, struct dentry, sibling);
         if (d->names) { clear(d); }
         dentry_unlink(d);

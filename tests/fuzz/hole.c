@@ -19,7 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(code, data + 2, n);
     if (s + 2 <= n) {
         size_t hole = patch_find_hole(code, n, s, va);
-        if (hole != 0 && (hole + HOLE_SIZE > n || hole + 128 < s + 2 || hole > s + 2 + 127)) { abort(); }
+        if (hole != 0 && (hole + HOLE_SIZE > n || hole + 128 < s + 2 || hole > s + 2 + 127)) {
+            abort();
+        }
         if (hole != 0 && hole < s + 2 && hole + HOLE_SIZE > s) { abort(); }
     }
     for (size_t at = 0; at < n; at++) {

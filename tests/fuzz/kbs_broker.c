@@ -22,10 +22,7 @@ static struct broker *broker;
 static char *admin_token;
 static char cookie[128];
 
-static void silent(void *ctx, const char *line)
-{
-    (void)ctx, (void)line;
-}
+static void silent(void *ctx, const char *line) { (void)ctx, (void)line; }
 
 static void must(int rc)
 {

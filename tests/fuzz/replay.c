@@ -15,15 +15,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define INPUT_MAX  (16u << 20) /* a corpus file larger than this is a mistake */
-#define PREFIX_MAX 1024u       /* inputs up to this size are also replayed cut short at every byte */
+#define PREFIX_MAX 1024u /* inputs up to this size are also replayed cut short at every byte */
 
 /* The copy has no spare byte behind it, so that a read past the end is seen by valgrind and AddressSanitizer. */
 static void feed(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);
-    if (!copy) {
-        abort();
-    }
+    if (!copy) { abort(); }
     memcpy(copy, data, size);
     (void)LLVMFuzzerTestOneInput(copy, size);
     free(copy);
@@ -41,9 +39,7 @@ static int replay_file(const char *path)
     fclose(f);
     fprintf(stderr, "# %s\n", path);
     feed(data, size);
-    for (size_t cut = 0; size <= PREFIX_MAX && cut < size; cut++) {
-        feed(data, cut);
-    }
+    for (size_t cut = 0; size <= PREFIX_MAX && cut < size; cut++) { feed(data, cut); }
     free(data);
     return 1;
 }
@@ -60,12 +56,11 @@ int main(int argc, char **argv)
     for (int i = 0; i < count; i++) {
         char path[4096];
         snprintf(path, sizeof(path), "%s/%s", argv[2], names[i]->d_name);
-        if (names[i]->d_name[0] != '.') {
-            done += replay_file(path);
-        }
+        if (names[i]->d_name[0] != '.') { done += replay_file(path); }
         free(names[i]);
     }
     free(names);
-    printf("%s 1 - %s survives its corpus of %d inputs\n1..1\n", done ? "ok" : "not ok", argv[1], done);
+    printf("%s 1 - %s survives its corpus of %d inputs\n1..1\n", done ? "ok" : "not ok", argv[1],
+           done);
     return done ? 0 : 1;
 }

@@ -92,9 +92,7 @@ PROMISE("old twins work")
     descriptors();
     int status;
     pid_t pid = (pid_t)MUST(syscall(SYS_fork));
-    if (pid == 0) {
-        syscall(SYS_exit, 5);
-    }
+    if (pid == 0) { syscall(SYS_exit, 5); }
     WANT_EQ(MUST(syscall(SYS_wait4, pid, &status, 0, NULL)), pid);
     WANT_EQ(WEXITSTATUS(status), 5);
     time_t now = (time_t)MUST(syscall(SYS_time, NULL));

@@ -4,9 +4,10 @@
 
 static uint8_t in[16][16] __attribute__((aligned(16))), out[16][16] __attribute__((aligned(16)));
 
-#define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-#define LOAD(n)  "movdqa " #n "*16(%[in]), %%xmm" #n "\n"
-#define STORE(n) "movdqa %%xmm" #n ", " #n "*16(%[out])\n"
+#define EACH(X)                                                                                    \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define LOAD(n)    "movdqa " #n "*16(%[in]), %%xmm" #n "\n"
+#define STORE(n)   "movdqa %%xmm" #n ", " #n "*16(%[out])\n"
 #define CLOBBER(n) "xmm" #n,
 
 static void call_between(long number, long a, long b, long c)
@@ -19,9 +20,7 @@ static void call_between(long number, long a, long b, long c)
 
 PROMISE("vector and x87 state survives")
 {
-    for (size_t i = 0; i < sizeof(in); i++) {
-        ((uint8_t *)in)[i] = (uint8_t)(i * 7 + 3);
-    }
+    for (size_t i = 0; i < sizeof(in); i++) { ((uint8_t *)in)[i] = (uint8_t)(i * 7 + 3); }
     uint32_t mxcsr = 0x7f80, mxcsr_after;
     uint16_t fcw = 0x077f, fcw_after;
     __asm__ volatile("ldmxcsr %0; fldcw %1" : : "m"(mxcsr), "m"(fcw));

@@ -18,7 +18,8 @@ PROMISE("descriptors are numbered and shared as Linux does")
     WANT_EQ(lseek(c, 0, SEEK_CUR), 4);
     WANT_EQ(lseek(b, 0, SEEK_CUR), 0); /* another open of the same file */
     MUST(fcntl(a, F_SETFL, O_APPEND | O_NONBLOCK));
-    WANT_EQ(fcntl(c, F_GETFL) & (O_APPEND | O_NONBLOCK | O_ACCMODE), O_APPEND | O_NONBLOCK | O_RDWR);
+    WANT_EQ(fcntl(c, F_GETFL) & (O_APPEND | O_NONBLOCK | O_ACCMODE),
+            O_APPEND | O_NONBLOCK | O_RDWR);
     MUST(fcntl(a, F_SETFD, FD_CLOEXEC));
     WANT_EQ(fcntl(c, F_GETFD), 0);
     WANT_EQ(fcntl(MUST(fcntl(a, F_DUPFD_CLOEXEC, 10)), F_GETFD), FD_CLOEXEC);

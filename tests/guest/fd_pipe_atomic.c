@@ -21,7 +21,9 @@ PROMISE("pipe writes are atomic")
     for (;;) {
         size_t got = 0;
         ssize_t n = 1;
-        while (got < SIZE && (n = MUST(read(fds[0], record + got, SIZE - got))) > 0) { got += (size_t)n; }
+        while (got < SIZE && (n = MUST(read(fds[0], record + got, SIZE - got))) > 0) {
+            got += (size_t)n;
+        }
         if (got == 0) { break; }
         WANT_EQ(got, SIZE);
         for (size_t i = 1; i < SIZE; i++) { WANT_EQ(record[i], record[0]); }

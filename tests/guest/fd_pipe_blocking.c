@@ -19,7 +19,9 @@ PROMISE("pipes block and wake")
     MUST(close(fds[1]));
     size_t total = 0;
     for (ssize_t n; (n = MUST(read(fds[0], data, 10000))) > 0; total += (size_t)n) {
-        for (ssize_t i = 0; i < n; i++) { WANT_EQ(data[i], (uint8_t)((total + (size_t)i) * 31 >> 3)); }
+        for (ssize_t i = 0; i < n; i++) {
+            WANT_EQ(data[i], (uint8_t)((total + (size_t)i) * 31 >> 3));
+        }
     }
     WANT_EQ(total, TOTAL);
     int status;

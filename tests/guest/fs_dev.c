@@ -6,7 +6,8 @@ PROMISE("devices behave")
 {
     char b[4096];
     struct stat st;
-    int n = MUST(open("/dev/null", O_RDWR)), z = MUST(open("/dev/zero", O_RDWR)), f = MUST(open("/dev/full", O_RDWR));
+    int n = MUST(open("/dev/null", O_RDWR)), z = MUST(open("/dev/zero", O_RDWR)),
+        f = MUST(open("/dev/full", O_RDWR));
     int r = MUST(open("/dev/urandom", O_RDONLY));
     WANT_EQ(read(n, b, 10), 0);
     WANT_EQ(write(n, b, sizeof(b)), sizeof(b));

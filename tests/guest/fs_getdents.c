@@ -74,7 +74,8 @@ PROMISE("directories are listed whole")
     char tiny[8];
     int fd = MUST(open(".", O_RDONLY | O_DIRECTORY));
     WANT_ERR(syscall(SYS_getdents64, fd, tiny, sizeof(tiny)), EINVAL);
-    WANT_ERR(syscall(SYS_getdents64, MUST(open("/proc/self/exe", O_RDONLY)), tiny, sizeof(tiny)), ENOTDIR);
+    WANT_ERR(syscall(SYS_getdents64, MUST(open("/proc/self/exe", O_RDONLY)), tiny, sizeof(tiny)),
+             ENOTDIR);
     /* Small pieces, and a position that can be returned to. */
     uint64_t first, second, again, off;
     off = piece(fd, &first);

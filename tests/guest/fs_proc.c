@@ -11,7 +11,9 @@ static size_t slurp(const char *path)
 {
     size_t size = 0;
     int fd = MUST(open(path, O_RDONLY));
-    for (ssize_t n; (n = MUST(read(fd, text + size, sizeof(text) - 1 - size))) > 0;) { size += (size_t)n; }
+    for (ssize_t n; (n = MUST(read(fd, text + size, sizeof(text) - 1 - size))) > 0;) {
+        size += (size_t)n;
+    }
     MUST(close(fd));
     text[size] = 0;
     return size;
@@ -24,7 +26,8 @@ static void want_region(const void *address, const char *rights, const char *nam
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         unsigned long start, end, off, inode;
         char perms[8], dev[16], path[512] = "";
-        WANT(sscanf(line, "%lx-%lx %7s %lx %15s %lu %511[^\n]", &start, &end, perms, &off, dev, &inode, path) >= 6);
+        WANT(sscanf(line, "%lx-%lx %7s %lx %15s %lu %511[^\n]", &start, &end, perms, &off, dev,
+                    &inode, path) >= 6);
         WANT(start < end && start % PAGE == 0 && end % PAGE == 0);
         if ((uintptr_t)address >= start && (uintptr_t)address < end) {
             WANT_EQ(strncmp(perms, rights, 4), 0);
@@ -49,7 +52,8 @@ PROMISE("/proc/self is about this process")
     slurp("/proc/self/stat");
     int pid, ppid, pgrp, session;
     char state;
-    WANT_EQ(sscanf(text, "%d (a name too long) %c %d %d %d ", &pid, &state, &ppid, &pgrp, &session), 5);
+    WANT_EQ(sscanf(text, "%d (a name too long) %c %d %d %d ", &pid, &state, &ppid, &pgrp, &session),
+            5);
     WANT_EQ(pid, getpid());
     WANT_EQ(ppid, getppid());
     WANT_EQ(pgrp, getpgrp());

@@ -50,7 +50,8 @@ PROMISE("rename follows the rules")
     WANT_EQ(strcmp(strrchr(cwd, '/'), "/moved"), 0);
     MUST(chdir(".."));
     WANT(getcwd(parent, sizeof(parent)));
-    WANT_EQ(strlen(parent), (size_t)(strrchr(cwd, '/') - cwd)); /* ".." of what moved is its new parent */
+    WANT_EQ(strlen(parent),
+            (size_t)(strrchr(cwd, '/') - cwd)); /* ".." of what moved is its new parent */
     put_file("p", "P");
     put_file("q", "Q");
     WANT_ERR(rename2("p", "q", NOREPLACE), EEXIST);

@@ -36,7 +36,8 @@ PROMISE("file mappings are coherent")
     WANT_EQ(s[5], 'F');
 
     put_file("g", "g");
-    int ro = MUST(open("g", O_RDONLY)), wo = MUST(open("g", O_WRONLY)), dir = MUST(open(".", O_RDONLY)), fds[2];
+    int ro = MUST(open("g", O_RDONLY)), wo = MUST(open("g", O_WRONLY)),
+        dir = MUST(open(".", O_RDONLY)), fds[2];
     MUST(pipe(fds));
     WANT_ERR((long)mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ro, 0), EACCES);
     MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, ro, 0));

@@ -13,7 +13,8 @@ PROMISE("madvise drops pages")
     m[5 * PAGE] = 'y';
     WANT_EQ(m[5 * PAGE], 'y');
 
-    char *shared = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    char *shared =
+        MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     shared[0] = 's';
     MUST(madvise(shared, PAGE, MADV_DONTNEED));
     WANT_EQ(shared[0], 's');

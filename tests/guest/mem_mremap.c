@@ -2,10 +2,7 @@
 /* mremap grows in place or moves, shrinks, keeps contents, and leaves nothing at the old place. */
 #include "tests/guest/promise.h"
 
-static bool mapped(void *p)
-{
-    return mprotect(p, PAGE, PROT_READ | PROT_WRITE) == 0;
-}
+static bool mapped(void *p) { return mprotect(p, PAGE, PROT_READ | PROT_WRITE) == 0; }
 
 PROMISE("mremap moves mappings")
 {
@@ -28,9 +25,11 @@ PROMISE("mremap moves mappings")
     WANT_EQ(place[0], 1);
     WANT(!mapped(moved));
     WANT_EQ(moved[2 * PAGE], 3);
-    char *shared = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    char *shared =
+        MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     shared[0] = 's';
-    char *second = MUST(mremap(shared, 0, PAGE, MREMAP_MAYMOVE)); /* a second view of the same memory */
+    char *second =
+        MUST(mremap(shared, 0, PAGE, MREMAP_MAYMOVE)); /* a second view of the same memory */
     second[0] = 't';
     WANT_EQ(shared[0], 't');
     WANT_ERR((long)mremap(m, PAGE, 2 * PAGE, MREMAP_MAYMOVE), EFAULT);

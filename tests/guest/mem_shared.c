@@ -9,7 +9,8 @@ struct shared {
 
 PROMISE("shared memory is shared over fork")
 {
-    struct shared *s = MUST(mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    struct shared *s =
+        MUST(mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     char *private_too = anon(1);
     s->rest[8000] = 'r';
     pid_t pid = MUST(fork());
@@ -38,6 +39,6 @@ PROMISE("shared memory is shared over fork")
             _exit(0);
         }
     }
-    while (wait(NULL) > 0) { }
+    while (wait(NULL) > 0) {}
     WANT_EQ(s->counter, 4000);
 }

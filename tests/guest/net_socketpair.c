@@ -13,8 +13,10 @@ static void send_fd(int over, int fd)
         char room[CMSG_SPACE(sizeof(int))];
     } c = {0};
     struct iovec iov = {&byte, 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
-    c.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    c.head = (struct cmsghdr){
+        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(&c.head), &fd, sizeof(fd));
     WANT_EQ(sendmsg(over, &m, 0), 1);
 }
@@ -27,7 +29,8 @@ static int receive_fd(int over)
         char room[CMSG_SPACE(sizeof(int))];
     } c = {0};
     struct iovec iov = {&byte, 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c)};
     WANT_EQ(recvmsg(over, &m, MSG_CMSG_CLOEXEC), 1);
     WANT_EQ(m.msg_controllen, CMSG_SPACE(sizeof(int)));
     WANT_EQ(c.head.cmsg_type, SCM_RIGHTS);
@@ -46,7 +49,11 @@ PROMISE("socket pairs")
     WANT_EQ(recv(s[1], b, 2, MSG_PEEK), 2);
     WANT_EQ(read(s[1], b, 16), 6); /* a stream has no borders */
     WANT_ERR(recv(s[1], b, 1, MSG_DONTWAIT), EAGAIN);
-    struct ucred { pid_t pid; uid_t uid; gid_t gid; } peer;
+    struct ucred {
+        pid_t pid;
+        uid_t uid;
+        gid_t gid;
+    } peer;
     socklen_t len = sizeof(peer);
     MUST(getsockopt(s[0], SOL_SOCKET, SO_PEERCRED, &peer, &len));
     WANT_EQ(peer.pid, getpid());

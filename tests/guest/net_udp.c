@@ -10,7 +10,8 @@
 PROMISE("loopback UDP")
 {
     char b[64];
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from, mine = a;
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from,
+                       mine = a;
     socklen_t len = sizeof(a);
     int s = MUST(socket(AF_INET, SOCK_DGRAM, 0)), c = MUST(socket(AF_INET, SOCK_DGRAM, 0));
     MUST(bind(s, (void *)&a, sizeof(a)));

@@ -18,7 +18,8 @@ PROMISE("unix sockets by name")
     char b[16];
     scratch();
     struct sockaddr_un a = named("sock"), peer, missing = named("missing");
-    int l = MUST(socket(AF_UNIX, SOCK_STREAM, 0)), c = MUST(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    int l = MUST(socket(AF_UNIX, SOCK_STREAM, 0)),
+        c = MUST(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
     WANT_ERR(connect(c, (void *)&missing, sizeof(missing)), ENOENT);
     MUST(bind(l, (void *)&a, sizeof(a)));
     MUST(stat("sock", &st));

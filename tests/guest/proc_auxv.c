@@ -35,7 +35,9 @@ PROMISE("the initial stack is laid out as Linux does")
     WANT(random && (random[0] | random[1]) != 0);
     /* The words start 16-byte aligned at argc; argument strings are contiguous and the environment follows them. */
     WANT_EQ((uintptr_t)(argv - 1) % 16, 0);
-    for (int i = 0; i + 1 < argc; i++) { WANT_EQ(argv[i + 1] - argv[i], (long)strlen(argv[i]) + 1); }
+    for (int i = 0; i + 1 < argc; i++) {
+        WANT_EQ(argv[i + 1] - argv[i], (long)strlen(argv[i]) + 1);
+    }
     if (environ[0]) { WANT_EQ(environ[0] - argv[argc - 1], (long)strlen(argv[argc - 1]) + 1); }
     /* The header says what AT_PHDR says: one PT_LOAD holds the entry point. */
     const Elf64_Phdr *ph = (const Elf64_Phdr *)seen[AT_PHDR];

@@ -49,7 +49,8 @@ PROMISE("exec keeps and drops what Linux does")
     put_file("marker", "");
     put_file("text", "no program\n");
     MUST(chmod("text", 0755));
-    put_file("elf", "\x7f" "ELF broken");
+    put_file("elf", "\x7f"
+                    "ELF broken");
     MUST(chmod("elf", 0755));
     put_file("plain", "x");
     char *none[] = {NULL};

@@ -32,13 +32,15 @@ PROMISE("scripts start their interpreter")
         if (argc == 4) { /* inner */
             _exit(strcmp(argv[2], "./inner") == 0 && strcmp(argv[3], "three") == 0 ? 11 : 1);
         }
-        _exit(argc == 5 && strcmp(argv[3], "./outer") == 0 && strcmp(argv[4], "four") == 0 ? 22 : 2);
+        _exit(argc == 5 && strcmp(argv[3], "./outer") == 0 && strcmp(argv[4], "four") == 0 ? 22
+                                                                                           : 2);
     }
     ssize_t n = MUST(readlink("/proc/self/exe", self, sizeof(self) - 1));
     self[n] = 0;
     scratch();
     char line[600];
-    snprintf(line, sizeof(line), " %s   one two  ", self); /* blanks around are trimmed, inside kept */
+    snprintf(line, sizeof(line), " %s   one two  ",
+             self); /* blanks around are trimmed, inside kept */
     script("inner", line);
     WANT_EQ(WEXITSTATUS(in_child(run_inner)), 11);
     script("outer", "./inner");

@@ -6,9 +6,7 @@ static volatile int shared;
 
 PROMISE("vfork shares memory and waits")
 {
-    if (argc > 1) {
-        _exit(9);
-    }
+    if (argc > 1) { _exit(9); }
     int status;
     pid_t pid = vfork();
     if (pid == 0) {

@@ -8,8 +8,9 @@ static void raises(void) { raise(number); }
 
 PROMISE("default actions are Linux's")
 {
-    static const int kills[] = {SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGFPE, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE,
-        SIGALRM, SIGTERM, SIGXCPU, SIGVTALRM, SIGSYS, 34, 64};
+    static const int kills[] = {SIGHUP,  SIGINT,    SIGQUIT, SIGILL,  SIGABRT, SIGFPE,
+                                SIGUSR1, SIGSEGV,   SIGUSR2, SIGPIPE, SIGALRM, SIGTERM,
+                                SIGXCPU, SIGVTALRM, SIGSYS,  34,      64};
     static const int nothing[] = {SIGCHLD, SIGURG, SIGWINCH, SIGCONT};
     for (size_t i = 0; i < COUNT(kills); i++) {
         number = kills[i];

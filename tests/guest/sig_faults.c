@@ -15,14 +15,12 @@ static void handler(int number, siginfo_t *info, void *context)
     siglongjmp(back, 1);
 }
 
-#define WANT_FAULT(statement, signo, code)   \
-    do {                                     \
-        got.si_signo = 0;                    \
-        if (sigsetjmp(back, 1) == 0) {       \
-            statement;                       \
-        }                                    \
-        WANT_EQ(got.si_signo, signo);        \
-        WANT_EQ(got.si_code, code);          \
+#define WANT_FAULT(statement, signo, code)                                                         \
+    do {                                                                                           \
+        got.si_signo = 0;                                                                          \
+        if (sigsetjmp(back, 1) == 0) { statement; }                                                \
+        WANT_EQ(got.si_signo, signo);                                                              \
+        WANT_EQ(got.si_code, code);                                                                \
     } while (0)
 
 PROMISE("exceptions become signals")
@@ -43,7 +41,8 @@ PROMISE("exceptions become signals")
     MUST(mprotect((void *)page, PAGE, PROT_NONE));
     WANT_FAULT((void)page[6], SIGSEGV, SEGV_ACCERR);
     page[PAGE] = (char)0xc3;
-    WANT_FAULT(((void (*)(void))(uintptr_t)(page + PAGE))(), SIGSEGV, SEGV_ACCERR); /* not executable */
+    WANT_FAULT(((void (*)(void))(uintptr_t)(page + PAGE))(), SIGSEGV,
+               SEGV_ACCERR); /* not executable */
     WANT_EQ(got.si_addr, page + PAGE);
     WANT_FAULT((void)*(volatile char *)0x8000000000000000, SIGSEGV, SI_KERNEL); /* not canonical */
     WANT_EQ(got.si_addr, 0);

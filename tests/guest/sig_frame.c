@@ -50,18 +50,19 @@ PROMISE("the signal frame is Linux's")
     MUST(sigaction(SIGILL, &sa, NULL));
     uint64_t rax = 0, rbx = 0;
     uint8_t carry;
-    __asm__ volatile("push %%rbx; push %%r12; push %%r15\n"
-                     "mov $0xb, %%ebx; mov $0xd, %%edx; mov $0x51, %%esi; mov $0xd1, %%edi; mov $8, %%r8d\n"
-                     "mov $9, %%r9d; mov $0x10, %%r10d; mov $0x12, %%r12d; mov $0x15, %%r15d\n"
-                     "stc\n"
-                     ".globl trap_at, after_trap\n"
-                     "trap_at: ud2\n"
-                     "nop; nop\n"
-                     "after_trap: setc %%cl\n"
-                     "mov %%rbx, %%rdx; pop %%r15; pop %%r12; pop %%rbx\n"
-                     : "=a"(rax), "=d"(rbx), "=c"(carry)
-                     :
-                     : "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+    __asm__ volatile(
+        "push %%rbx; push %%r12; push %%r15\n"
+        "mov $0xb, %%ebx; mov $0xd, %%edx; mov $0x51, %%esi; mov $0xd1, %%edi; mov $8, %%r8d\n"
+        "mov $9, %%r9d; mov $0x10, %%r10d; mov $0x12, %%r12d; mov $0x15, %%r15d\n"
+        "stc\n"
+        ".globl trap_at, after_trap\n"
+        "trap_at: ud2\n"
+        "nop; nop\n"
+        "after_trap: setc %%cl\n"
+        "mov %%rbx, %%rdx; pop %%r15; pop %%r12; pop %%rbx\n"
+        : "=a"(rax), "=d"(rbx), "=c"(carry)
+        :
+        : "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
     WANT_EQ(calls, 1);
     WANT_EQ(rax, 0x1234);
     WANT_EQ(rbx, 0xb);

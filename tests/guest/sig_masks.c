@@ -50,7 +50,8 @@ PROMISE("masks hold signals back")
     raise(SIGUSR1);
     WANT_EQ(first, 0);
     MUST(sigpending(&pending));
-    WANT(sigismember(&pending, SIGUSR1) && sigismember(&pending, SIGUSR2) && !sigismember(&pending, SIGHUP));
+    WANT(sigismember(&pending, SIGUSR1) && sigismember(&pending, SIGUSR2) &&
+         !sigismember(&pending, SIGHUP));
     sigset_t but_one = old;
     sigaddset(&but_one, SIGUSR2);
     WANT_ERR(sigsuspend(&but_one), EINTR); /* lets USR1 through, then blocks it again */

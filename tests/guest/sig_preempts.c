@@ -22,7 +22,7 @@ static void *spins(void *arg)
     (void)arg;
     spinner = (pid_t)syscall(SYS_gettid);
     spinning = 1;
-    while (!stop) { }
+    while (!stop) {}
     return NULL;
 }
 
@@ -32,7 +32,7 @@ PROMISE("signals reach busy code")
     on_signal(SIGURG, handler, 0);
     struct itimerval t = {.it_value = {0, 20000}};
     MUST(setitimer(ITIMER_REAL, &t, NULL));
-    while (!stop) { }
+    while (!stop) {}
     stop = 0;
     pthread_t thread;
     WANT_EQ(pthread_create(&thread, NULL, spins, NULL), 0);

@@ -15,7 +15,9 @@ static void handler(int number, siginfo_t *info, void *context)
     (void)number;
     (void)info;
     (void)context;
-    if (++ticks == 2) { WANT_EQ(write(fds[1], "x", 1), 1); } /* the second tick lets a restarted call end */
+    if (++ticks == 2) {
+        WANT_EQ(write(fds[1], "x", 1), 1);
+    } /* the second tick lets a restarted call end */
 }
 
 static void tick_every_20_ms(bool on)

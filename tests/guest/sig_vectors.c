@@ -12,8 +12,10 @@ static void handler(int number, siginfo_t *info, void *context)
     uint32_t v;
     __asm__ volatile("stmxcsr %0" : "=m"(v));
     mxcsr_inside = v;
-    __asm__ volatile("pxor %%xmm0, %%xmm0; pxor %%xmm7, %%xmm7; pcmpeqd %%xmm15, %%xmm15; fninit" : : : "xmm0", "xmm7",
-                     "xmm15");
+    __asm__ volatile("pxor %%xmm0, %%xmm0; pxor %%xmm7, %%xmm7; pcmpeqd %%xmm15, %%xmm15; fninit"
+                     :
+                     :
+                     : "xmm0", "xmm7", "xmm15");
 }
 
 PROMISE("vector state survives a signal")
@@ -23,12 +25,13 @@ PROMISE("vector state survives a signal")
     __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
     uint64_t in[6] = {1, 2, 3, 4, 5, 6}, out[6] = {0};
     long rc = SYS_kill;
-    __asm__ volatile("movdqu 0(%[in]), %%xmm0; movdqu 16(%[in]), %%xmm7; movdqu 32(%[in]), %%xmm15\n"
-                     "syscall\n"
-                     "movdqu %%xmm0, 0(%[out]); movdqu %%xmm7, 16(%[out]); movdqu %%xmm15, 32(%[out])\n"
-                     : "+a"(rc)
-                     : [in] "r"(in), [out] "r"(out), "D"(getpid()), "S"(SIGUSR1)
-                     : "xmm0", "xmm7", "xmm15", "rcx", "r11", "memory");
+    __asm__ volatile(
+        "movdqu 0(%[in]), %%xmm0; movdqu 16(%[in]), %%xmm7; movdqu 32(%[in]), %%xmm15\n"
+        "syscall\n"
+        "movdqu %%xmm0, 0(%[out]); movdqu %%xmm7, 16(%[out]); movdqu %%xmm15, 32(%[out])\n"
+        : "+a"(rc)
+        : [in] "r"(in), [out] "r"(out), "D"(getpid()), "S"(SIGUSR1)
+        : "xmm0", "xmm7", "xmm15", "rcx", "r11", "memory");
     __asm__ volatile("stmxcsr %0" : "=m"(after));
     WANT_EQ(rc, 0);
     for (size_t i = 0; i < COUNT(in); i++) { WANT_EQ(out[i], in[i]); }

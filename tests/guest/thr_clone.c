@@ -2,12 +2,12 @@
 /* The raw clone of a thread: starts on the stack given, shares memory, tells its id, and clears a word when it ends. */
 #include "tests/guest/promise.h"
 
-#define VM      0x100
-#define FS      0x200
-#define FILES   0x400
-#define SIGHAND 0x800
-#define THREAD  0x10000
-#define SYSVSEM 0x40000
+#define VM             0x100
+#define FS             0x200
+#define FILES          0x400
+#define SIGHAND        0x800
+#define THREAD         0x10000
+#define SYSVSEM        0x40000
 #define PARENT_SETTID  0x100000
 #define CHILD_CLEARTID 0x200000
 
@@ -21,9 +21,9 @@ static void body(void)
 }
 
 /* The child calls body on its new stack and exits by number 60. */
-__attribute__((naked, noinline)) static long thread(unsigned long flags __attribute__((unused)),
-    void *stack __attribute__((unused)), void *parent_tid __attribute__((unused)),
-    volatile void *child_tid __attribute__((unused)))
+__attribute__((naked, noinline)) static long
+thread(unsigned long flags __attribute__((unused)), void *stack __attribute__((unused)),
+       void *parent_tid __attribute__((unused)), volatile void *child_tid __attribute__((unused)))
 {
     __asm__("mov %rcx, %r10\n"
             "mov $56, %eax\n"
@@ -47,7 +47,8 @@ PROMISE("clone makes a thread")
     *top = (uintptr_t)body;
     int tid = 0;
     cleared = 1;
-    long rc = thread(VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | PARENT_SETTID | CHILD_CLEARTID, top, &tid, &cleared);
+    long rc = thread(VM | FS | FILES | SIGHAND | THREAD | SYSVSEM | PARENT_SETTID | CHILD_CLEARTID,
+                     top, &tid, &cleared);
     WANT(rc > 0);
     WANT_EQ(tid, rc);
     while (cleared) { /* woken as pthread_join is */
@@ -56,6 +57,7 @@ PROMISE("clone makes a thread")
     WANT_EQ(ran, 1);
     WANT_EQ(tid_inside, rc);
     WANT_EQ(pid_inside, getpid());
-    WANT_EQ(thread(THREAD, top, &tid, NULL), -EINVAL); /* a thread without shared handlers and memory */
+    WANT_EQ(thread(THREAD, top, &tid, NULL),
+            -EINVAL); /* a thread without shared handlers and memory */
     WANT_EQ(thread(SIGHAND, top, &tid, NULL), -EINVAL);
 }

@@ -5,9 +5,18 @@
 
 #include "tests/guest/promise.h"
 
-enum { WAIT = 0, WAKE = 1, REQUEUE = 3, CMP_REQUEUE = 4, WAIT_BITSET = 9, PRIVATE = 128, REALTIME = 256 };
+enum {
+    WAIT = 0,
+    WAKE = 1,
+    REQUEUE = 3,
+    CMP_REQUEUE = 4,
+    WAIT_BITSET = 9,
+    PRIVATE = 128,
+    REALTIME = 256
+};
 
-static long futex(volatile int *word, int op, int value, const void *timeout, volatile int *word2, int value3)
+static long futex(volatile int *word, int op, int value, const void *timeout, volatile int *word2,
+                  int value3)
 {
     return syscall(SYS_futex, word, op, value, timeout, word2, value3);
 }
@@ -43,7 +52,10 @@ PROMISE("futexes wait and wake")
     while (sleeping < 4) { sched_yield(); }
     int moved = 0, total = 0;
     WANT_ERR(futex(&word, CMP_REQUEUE | PRIVATE, 0, (void *)4, &other, 99), EAGAIN);
-    while (moved < 2) { moved += (int)MUST(futex(&word, REQUEUE | PRIVATE, 0, (void *)(intptr_t)(2 - moved), &other, 0)); }
+    while (moved < 2) {
+        moved +=
+            (int)MUST(futex(&word, REQUEUE | PRIVATE, 0, (void *)(intptr_t)(2 - moved), &other, 0));
+    }
     while (total < 2) { total += (int)MUST(futex(&word, WAKE | PRIVATE, 2, NULL, NULL, 0)); }
     WANT_EQ(futex(&word, WAKE | PRIVATE, 9, NULL, NULL, 0), 0);
     WANT_EQ(MUST(futex(&other, WAKE | PRIVATE, 1, NULL, NULL, 0)), 1);
@@ -51,7 +63,8 @@ PROMISE("futexes wait and wake")
     for (int i = 0; i < 4; i++) { WANT_EQ(pthread_join(t[i], NULL), 0); }
     WANT_EQ(woken, 4);
 
-    volatile int *shared = MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    volatile int *shared =
+        MUST(mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     pid_t pid = MUST(fork());
     if (pid == 0) {
         while (*shared == 0) {

@@ -41,14 +41,18 @@ PROMISE("threads work")
 {
     pthread_t t[THREADS];
     void *result;
-    for (intptr_t i = 0; i < THREADS; i++) { WANT_EQ(pthread_create(&t[i], NULL, adds, (void *)i), 0); }
+    for (intptr_t i = 0; i < THREADS; i++) {
+        WANT_EQ(pthread_create(&t[i], NULL, adds, (void *)i), 0);
+    }
     for (intptr_t i = 0; i < THREADS; i++) {
         WANT_EQ(pthread_join(t[i], &result), 0);
         WANT_EQ(result, i + 1);
     }
     WANT_EQ(counter, THREADS * TURNS);
     WANT_EQ(own, 7);
-    for (intptr_t i = 0; i < 2; i++) { WANT_EQ(pthread_create(&t[i], NULL, takes_turns, (void *)i), 0); }
+    for (intptr_t i = 0; i < 2; i++) {
+        WANT_EQ(pthread_create(&t[i], NULL, takes_turns, (void *)i), 0);
+    }
     for (int i = 0; i < 2; i++) { WANT_EQ(pthread_join(t[i], NULL), 0); }
     for (int i = 0; i < 300; i++) { /* stacks and ids are recycled */
         WANT_EQ(pthread_create(&t[0], NULL, adds, NULL), 0);

@@ -16,14 +16,18 @@ static int64_t ns(clockid_t clock)
 
 PROMISE("time passes")
 {
-    static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME,
-        CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
+    static const clockid_t clocks[] = {CLOCK_REALTIME,           CLOCK_MONOTONIC,
+                                       CLOCK_MONOTONIC_RAW,      CLOCK_BOOTTIME,
+                                       CLOCK_REALTIME_COARSE,    CLOCK_MONOTONIC_COARSE,
+                                       CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
     struct timespec t, res;
     for (size_t i = 0; i < COUNT(clocks); i++) {
         int64_t last = ns(clocks[i]);
         for (int k = 0; k < 1000; k++) {
             int64_t now = ns(clocks[i]);
-            if (now < last) { promise_broken(__FILE__, __LINE__, "this clock steps back", clocks[i], last - now); }
+            if (now < last) {
+                promise_broken(__FILE__, __LINE__, "this clock steps back", clocks[i], last - now);
+            }
             last = now;
         }
         MUST(clock_getres(clocks[i], &res));
@@ -53,7 +57,7 @@ PROMISE("time passes")
     t = (struct timespec){-1, 0};
     WANT_ERR(nanosleep(&t, NULL), EINVAL);
     int64_t cpu = ns(CLOCK_PROCESS_CPUTIME_ID);
-    while (ns(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10000000) { }
+    while (ns(CLOCK_PROCESS_CPUTIME_ID) - cpu < 10000000) {}
     struct tms tms;
     WANT(times(&tms) != (clock_t)-1);
 }

@@ -30,7 +30,8 @@ PROMISE("timers fire")
     WANT_EQ(alarm(0), 30);
 
     timer_t timer;
-    struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN, .sigev_value.sival_int = 77};
+    struct sigevent ev = {
+        .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN, .sigev_value.sival_int = 77};
     MUST(timer_create(CLOCK_MONOTONIC, &ev, &timer));
     struct itimerspec ts = {.it_value = {0, 5000000}};
     alarms = 0;
@@ -56,5 +57,5 @@ PROMISE("timers fire")
     on_signal(SIGVTALRM, handler, 0);
     alarms = 0;
     MUST(setitimer(ITIMER_VIRTUAL, &it, NULL));
-    while (alarms < 1) { }
+    while (alarms < 1) {}
 }

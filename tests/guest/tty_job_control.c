@@ -35,7 +35,8 @@ static void session(void)
         WANT_EQ(status & 0x7f, keys[i].number);
         MUST(tcsetpgrp(tty, getpgrp()));
     }
-    pid_t job = MUST(fork()); /* ^Z, then continued in the background, where reading stops it again */
+    pid_t job =
+        MUST(fork()); /* ^Z, then continued in the background, where reading stops it again */
     if (job == 0) {
         char byte;
         MUST(setpgid(0, 0));

@@ -20,7 +20,10 @@ static void want_master(const char *text)
     }
 }
 
-static void type(const char *text) { WANT_EQ(write(master, text, strlen(text)), (ssize_t)strlen(text)); }
+static void type(const char *text)
+{
+    WANT_EQ(write(master, text, strlen(text)), (ssize_t)strlen(text));
+}
 
 static void want_line(const char *text)
 {
@@ -54,7 +57,9 @@ PROMISE("a pseudo terminal edits lines")
     type("wrong\x15right\n"); /* kill the line */
     want_line("right\n");
     tcflush(slave, TCIOFLUSH);
-    while (poll(&(struct pollfd){.fd = master, .events = POLLIN}, 1, 0) == 1) { MUST(read(master, b, sizeof(b))); }
+    while (poll(&(struct pollfd){.fd = master, .events = POLLIN}, 1, 0) == 1) {
+        MUST(read(master, b, sizeof(b)));
+    }
     type("part\x04"); /* end of file with something before it: a line without newline */
     want_line("part");
     type("\x04");

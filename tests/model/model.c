@@ -10,15 +10,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CR4_RUN  0x10620 /* as the 32-bit part leaves them */
-#define CR0_RUN  0x80050033
-#define EFER_RUN 0xd01
-#define MSR_EFER 0xc0000080
+#define CR4_RUN          0x10620 /* as the 32-bit part leaves them */
+#define CR0_RUN          0x80050033
+#define EFER_RUN         0xd01
+#define MSR_EFER         0xc0000080
 #define STUB_STACK_FRAME 40 /* what the processor pushes on a gate */
 
-static const int gprs[] = {UC_X86_REG_RAX, UC_X86_REG_RBX, UC_X86_REG_RCX, UC_X86_REG_RDX, UC_X86_REG_RSI,
-                           UC_X86_REG_RDI, UC_X86_REG_RBP, UC_X86_REG_R8,  UC_X86_REG_R9,  UC_X86_REG_R10,
-                           UC_X86_REG_R11, UC_X86_REG_R12, UC_X86_REG_R13, UC_X86_REG_R14, UC_X86_REG_R15};
+static const int gprs[] = {UC_X86_REG_RAX, UC_X86_REG_RBX, UC_X86_REG_RCX, UC_X86_REG_RDX,
+                           UC_X86_REG_RSI, UC_X86_REG_RDI, UC_X86_REG_RBP, UC_X86_REG_R8,
+                           UC_X86_REG_R9,  UC_X86_REG_R10, UC_X86_REG_R11, UC_X86_REG_R12,
+                           UC_X86_REG_R13, UC_X86_REG_R14, UC_X86_REG_R15};
 
 static uint64_t reg(struct model *m, int id)
 {
@@ -27,7 +28,10 @@ static uint64_t reg(struct model *m, int id)
     return v;
 }
 
-static void set_reg(struct model *m, int id, uint64_t v) { cr_assert_eq(uc_reg_write(m->uc, id, &v), UC_ERR_OK); }
+static void set_reg(struct model *m, int id, uint64_t v)
+{
+    cr_assert_eq(uc_reg_write(m->uc, id, &v), UC_ERR_OK);
+}
 
 static void stop(struct model *m, enum model_end end, uint32_t code)
 {
@@ -51,7 +55,8 @@ static void on_code(uc_engine *uc, uint64_t pc, uint32_t size, void *arg)
     }
     m->last_pc = pc;
     m->ring0_count++;
-    if (size == 2 && uc_mem_read(uc, pc, bytes, 2) == UC_ERR_OK && bytes[0] == 0x48 && bytes[1] == 0xcf) {
+    if (size == 2 && uc_mem_read(uc, pc, bytes, 2) == UC_ERR_OK && bytes[0] == 0x48 &&
+        bytes[1] == 0xcf) {
         m->after_iret = true;
     }
 }
@@ -64,7 +69,8 @@ static void on_interrupt(uc_engine *uc, uint32_t vector, void *arg)
     (void)uc_emu_stop(m->uc);
 }
 
-static bool on_invalid(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value, void *arg)
+static bool on_invalid(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value,
+                       void *arg)
 {
     (void)uc, (void)type, (void)address, (void)size, (void)value;
     stop(arg, MODEL_FAULT, 14);
@@ -83,7 +89,8 @@ static void on_out(uc_engine *uc, uint32_t port, int size, uint32_t value, void 
 
 static void *pages(size_t len)
 {
-    void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     cr_assert_neq(p, MAP_FAILED);
     return p;
 }
@@ -110,7 +117,9 @@ uint8_t *model_core(struct model *m) { return m->window + MODEL_CORE_OFF; }
 
 void model_init(struct model *m)
 {
-    *m = (struct model){.firmware = pages(FW_SIZE), .ram = pages(MODEL_RAM), .window = pages(MODEL_WINDOW),
+    *m = (struct model){.firmware = pages(FW_SIZE),
+                        .ram = pages(MODEL_RAM),
+                        .window = pages(MODEL_WINDOW),
                         .apic = pages(PAGE_SIZE)};
     cr_assert_eq(load("stub.bin", m->firmware + (STUB_TABLES_GPA - FW_GPA), STUB_SIZE), STUB_SIZE);
     cr_assert_eq(load("launch.page", model_launch(m), PAGE_SIZE), PAGE_SIZE);
@@ -128,8 +137,8 @@ void model_init(struct model *m)
     const uint8_t *code = m->firmware + (STUB_CODE_GPA - FW_GPA);
     for (size_t i = 0; i + 7 < 0x1000 && m->start64 == 0; i++) {
         if (code[i] == 0xea && code[i + 5] == SEL_KCS && code[i + 6] == 0) {
-            m->start64 = (uint64_t)code[i + 1] | (uint64_t)code[i + 2] << 8 | (uint64_t)code[i + 3] << 16 |
-                         (uint64_t)code[i + 4] << 24;
+            m->start64 = (uint64_t)code[i + 1] | (uint64_t)code[i + 2] << 8 |
+                         (uint64_t)code[i + 3] << 16 | (uint64_t)code[i + 4] << 24;
         }
     }
     cr_assert_neq(m->start64, 0);
@@ -170,7 +179,9 @@ static void enter_long_mode(struct model *m)
 static uint8_t *host_of(struct model *m, uint64_t gpa)
 {
     if (gpa < MODEL_RAM) { return m->ram + gpa; }
-    if (gpa >= MODEL_WINDOW_GPA && gpa - MODEL_WINDOW_GPA < MODEL_WINDOW) { return m->window + (gpa - MODEL_WINDOW_GPA); }
+    if (gpa >= MODEL_WINDOW_GPA && gpa - MODEL_WINDOW_GPA < MODEL_WINDOW) {
+        return m->window + (gpa - MODEL_WINDOW_GPA);
+    }
     if (gpa >= FW_GPA && gpa < HOLE_HI) { return m->firmware + (gpa - FW_GPA); }
     return gpa == APIC_GPA ? m->apic : NULL;
 }
@@ -186,7 +197,9 @@ static uint8_t *walk(struct model *m, uint64_t root, uint64_t va)
         memcpy(&e, t + 8 * (va >> (12 + 9 * (level - 1)) & 511), sizeof e);
         if ((e & PTE_P) == 0) { return NULL; }
         if (level == 1) { return host_of(m, e & PTE_FRAME); }
-        if (level == 2 && (e & PTE_PS) != 0) { return host_of(m, (e & PTE_FRAME) + (va & (CHUNK_SIZE - 1) & ~(PAGE_SIZE - 1))); }
+        if (level == 2 && (e & PTE_PS) != 0) {
+            return host_of(m, (e & PTE_FRAME) + (va & (CHUNK_SIZE - 1) & ~(PAGE_SIZE - 1)));
+        }
         table = e & PTE_FRAME;
     }
     return NULL;
@@ -197,7 +210,8 @@ static void map_as_tables_say(struct model *m, uint64_t root, uint64_t va, uint6
 {
     for (uint64_t off = 0, next; off < len; off = next) {
         uint8_t *host = walk(m, root, va + off);
-        for (next = off + PAGE_SIZE; host != NULL && next < len && walk(m, root, va + next) == host + (next - off);) {
+        for (next = off + PAGE_SIZE;
+             host != NULL && next < len && walk(m, root, va + next) == host + (next - off);) {
             next += PAGE_SIZE;
         }
         if (host) { (void)uc_mem_map_ptr(m->uc, va + off, next - off, UC_PROT_ALL, host); }
@@ -217,7 +231,8 @@ static void machine_make(struct model *m)
     cr_assert_eq(uc_open(UC_ARCH_X86, UC_MODE_64, &m->uc), UC_ERR_OK);
     cr_assert_eq(uc_mem_map_ptr(m->uc, 0, MODEL_RAM, UC_PROT_ALL, m->ram), UC_ERR_OK);
     cr_assert_eq(uc_mem_map_ptr(m->uc, FW_GPA, FW_SIZE, UC_PROT_ALL, m->firmware), UC_ERR_OK);
-    cr_assert_eq(uc_mem_map_ptr(m->uc, MODEL_WINDOW_GPA, MODEL_WINDOW, UC_PROT_ALL, m->window), UC_ERR_OK);
+    cr_assert_eq(uc_mem_map_ptr(m->uc, MODEL_WINDOW_GPA, MODEL_WINDOW, UC_PROT_ALL, m->window),
+                 UC_ERR_OK);
     cr_assert_eq(uc_mem_map_ptr(m->uc, APIC_GPA, PAGE_SIZE, UC_PROT_ALL, m->apic), UC_ERR_OK);
     enter_long_mode(m);
     cr_assert_eq(uc_context_alloc(m->uc, &m->ring0), UC_ERR_OK);
@@ -239,7 +254,8 @@ static uint64_t take_gate(struct model *m, uint32_t vector)
     cr_assert_eq(uc_reg_read(m->uc, UC_X86_REG_IDTR, &idtr), UC_ERR_OK);
     cr_assert_eq(uc_reg_read(m->uc, UC_X86_REG_TR, &tr), UC_ERR_OK);
     const uint8_t *gate = m->firmware + (idtr.base + vector * 16 - FW_GPA);
-    uint64_t handler = (uint64_t)gate[0] | (uint64_t)gate[1] << 8 | (uint64_t)gate[6] << 16 | (uint64_t)gate[7] << 24;
+    uint64_t handler = (uint64_t)gate[0] | (uint64_t)gate[1] << 8 | (uint64_t)gate[6] << 16 |
+                       (uint64_t)gate[7] << 24;
     uint64_t rsp0;
     memcpy(&rsp0, m->firmware + (tr.base + 4 - FW_GPA), sizeof rsp0);
     for (size_t i = 0; i < ARRAY_COUNT(gprs); i++) { v[i] = reg(m, gprs[i]); }

@@ -134,15 +134,14 @@ Test(jwe, every_algorithm_round_trips_and_none_opens_with_another_key)
         cr_assert_str_eq((char *)plain, "attack at dawn");
         free(plain);
         cr_assert_eq(jwe_encrypt_compact(&to, "attack at dawn", 14, &compact, &e), 0, "%s", e.text);
-        cr_assert_eq(jwe_decrypt(compact, strlen(compact), JWE_ALLOW_OCICRYPT, k, NULL, &plain,
-                                 &len, &e),
-                     0, "%s", e.text);
+        cr_assert_eq(
+            jwe_decrypt(compact, strlen(compact), JWE_ALLOW_OCICRYPT, k, NULL, &plain, &len, &e), 0,
+            "%s", e.text);
         cr_assert_str_eq((char *)plain, "attack at dawn");
         free(plain);
         plain = NULL;
-        cr_assert_lt(jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, other, NULL, &plain, &len,
-                                 &e),
-                     0);
+        cr_assert_lt(
+            jwe_decrypt(text, strlen(text), JWE_ALLOW_OCICRYPT, other, NULL, &plain, &len, &e), 0);
         cr_assert_null(plain);
         free(text);
         free(compact);

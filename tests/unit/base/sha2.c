@@ -38,7 +38,7 @@ static void expect384(const void *p, size_t len, const char *want)
     cr_assert_str_eq(text, want);
 }
 
-#define TWO_BLOCKS                                                                                           \
+#define TWO_BLOCKS                                                                                 \
     "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu"
 
 Test(sha2, sha256_known_answers)
@@ -51,12 +51,15 @@ Test(sha2, sha256_known_answers)
 
 Test(sha2, sha384_known_answers)
 {
-    expect384("", 0,
-              "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b");
-    expect384("abc", 3,
-              "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
-    expect384(TWO_BLOCKS, 112,
-              "09330c33f71147e83d192fc782cd1b4753111b173b3b05d22fa08086e3b0f712fcc7c71a557e2db966c3e9fa91746039");
+    expect384(
+        "", 0,
+        "38b060a751ac96384cd9327eb1b1e36a21fdb71114be07434c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b");
+    expect384(
+        "abc", 3,
+        "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+    expect384(
+        TWO_BLOCKS, 112,
+        "09330c33f71147e83d192fc782cd1b4753111b173b3b05d22fa08086e3b0f712fcc7c71a557e2db966c3e9fa91746039");
 }
 
 Test(sha2, sha_instructions_agree_with_a_known_answer)

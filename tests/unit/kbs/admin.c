@@ -5,14 +5,8 @@
 
 static struct bench b;
 
-static void begin(void)
-{
-    bench_init(&b);
-}
-static void end(void)
-{
-    bench_fini(&b);
-}
+static void begin(void) { bench_init(&b); }
+static void end(void) { bench_fini(&b); }
 TestSuite(admin, .init = begin, .fini = end);
 
 #define POLICY "/kbs/v0/resource-policy"
@@ -114,8 +108,7 @@ Test(admin, agrees_with_cocos_cases)
     b.setup.admin_issuer = "TrusteeInDocker";
     bench_start(&b);
     json_t *c;
-    json_array_foreach(json_object_get(doc, "cases"), i, c)
-    {
+    json_array_foreach (json_object_get(doc, "cases"), i, c) {
         const char *auth = member(c, "authorization"), *request = member(c, "request");
         if (strcmp(member(c, "style"), "role") != 0 || strstr(request, "?") ||
             strstr(request, "unknown-plugin") || strstr(member(c, "name"), "other audience")) {
@@ -271,8 +264,7 @@ Test(admin, takes_cocos_reference_messages)
     size_t i;
     static const char *const lists[] = {"good", "bad"};
     for (size_t k = 0; k < 2; k++) {
-        json_array_foreach(json_object_get(doc, lists[k]), i, c)
-        {
+        json_array_foreach (json_object_get(doc, lists[k]), i, c) {
             char *body = json_dumps(json_object_get(c, "body"), 0);
             auto_answer a = ask(&b, "POST", VALUE, b.admin_token, body);
             cr_expect_eq(a.status, k == 0 ? 200 : 401, "%s: %d %s", body, a.status, a.detail);

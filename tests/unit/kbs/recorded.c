@@ -93,8 +93,7 @@ static int ask_again(const json_t *rq, char type[static 64])
                                 member(rq, "path"), member(rq, "version")),
            i;
     json_t *h;
-    json_array_foreach(json_object_get(rq, "headers"), i, h)
-    {
+    json_array_foreach (json_object_get(rq, "headers"), i, h) {
         const char *name = json_string_value(json_array_get(h, 0)),
                    *value = json_string_value(json_array_get(h, 1));
         if (strcmp(name, "cookie") == 0) {
@@ -170,10 +169,7 @@ static void replay(const char *prefix, size_t at_least)
     cr_assert_geq(asked, at_least);
 }
 
-Test(recorded, handshakes)
-{
-    replay("auth-", 70);
-}
+Test(recorded, handshakes) { replay("auth-", 70); }
 Test(recorded, reference_values)
 {
     replay("rv-0", 5), replay("rv-1", 5), replay("rv-2", 9), replay("rv-4", 2);

@@ -31,7 +31,8 @@ Test(files, append_ignores_the_offset)
     int a = fs_open("/tmp/f", LO_WRONLY | LO_APPEND, 0), b = fs_open("/tmp/f", LO_WRONLY, 0);
     put_text(b, "O");
     put_text(a, "two");
-    cr_assert_eq(CALL(pwrite64, (uint64_t)a, str("3"), 1, 0), 1, "appended whatever the offset, as Linux does");
+    cr_assert_eq(CALL(pwrite64, (uint64_t)a, str("3"), 1, 0), 1,
+                 "appended whatever the offset, as Linux does");
     cr_assert_str_eq(text_of("/tmp/f"), "Onetwo3");
 }
 
@@ -51,7 +52,8 @@ Test(files, access_mode_decides_what_a_descriptor_can_do)
 {
     char c;
     make_file("/tmp/f", "x");
-    int r = fs_open("/tmp/f", LO_RDONLY, 0), w = fs_open("/tmp/f", LO_WRONLY, 0), p = fs_open("/tmp/f", LO_PATH, 0);
+    int r = fs_open("/tmp/f", LO_RDONLY, 0), w = fs_open("/tmp/f", LO_WRONLY, 0),
+        p = fs_open("/tmp/f", LO_PATH, 0);
     cr_assert_eq(put_text(r, "y"), -EBADF);
     cr_assert_eq(get_bytes(w, &c, 1), -EBADF);
     cr_assert_eq(get_bytes(p, &c, 1), -EBADF);
@@ -79,7 +81,9 @@ Test(files, vectors_are_one_step_and_bounded)
 Test(files, write_that_faults_keeps_only_what_moved)
 {
     struct stat_view s;
-    uint64_t va = room(4096), end = (va + 4096) & ~4095ull; /* what lies behind the buffer's last page is not mapped */
+    uint64_t va = room(4096),
+             end =
+                 (va + 4096) & ~4095ull; /* what lies behind the buffer's last page is not mapped */
     while (copy_to_user(end, "", 1) == 0) { end += 4096; }
     int fd = fs_open("/tmp/f", RW, 0644);
     cr_assert_eq(CALL(write, (uint64_t)fd, 0x10, 10), -EFAULT);
@@ -170,7 +174,8 @@ Test(files, sendfile_and_copy_file_range_move_their_own_offset)
 
 Test(files, lowest_free_descriptor_is_taken)
 {
-    int a = fs_open("/tmp", LO_RDONLY, 0), b = fs_open("/tmp", LO_RDONLY, 0), c = fs_open("/tmp", LO_RDONLY, 0);
+    int a = fs_open("/tmp", LO_RDONLY, 0), b = fs_open("/tmp", LO_RDONLY, 0),
+        c = fs_open("/tmp", LO_RDONLY, 0);
     cr_assert_eq(b, a + 1);
     cr_assert_eq(c, a + 2);
     CALL(close, (uint64_t)a);
@@ -186,7 +191,9 @@ Test(files, descriptor_limit_is_emfile)
 {
     current_proc()->rlim[7].cur = 5;
     int fd;
-    do { fd = fs_open("/tmp", LO_RDONLY, 0); } while (fd >= 0);
+    do {
+        fd = fs_open("/tmp", LO_RDONLY, 0);
+    } while (fd >= 0);
     cr_assert_eq(fd, -EMFILE);
     cr_assert_eq(CALL(dup2, 0, 5), -EBADF);
     cr_assert_eq(CALL(fcntl, 0, 0, 5), -EINVAL);
@@ -261,7 +268,8 @@ Test(files, ofd_locks_belong_to_the_open_file)
 Test(files, posix_locks_go_with_any_close)
 {
     struct flk k;
-    int a = fs_open("/tmp/f", RW, 0644), b = fs_open("/tmp/f", RW, 0644), c = fs_open("/tmp/f", RW, 0644);
+    int a = fs_open("/tmp/f", RW, 0644), b = fs_open("/tmp/f", RW, 0644),
+        c = fs_open("/tmp/f", RW, 0644);
     cr_assert_eq(lock(a, 6, 1, 0, 0, NULL), 0);
     cr_assert_eq(lock(b, 6, 1, 0, 0, NULL), 0, "the process owns it already");
     cr_assert_eq(lock(c, 37, 1, 0, 1, NULL), -EAGAIN);
@@ -272,7 +280,8 @@ Test(files, posix_locks_go_with_any_close)
 
 Test(files, flock_is_per_open_file)
 {
-    int a = fs_open("/tmp/f", RW, 0644), b = fs_open("/tmp/f", RW, 0644), c = (int)CALL(dup, (uint64_t)a);
+    int a = fs_open("/tmp/f", RW, 0644), b = fs_open("/tmp/f", RW, 0644),
+        c = (int)CALL(dup, (uint64_t)a);
     cr_assert_eq(CALL(flock, (uint64_t)a, 2 | 4), 0);
     cr_assert_eq(CALL(flock, (uint64_t)b, 1 | 4), -EAGAIN);
     cr_assert_eq(CALL(flock, (uint64_t)c, 2 | 4), 0);

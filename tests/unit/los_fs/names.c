@@ -327,7 +327,8 @@ Test(names, permissions_are_by_owner_group_and_others)
     cr_assert_eq(fs_open("/tmp/f", LO_RDONLY, 0), -EACCES);
     cr_assert_eq(fs_open("/tmp/closed/f", LO_RDONLY, 0), -EACCES);
     cr_assert_eq(CALL(chmod, str("/tmp/f"), 0777), -EPERM);
-    cr_assert_eq(CALL(unlink, str("/tmp/f")), -EPERM, "sticky /tmp protects what belongs to others");
+    cr_assert_eq(CALL(unlink, str("/tmp/f")), -EPERM,
+                 "sticky /tmp protects what belongs to others");
     cr_assert_eq(CALL(mkdir, str("/x"), 0777), -EACCES);
 }
 

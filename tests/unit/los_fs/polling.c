@@ -178,10 +178,10 @@ static int64_t take(int ep, int max, uint32_t *events, uint64_t *data)
     return n;
 }
 
-#define ADD 1
-#define DEL 2
-#define MOD 3
-#define ET (1u << 31)
+#define ADD     1
+#define DEL     2
+#define MOD     3
+#define ET      (1u << 31)
 #define ONESHOT (1u << 30)
 
 Test(polling, epoll_level_repeats_and_edge_does_not)
@@ -202,7 +202,8 @@ Test(polling, epoll_level_repeats_and_edge_does_not)
     cr_assert_eq(data, 8);
     cr_assert_eq(take(edge, 4, &ev, &data), 0);
     put_text(p[1], "b");
-    cr_assert_eq(take(edge, 4, &ev, &data), 1, "each arrival is an edge, although bytes were waiting");
+    cr_assert_eq(take(edge, 4, &ev, &data), 1,
+                 "each arrival is an edge, although bytes were waiting");
     get_bytes(p[0], &c, 1);
     get_bytes(p[0], &c, 1);
     cr_assert_eq(take(level, 4, &ev, &data), 0);
@@ -405,7 +406,8 @@ Test(polling, inotify_tells_names_and_ends)
 {
     CALL(mkdir, str("/tmp/d"), 0755);
     int fd = (int)CALL(inotify_init1, LO_NONBLOCK);
-    int32_t wd = (int32_t)CALL(inotify_add_watch, (uint64_t)fd, str("/tmp/d"), 0x100 | 0x200 | 0x2 | 0xc0 | 0x400);
+    int32_t wd = (int32_t)CALL(inotify_add_watch, (uint64_t)fd, str("/tmp/d"),
+                               0x100 | 0x200 | 0x2 | 0xc0 | 0x400);
     cr_assert_eq(wd, 1);
     make_file("/tmp/d/f", "x");
     expect_event(fd, wd, 0x100, "f");

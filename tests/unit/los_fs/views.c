@@ -39,8 +39,10 @@ Test(views, stat_has_52_fields)
 Test(views, mounts_are_listed_from_the_callers_root)
 {
     cr_assert(has("/proc/mounts", "rootfs / tmpfs rw,relatime 0 0\n"));
-    cr_assert(has("/proc/mounts", "cgroup /sys/fs/cgroup cgroup2 ro,nosuid,nodev,noexec,relatime 0 0\n"));
-    cr_assert(has("/proc/self/mountinfo", " / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup ro\n"));
+    cr_assert(
+        has("/proc/mounts", "cgroup /sys/fs/cgroup cgroup2 ro,nosuid,nodev,noexec,relatime 0 0\n"));
+    cr_assert(has("/proc/self/mountinfo",
+                  " / /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup ro\n"));
 }
 
 Test(views, statfs_types_are_those_programs_test)
@@ -48,7 +50,8 @@ Test(views, statfs_types_are_those_programs_test)
     static const struct {
         const char *path;
         uint64_t type;
-    } cases[] = {{"/", 0x01021994}, {"/proc", 0x9fa0}, {"/sys", 0x62656572}, {"/sys/fs/cgroup", 0x63677270},
+    } cases[] = {{"/", 0x01021994},        {"/proc", 0x9fa0},
+                 {"/sys", 0x62656572},     {"/sys/fs/cgroup", 0x63677270},
                  {"/dev/shm", 0x01021994}, {"/dev/pts", 0x1cd1}};
     uint64_t va = room(120), type;
     for (size_t k = 0; k < ARRAY_COUNT(cases); k++) {
@@ -119,7 +122,8 @@ Test(views, comm_is_written_by_its_owner)
 Test(views, devices_do_what_their_names_say)
 {
     char buf[16];
-    int null = fs_open("/dev/null", LO_RDWR, 0), zero = fs_open("/dev/zero", LO_RDWR, 0), full = fs_open("/dev/full", LO_RDWR, 0);
+    int null = fs_open("/dev/null", LO_RDWR, 0), zero = fs_open("/dev/zero", LO_RDWR, 0),
+        full = fs_open("/dev/full", LO_RDWR, 0);
     cr_assert_eq(put_text(null, "gone"), 4);
     cr_assert_eq(get_bytes(null, buf, 16), 0);
     memset(buf, 1, sizeof buf);
@@ -136,7 +140,10 @@ Test(views, devices_do_what_their_names_say)
     cr_assert_eq(fs_open("/tmp/disk", LO_RDWR, 0), -ENXIO);
 }
 
-static size_t screen_write(struct tty *t, const void *bytes, size_t len) { return (void)t, (void)bytes, len; }
+static size_t screen_write(struct tty *t, const void *bytes, size_t len)
+{
+    return (void)t, (void)bytes, len;
+}
 static size_t screen_room(struct tty *t) { return (void)t, 4096; }
 static const struct tty_ops screen_ops = {.write = screen_write, .room = screen_room};
 
@@ -202,9 +209,11 @@ Test(views, container_refuses_a_root_or_cwd_that_is_no_directory)
     int err;
     make_file("/tmp/f", "");
     CALL(mkdir, str("/tmp/image"), 0755);
-    cr_assert_null(fsctx_container(fd_file(fs_open("/tmp/f", LO_RDONLY, 0)), "/", 022, false, &err));
+    cr_assert_null(
+        fsctx_container(fd_file(fs_open("/tmp/f", LO_RDONLY, 0)), "/", 022, false, &err));
     cr_assert_eq(err, -ENOTDIR);
-    cr_assert_null(fsctx_container(fd_file(fs_open("/tmp/image", LO_RDONLY, 0)), "/none", 022, false, &err));
+    cr_assert_null(
+        fsctx_container(fd_file(fs_open("/tmp/image", LO_RDONLY, 0)), "/none", 022, false, &err));
     cr_assert_eq(err, -ENOENT);
 }
 
@@ -213,6 +222,7 @@ Test(views, image_that_blocks_a_mount_point_is_refused)
     int err;
     CALL(mkdir, str("/tmp/image"), 0755);
     CALL(symlink, str("/"), str("/tmp/image/proc"));
-    cr_assert_null(fsctx_container(fd_file(fs_open("/tmp/image", LO_RDONLY, 0)), "/", 022, false, &err));
+    cr_assert_null(
+        fsctx_container(fd_file(fs_open("/tmp/image", LO_RDONLY, 0)), "/", 022, false, &err));
     cr_assert_eq(err, -ENOTDIR);
 }

@@ -88,9 +88,11 @@ Test(futex, timeout_is_exact_and_relative_for_wait)
 Test(futex, timeout_is_absolute_for_wait_bitset)
 {
     two_words();
-    cr_assert_eq(sys6(NR_futex, word, WAIT_BITSET | PRIVATE, 0, app_timespec(7, 0), 0, 1), -ETIMEDOUT);
+    cr_assert_eq(sys6(NR_futex, word, WAIT_BITSET | PRIVATE, 0, app_timespec(7, 0), 0, 1),
+                 -ETIMEDOUT);
     cr_assert_eq(clock_mono_ns(), 7000000000);
-    cr_assert_eq(sys6(NR_futex, word, WAIT_BITSET | PRIVATE, 0, app_timespec(3, 0), 0, 1), -ETIMEDOUT);
+    cr_assert_eq(sys6(NR_futex, word, WAIT_BITSET | PRIVATE, 0, app_timespec(3, 0), 0, 1),
+                 -ETIMEDOUT);
     cr_assert_eq(sys6(NR_futex, word, WAIT_BITSET | PRIVATE, 0, 0, 0, 0), -EINVAL);
 }
 

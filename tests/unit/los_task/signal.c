@@ -182,21 +182,21 @@ Test(signal, frame_is_linux_byte_for_byte)
     cr_assert_eq(in_handler.rdx, frame_at + 8);
     cr_assert_eq(in_handler.rax, 0);
     cr_assert_eq(app_u64(frame_at), APP_RESTORER);
-    cr_assert_eq(app_u64(frame_at + 8), 7);        /* uc_flags */
-    cr_assert_eq(app_u64(frame_at + 16), 0);       /* uc_link */
+    cr_assert_eq(app_u64(frame_at + 8), 7);         /* uc_flags */
+    cr_assert_eq(app_u64(frame_at + 16), 0);        /* uc_link */
     cr_assert_eq(app_u64(frame_at + 304), SET(20)); /* uc_sigmask */
-    cr_assert_eq(app_u32(frame_at + 312), 10);     /* si_signo */
-    cr_assert_eq(app_u32(frame_at + 312 + 8), 0);  /* SI_USER */
-    cr_assert_eq(app_u32(frame_at + 312 + 16), 1); /* si_pid */
+    cr_assert_eq(app_u32(frame_at + 312), 10);      /* si_signo */
+    cr_assert_eq(app_u32(frame_at + 312 + 8), 0);   /* SI_USER */
+    cr_assert_eq(app_u32(frame_at + 312 + 16), 1);  /* si_pid */
     uint64_t mc = frame_at + 48;
-    cr_assert_eq(app_u64(mc + 104), 0);            /* rax: kill() succeeded */
-    cr_assert_eq(app_u64(mc + 120), sp);           /* rsp */
-    cr_assert_eq(app_u64(mc + 128), APP_RIP);      /* rip: after the call */
+    cr_assert_eq(app_u64(mc + 104), 0);       /* rax: kill() succeeded */
+    cr_assert_eq(app_u64(mc + 120), sp);      /* rsp */
+    cr_assert_eq(app_u64(mc + 128), APP_RIP); /* rip: after the call */
     cr_assert_eq(app_u64(mc + 144) & 0xffff, 0x33);
     cr_assert_eq(app_u64(mc + 144) >> 48, 0x2b);
     uint64_t fp = app_u64(mc + 184);
     cr_assert_eq(fp % 64, 0);
-    cr_assert_leq(fp + 576 + 4, sp - 128);         /* below the red zone */
+    cr_assert_leq(fp + 576 + 4, sp - 128); /* below the red zone */
     cr_assert_eq(app_u32(fp + 464), 0x46505853);
     cr_assert_eq(app_u32(fp + 468), 580);
     cr_assert_eq(app_u32(fp + 480), 576);
@@ -207,9 +207,9 @@ static void edit_frame(int signo)
 {
     (void)signo;
     uint64_t mc = current()->regs->rsp + 48;
-    cr_assert_eq(put_user_u64(mc + 88, 0x1234), 0);                     /* rbx */
-    cr_assert_eq(put_user_u64(mc + 136, 0xffffffffffffffffull), 0);     /* eflags: everything */
-    cr_assert_eq(put_user_u64(mc + 144, 0x0010000000000010ull), 0);     /* ring-0 selectors */
+    cr_assert_eq(put_user_u64(mc + 88, 0x1234), 0);                 /* rbx */
+    cr_assert_eq(put_user_u64(mc + 136, 0xffffffffffffffffull), 0); /* eflags: everything */
+    cr_assert_eq(put_user_u64(mc + 144, 0x0010000000000010ull), 0); /* ring-0 selectors */
 }
 
 Test(signal, edited_frame_is_obeyed_but_selectors_and_system_flags_are_ours)
@@ -219,7 +219,8 @@ Test(signal, edited_frame_is_obeyed_but_selectors_and_system_flags_are_ours)
     cr_assert_eq(current()->regs->rbx, 0x1234);
     cr_assert_eq(current()->regs->cs, 0x33);
     cr_assert_eq(current()->regs->ss, 0x2b);
-    cr_assert_eq(current()->regs->rflags, 0x50fd7); /* IOPL, NT, VM, VIF, VIP, ID stay out; IF stays in */
+    cr_assert_eq(current()->regs->rflags,
+                 0x50fd7); /* IOPL, NT, VM, VIF, VIP, ID stay out; IF stays in */
 }
 
 Test(signal, alternate_stack_is_used_on_request_and_reported)

@@ -18,7 +18,10 @@ static void record(struct timer *t)
     fired_at[fired++] = clock_mono_ns();
 }
 
-static void sleep_ns(uint64_t ns) { sys2(NR_nanosleep, app_timespec((int64_t)(ns / 1000000000), (int64_t)(ns % 1000000000)), 0); }
+static void sleep_ns(uint64_t ns)
+{
+    sys2(NR_nanosleep, app_timespec((int64_t)(ns / 1000000000), (int64_t)(ns % 1000000000)), 0);
+}
 
 Test(timers, fire_in_order_of_deadline_whatever_the_order_of_arming)
 {
@@ -130,7 +133,9 @@ Test(timers, refuses_unknown_clocks_events_and_signals)
     uint64_t id = standin_user_alloc(8);
     cr_assert_eq(sys3(NR_timer_create, 99, 0, id), -EINVAL);
     cr_assert_eq(sys3(NR_timer_create, 1, app_put((uint64_t[8]){0, 65, 0}, 64), id), -EINVAL);
-    cr_assert_eq(sys3(NR_timer_create, 1, app_put((uint64_t[8]){0, 10 | 9ull << 32, 0}, 64), id), -EINVAL);
-    cr_assert_eq(sys3(NR_timer_create, 1, app_put((uint64_t[8]){0, 10 | 4ull << 32, 777}, 64), id), -EINVAL);
+    cr_assert_eq(sys3(NR_timer_create, 1, app_put((uint64_t[8]){0, 10 | 9ull << 32, 0}, 64), id),
+                 -EINVAL);
+    cr_assert_eq(sys3(NR_timer_create, 1, app_put((uint64_t[8]){0, 10 | 4ull << 32, 777}, 64), id),
+                 -EINVAL);
     cr_assert_eq(sys3(NR_timer_create, 1, 0, 8), -EFAULT);
 }

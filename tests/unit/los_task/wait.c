@@ -11,16 +11,16 @@
 
 TestSuite(wait, .init = app_boot, .timeout = 20);
 
-static void ends_with(void *code)
-{
-    sys1(NR_exit_group, code);
-}
+static void ends_with(void *code) { sys1(NR_exit_group, code); }
 static void waits_for_signals(void *p)
 {
     (void)p;
     for (;;) { sys0(NR_pause); }
 }
-static int64_t child(void (*fn)(void *), uint64_t arg) { return app_clone(LSIG_CHLD, fn, (void *)arg); }
+static int64_t child(void (*fn)(void *), uint64_t arg)
+{
+    return app_clone(LSIG_CHLD, fn, (void *)arg);
+}
 
 static int64_t wait_for(int64_t pid, uint32_t *out_status, int options)
 {
@@ -238,8 +238,8 @@ Test(wait, vfork_parent_sleeps_until_the_child_ends_and_shares_its_memory)
 
 Test(wait, mixtures_of_sharing_and_namespaces_are_refused)
 {
-    cr_assert_eq(app_clone(0x400 | LSIG_CHLD, ends_with, NULL), -EINVAL);      /* FILES alone */
-    cr_assert_eq(app_clone(0x10000 | LSIG_CHLD, ends_with, NULL), -EINVAL);    /* THREAD alone */
-    cr_assert_eq(app_clone(0x20000000 | LSIG_CHLD, ends_with, NULL), -EPERM);  /* NEWPID */
-    cr_assert_eq(app_clone(0x1000 | LSIG_CHLD, ends_with, NULL), -EINVAL);     /* PIDFD */
+    cr_assert_eq(app_clone(0x400 | LSIG_CHLD, ends_with, NULL), -EINVAL);     /* FILES alone */
+    cr_assert_eq(app_clone(0x10000 | LSIG_CHLD, ends_with, NULL), -EINVAL);   /* THREAD alone */
+    cr_assert_eq(app_clone(0x20000000 | LSIG_CHLD, ends_with, NULL), -EPERM); /* NEWPID */
+    cr_assert_eq(app_clone(0x1000 | LSIG_CHLD, ends_with, NULL), -EINVAL);    /* PIDFD */
 }

@@ -67,7 +67,9 @@ Test(machine, refuses_every_truncation)
 {
     struct machine m;
     size_t size = make(2, 2000000, true);
-    for (size_t n = 0; n < size; n++) { cr_assert_eq(machine_parse(tree, n, &m), -EBADMSG, "%zu bytes", n); }
+    for (size_t n = 0; n < size; n++) {
+        cr_assert_eq(machine_parse(tree, n, &m), -EBADMSG, "%zu bytes", n);
+    }
 }
 
 Test(machine, survives_every_flipped_bit, .timeout = 20)

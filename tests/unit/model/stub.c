@@ -79,22 +79,22 @@ Test(stub, what_the_host_does_to_the_window_afterwards_changes_nothing)
 Test(stub, impossible_memory_maps_are_a_panic)
 {
     struct stub_params good = *model_params(&m);
-#define REFUSES(change)                                                                                      \
-    do {                                                                                                     \
-        struct stub_params *p = model_params(&m);                                                            \
-        *p = good;                                                                                           \
-        change;                                                                                              \
-        expect_panic(PANIC_STUB_PARAMETERS, #change);                                                        \
+#define REFUSES(change)                                                                            \
+    do {                                                                                           \
+        struct stub_params *p = model_params(&m);                                                  \
+        *p = good;                                                                                 \
+        change;                                                                                    \
+        expect_panic(PANIC_STUB_PARAMETERS, #change);                                              \
     } while (0)
     REFUSES(p->ram_size[0] = 0);
     REFUSES(p->ram_size[0] = HOLE_LO + CHUNK_SIZE);
     REFUSES(p->ram_size[0] += 1);
     REFUSES(p->ram_size[1] = UINT64_MAX);
-    REFUSES(p->ram_size[1] = CHUNK_SIZE);            /* reaches the window */
+    REFUSES(p->ram_size[1] = CHUNK_SIZE); /* reaches the window */
     REFUSES(p->tables_size = 0);
     REFUSES(p->tables_size = MODEL_RAM);
     REFUSES(p->tables_size = UINT64_MAX - 4095);
-    REFUSES(p->window_gpa = 0x40000000);             /* inside RAM's range */
+    REFUSES(p->window_gpa = 0x40000000); /* inside RAM's range */
     REFUSES(p->window_gpa += 0x1000);
     REFUSES(p->window_size = 4096);
     REFUSES(p->window_size = UINT64_MAX);

@@ -57,7 +57,8 @@ Test(place, refuses_another_magic_version_or_size)
 
 Test(place, refuses_addresses_that_do_not_fit)
 {
-    uint64_t *fields[] = {&h->zero_gpa, &h->zero_size, &h->handoff_gpa, &h->cpu_gpa, &h->ward_state_gpa};
+    uint64_t *fields[] = {&h->zero_gpa, &h->zero_size, &h->handoff_gpa, &h->cpu_gpa,
+                          &h->ward_state_gpa};
     static const uint64_t values[] = {UINT64_MAX, 1ull << 63, 0x420000, UINT64_MAX - 4095};
 
     for (size_t f = 0; f < ARRAY_COUNT(fields); f++) {

@@ -16,7 +16,8 @@
 #define TABLES_SIZE CHUNK_SIZE
 #define WARD_GPA    (TABLES_GPA - 0x40000)
 #define WINDOW      (5ull << 30)
-#define FREE_CHUNK  ((TABLES_GPA + TABLES_SIZE) / CHUNK_SIZE) /* first chunk that ring 3 may accept */
+#define FREE_CHUNK                                                                                 \
+    ((TABLES_GPA + TABLES_SIZE) / CHUNK_SIZE) /* first chunk that ring 3 may accept */
 
 extern uint8_t ward_core_levels[CORE_TABLES];
 
@@ -33,7 +34,8 @@ void ward_panic(enum panic_code code)
 
 static void *map_at(uint64_t va, size_t len)
 {
-    void *p = mmap((void *)va, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    void *p = mmap((void *)va, len, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     cr_assert_eq(p, (void *)va);
     return p;
 }
@@ -76,7 +78,10 @@ static int64_t link_to(uint64_t t, uint64_t i, uint64_t child, uint64_t flags)
 {
     return tables_call(WARD_TABLE_LINK, t, i, child, flags);
 }
-static uint64_t entry(int64_t t, unsigned i) { return ((uint64_t *)(WARD_TABLES + (uint64_t)t * PAGE_SIZE))[i]; }
+static uint64_t entry(int64_t t, unsigned i)
+{
+    return ((uint64_t *)(WARD_TABLES + (uint64_t)t * PAGE_SIZE))[i];
+}
 
 TestSuite(ward_tables, .init = setup);
 
@@ -88,7 +93,8 @@ Test(ward_tables, maps_only_accepted_ram_outside_the_ward)
     cr_expect_eq(set(t, 0, 1, free_gpa | PTE_W), -EPERM, "not accepted yet");
     cr_assert_eq(chunk_accept(FREE_CHUNK, 1), 0);
     cr_expect_eq(set(t, 0, 1, free_gpa | PTE_W), 0);
-    cr_expect_eq(set(t, 1, 2, free_gpa + CHUNK_SIZE - PAGE_SIZE), -EPERM, "second page lies in a chunk not accepted");
+    cr_expect_eq(set(t, 1, 2, free_gpa + CHUNK_SIZE - PAGE_SIZE), -EPERM,
+                 "second page lies in a chunk not accepted");
     cr_expect_eq(set(t, 1, 1, WARD_GPA), -EPERM);
     cr_expect_eq(set(t, 1, 1, WARD_GPA - PAGE_SIZE), 0, "boot region below the ward");
     cr_expect_eq(set(t, 2, 2, WARD_GPA - PAGE_SIZE), -EPERM, "runs into the ward");
@@ -167,9 +173,11 @@ Test(ward_tables, upper_slots_of_a_root_stay_those_of_the_first)
     cr_expect_eq(link_to(root, PML4_LOS_LO, l3, PTE_W), -EINVAL);
     cr_expect_eq(link_to(root, PML4_LOS_LO - 1, l3, PTE_W), 0);
     cr_expect_eq(link_to(root, PML4_LOS_HI - 1, l3, PTE_W), -EINVAL);
-    cr_expect_eq(link_to(root, PML4_LOS_HI, l3, PTE_W), 0, "stacks and mappings of the application");
+    cr_expect_eq(link_to(root, PML4_LOS_HI, l3, PTE_W), 0,
+                 "stacks and mappings of the application");
     cr_expect_eq(link_to(root, 256, l3, PTE_W), -EINVAL);
-    cr_expect_eq(tables_call(WARD_TABLE_MASK, root, (PML4_LOS_LO - 1) | 40ull << 32, PTE_W, 0), -EINVAL, "spans them");
+    cr_expect_eq(tables_call(WARD_TABLE_MASK, root, (PML4_LOS_LO - 1) | 40ull << 32, PTE_W, 0),
+                 -EINVAL, "spans them");
     cr_expect_eq(tables_call(WARD_TABLE_MASK, root, PML4_LOS_LO | 1ull << 32, PTE_W, 0), -EINVAL);
     cr_expect_eq(entry(root, PML4_LOS_LO), 0x1234067);
 }
@@ -190,7 +198,8 @@ Test(ward_tables, mask_reports_what_was_set_and_clears_only_rights)
 {
     int64_t t = new_table(1);
     cr_assert_eq(set(t, 4, 1, WINDOW | PTE_W | PTE_A | PTE_D), 0);
-    cr_expect_eq(tables_call(WARD_TABLE_MASK, t, 4 | 2ull << 32, PTE_W, 0), (int64_t)(PTE_W | PTE_A | PTE_D));
+    cr_expect_eq(tables_call(WARD_TABLE_MASK, t, 4 | 2ull << 32, PTE_W, 0),
+                 (int64_t)(PTE_W | PTE_A | PTE_D));
     cr_expect_eq(entry(t, 4) & PTE_W, 0);
     cr_expect_eq(tables_call(WARD_TABLE_MASK, t, 4 | 1ull << 32, PTE_U, 0), -EINVAL);
     cr_expect_eq(tables_call(WARD_TABLE_MASK, t, 4 | 1ull << 32, PTE_P, 0), -EINVAL);
@@ -257,7 +266,8 @@ Test(ward_tables, region_runs_out_with_an_error)
     int64_t t = 0, last = 0;
     for (unsigned i = 0; i < 1000 && (t = new_table(1)) >= 0; i++) { last = t; }
     cr_expect_eq(t, -ENOMEM);
-    cr_expect_lt(last, (int64_t)(TABLES_SIZE / PAGE_SIZE - 2), "the bookkeeping at the end of the region is no table");
+    cr_expect_lt(last, (int64_t)(TABLES_SIZE / PAGE_SIZE - 2),
+                 "the bookkeeping at the end of the region is no table");
 }
 
 static int64_t batch_done;
@@ -268,7 +278,8 @@ Test(ward_tables, a_batch_stops_at_the_first_error)
     int64_t t = new_table(1);
     struct vpage *v = (struct vpage *)WARD_CPU;
     for (unsigned i = 0; i < 4; i++) {
-        v->ops[i] = (struct ward_op){WARD_TABLE_SET, (uint32_t)t, {i | 1ull << 32, i == 2 ? APIC_GPA : WINDOW, 0}};
+        v->ops[i] = (struct ward_op){
+            WARD_TABLE_SET, (uint32_t)t, {i | 1ull << 32, i == 2 ? APIC_GPA : WINDOW, 0}};
     }
     on_ward_stack(run_batch);
     cr_expect_eq(batch_done, 2);
@@ -285,19 +296,26 @@ Test(ward_tables, no_sequence_of_calls_maps_forbidden_memory)
     cr_assert_eq(chunk_accept(FREE_CHUNK, 3), 0);
     for (unsigned n = 0; n < 200000; n++) {
         uint64_t nr = WARD_TABLE_NEW + (uint64_t)rand_r(&seed) % 6;
-        uint64_t a0 = nr == WARD_TABLE_NEW ? (uint64_t)rand_r(&seed) % 6 : (uint64_t)rand_r(&seed) % 64;
+        uint64_t a0 =
+            nr == WARD_TABLE_NEW ? (uint64_t)rand_r(&seed) % 6 : (uint64_t)rand_r(&seed) % 64;
         uint64_t a1 = (uint64_t)rand_r(&seed) % 600 | (uint64_t)(rand_r(&seed) % 4) << 32;
         uint64_t a2 = (uint64_t)(rand_r(&seed) % 0x9000) << 12 | (uint64_t)(rand_r(&seed) % 0x100);
         uint64_t a3 = (uint64_t)(rand_r(&seed) % 3) * PTE_W;
-        if (nr == WARD_TABLE_LINK || nr == WARD_TABLE_COPY) { a1 = (uint64_t)rand_r(&seed) % 64; a2 = (uint64_t)rand_r(&seed) % 64; }
+        if (nr == WARD_TABLE_LINK || nr == WARD_TABLE_COPY) {
+            a1 = (uint64_t)rand_r(&seed) % 64;
+            a2 = (uint64_t)rand_r(&seed) % 64;
+        }
         (void)tables_call(nr, a0, a1, a2, a3);
         if (n % 64 == 0) { tables_flushed(0); }
     }
     for (unsigned t = CORE_TABLES; t < 64; t++) {
         for (unsigned i = 0; i < 512; i++) {
             uint64_t e = entry(t, i), gpa = e & PTE_FRAME;
-            if ((e & PTE_P) == 0 || (gpa >= TABLES_GPA && gpa < TABLES_GPA + TABLES_SIZE)) { continue; } /* links */
-            bool ok = gpa < WARD_GPA || (gpa >= FREE_CHUNK * CHUNK_SIZE && gpa < (FREE_CHUNK + 3) * CHUNK_SIZE) ||
+            if ((e & PTE_P) == 0 || (gpa >= TABLES_GPA && gpa < TABLES_GPA + TABLES_SIZE)) {
+                continue;
+            } /* links */
+            bool ok = gpa < WARD_GPA ||
+                      (gpa >= FREE_CHUNK * CHUNK_SIZE && gpa < (FREE_CHUNK + 3) * CHUNK_SIZE) ||
                       (gpa >= WINDOW && gpa < WINDOW + (16ull << 20));
             cr_assert(ok, "table %u entry %u maps 0x%lx", t, i, gpa);
             cr_assert(e & PTE_U);
