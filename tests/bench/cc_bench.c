@@ -121,6 +121,10 @@ static int measure(const struct options *o, struct side *sides, unsigned count, 
                 return err_set(e, EIO, "%s: run %u ended with status %d", sides[k].argv[0], i,
                                status);
             }
+            if (k > 0 && status != sides[0].status) {
+                return err_set(e, EIO, "%s ends with status %d, %s with %d: not the same work",
+                               sides[0].argv[0], sides[0].status, sides[k].argv[0], status);
+            }
             if (i >= o->warmup) { sides[k].s[i - o->warmup] = s; }
         }
     }
