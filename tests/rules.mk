@@ -11,7 +11,7 @@
 FUZZ_NAMES  := $(basename $(notdir $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))))
 FUZZ_SAN    := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
 FUZZ_RUNS   ?= 20000
-FUZZ_TIME   ?= 5
+FUZZ_TIME   ?= 3
 fuzz_says    = $(shell sed -n '1,10s,.*[ *]$(1): *\(.*[^ ]\) *\*/.*,\1,p' tests/fuzz/$(2).c)
 # What links the whole library OS goes without AddressSanitizer, whose heap lies in the library OS's address range.
 fuzz_world   = $(if $(filter los,$(1)),los,$(if $(filter $(1),$(NATIVE_ARCHIVES)),native,host))
