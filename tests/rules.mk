@@ -10,8 +10,10 @@
 
 FUZZ_NAMES  := $(basename $(notdir $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))))
 FUZZ_SAN    := -fsanitize=address,undefined -fno-sanitize=alignment -fno-sanitize-recover=undefined
+# A smoke run is the same run every time; to look for more: make fuzz-smoke FUZZ_SEED=0 FUZZ_RUNS=-1 FUZZ_TIME=600.
 FUZZ_RUNS   ?= 20000
 FUZZ_TIME   ?= 3
+FUZZ_SEED   ?= 1
 fuzz_says    = $(shell sed -n '1,10s,.*[ *]$(1): *\(.*[^ ]\) *\*/.*,\1,p' tests/fuzz/$(2).c)
 # What links the whole library OS goes without AddressSanitizer, whose heap lies in the library OS's address range.
 fuzz_world   = $(if $(filter los,$(1)),los,$(if $(filter $(1),$(NATIVE_ARCHIVES)),native,host))
@@ -49,7 +51,7 @@ $(B)/replay/$(1): $(B)/test/tests/fuzz/$(1).o $(B)/test/tests/fuzz/replay.o $(fo
 fuzz-smoke-$(1): $(B)/fuzz/$(1)
 	@mkdir -p $(B)/fuzz/found/$(1)
 	@echo "  FUZZ    $(1)"
-	$(Q)$(B)/fuzz/$(1) -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=2048 \
+	$(Q)$(B)/fuzz/$(1) -seed=$(FUZZ_SEED) -runs=$(FUZZ_RUNS) -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=2048 \
 	    -artifact_prefix=$(B)/fuzz/found/$(1)- $(B)/fuzz/found/$(1) $(wildcard tests/fuzz/corpus/$(1)) \
 	    >$(B)/fuzz/$(1).log 2>&1 || { tail -n 40 $(B)/fuzz/$(1).log; exit 1; }
 endef

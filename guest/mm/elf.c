@@ -65,13 +65,18 @@ static int add_load(struct elf *e, const struct elf_load *l, uint64_t align, uin
     e->hi = end;
     e->align = max_u64(e->align, align);
     e->load[e->loads++] = *l;
+
+    uint64_t phdrs_size = (uint64_t)e->phnum * ELF_PHDR_SIZE;
+    if (e->phdr_va == 0 && e->phoff >= l->off &&
+        range_fits(l->filesz, e->phoff - l->off, phdrs_size)) {
+        e->phdr_va = l->vaddr + (e->phoff - l->off);
+    }
     return 0;
 }
 
 int elf_phdrs(const void *phdrs, size_t size, uint64_t file_size, struct elf *out)
 {
     struct cur c = cur_of(phdrs, size);
-    uint64_t phdrs_size = (uint64_t)out->phnum * ELF_PHDR_SIZE;
 
     out->align = PAGE_SIZE;
     for (unsigned i = 0; i < out->phnum; i++) {
@@ -87,10 +92,6 @@ int elf_phdrs(const void *phdrs, size_t size, uint64_t file_size, struct elf *ou
         if (type == PT_LOAD) {
             int r = add_load(out, &l, align, file_size);
             if (r < 0) { return r; }
-            if (range_fits(l.filesz, out->phoff - l.off, phdrs_size) && out->phoff >= l.off &&
-                out->phdr_va == 0) {
-                out->phdr_va = l.vaddr + (out->phoff - l.off);
-            }
         } else if (type == PT_INTERP && out->interp_size == 0) {
             if (l.filesz < 2 || l.filesz > PATH_SIZE_MAX ||
                 !range_fits(file_size, l.off, l.filesz)) {

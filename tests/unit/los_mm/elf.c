@@ -67,6 +67,17 @@ Test(elf, reads_what_a_linker_wrote)
     cr_assert_eq(e.exec_stack, false);
 }
 
+Test(elf, looks_for_its_headers_in_segments_that_hold_something)
+{
+    struct file_bytes f = good();
+    struct elf e;
+    f.p[1].p_memsz = 0;
+    f.p[1].p_filesz = 0x4000000000000040;
+    cr_assert_eq(parse(&f, &e), 0);
+    cr_assert_eq(e.loads, 1);
+    cr_assert_eq(e.phdr_va, 0);
+}
+
 struct wrong {
     char what[24];
     void (*spoil)(struct file_bytes *f);
