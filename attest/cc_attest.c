@@ -8,7 +8,7 @@
 #include "attest/json.h"
 #include "attest/measure.h"
 #include "attest/sim_signer.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

@@ -14,7 +14,7 @@ HOST_ARCHIVES += jose
 
 # What crosses between guest and broker: initdata, report data. evidence: sim reports and their verifier.
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c
-evidence_SRCS := attest/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify_sim.c \
+evidence_SRCS := attest/verify/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify/sim.c \
                  attest/measure_snp.c attest/measure.c
 HOST_ARCHIVES += initdata evidence
 

@@ -5,7 +5,7 @@
  * output, and ends. Nothing of it is left behind.
  */
 #include "attest/agent/serve.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 #include "firmware/abi/ward.h"
 #include "guest/abi/handoff.h"
 #include "guest/abi/init.h"

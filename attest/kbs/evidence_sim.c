@@ -13,7 +13,7 @@
 
 #include "attest/initdata.h"
 #include "attest/transcript.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 #include "firmware/abi/launch.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #define CASEMATE_ATTEST_KBS_VERIFIER_H
 
 #include "attest/kbs/claims.h"
-#include "attest/verdict.h"
+#include "attest/verify/verdict.h"
 #include "guest/base/cur.h"
 
 struct evidence {

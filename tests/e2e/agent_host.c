@@ -13,7 +13,7 @@
 #include "attest/hex.h"
 #include "attest/initdata.h"
 #include "attest/sim_signer.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 
 #include <netdb.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  * Evidence from a stranger, no key enabled: whatever it is, the verdict is refused, with a reason.
  */
 #include "attest/transcript.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "attest/jose.h"
 #include "attest/sim_signer.h"
 #include "attest/transcript.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 #include "guest/base/hosted.h"
 
 #include <arpa/inet.h>

@@ -7,7 +7,7 @@
 #include "attest/measure.h"
 #include "attest/sim_signer.h"
 #include "attest/transcript.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 
 #include "tests/unit/attest/vectors.h"
 

@@ -13,7 +13,7 @@
 #include "attest/kbs/setup.h"
 #include "attest/sim_signer.h"
 #include "attest/transcript.h"
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #define CASEMATE_ATTEST_VERIFY_SIM_H
 
 #include "attest/sim_report.h"
-#include "attest/verdict.h"
+#include "attest/verify/verdict.h"
 #include "guest/base/err.h"
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See verdict.h. */
-#include "attest/verdict.h"
+#include "attest/verify/verdict.h"
 
 #include "attest/hex.h"
 

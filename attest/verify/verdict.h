@@ -4,8 +4,8 @@
  * zero value is "refused", all reasons are collected, and only verdict_close() on a verdict without
  * reasons makes it "accepted".
  */
-#ifndef CASEMATE_ATTEST_VERDICT_H
-#define CASEMATE_ATTEST_VERDICT_H
+#ifndef CASEMATE_ATTEST_VERIFY_VERDICT_H
+#define CASEMATE_ATTEST_VERIFY_VERDICT_H
 
 #include "guest/base/cc.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See verify_sim.h. Reads bytes of strangers. Parsing is strict by construction: the varying fields
+ * See sim.h. Reads bytes of strangers. Parsing is strict by construction: the varying fields
  * are taken out, the report is built again from them, and every other byte must be what we would
  * have written.
  */
-#include "attest/verify_sim.h"
+#include "attest/verify/sim.h"
 
 #include "attest/base64.h"
 #include "attest/hex.h"
