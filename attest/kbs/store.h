@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the broker must not forget: resources, policies and reference values, in one SQLite file, each value sealed.
+ * What the broker must not forget: resources, policies, reference values and counters, each value sealed; in one SQLite
+ * file, or in a PostgreSQL database that several brokers share, and then handshakes under way are kept there, too.
  *
  * At rest a value is AES-256-GCM under the storage key, with its kind and name as associated data: who can write the
- * file can delete an item or bring back an old one, but can neither read it nor put it in another's place. Names are
- * plain. A committed change survives a kill -9 and a power cut (WAL, synchronous = FULL).
+ * database can delete an item or bring back an old one, but can neither read it nor put it in another's place. Names and
+ * counters are plain. A committed change survives a kill -9 and a power cut of what holds the database.
  *
- * No rollback protection: an old copy of the whole file opens.
+ * Every call may fail with -ENOTCONN: the database cannot be reached at the moment. Nothing may be decided then; the
+ * answer is a 503. The connection is made again by a later call.
+ *
+ * No rollback protection: an old copy of the whole database opens, with counters as they were.
  */
 #ifndef CASEMATE_ATTEST_KBS_STORE_H
 #define CASEMATE_ATTEST_KBS_STORE_H
@@ -16,6 +20,7 @@
 
 #define STORE_KEY_SIZE  32
 #define STORE_VALUE_MAX (64u * 1024 * 1024)
+#define STORE_NAME_MAX  1024 /* bytes of a name */
 
 enum store_kind { STORE_RESOURCE = 1, STORE_POLICY, STORE_REFERENCE };
 
@@ -30,12 +35,23 @@ void store_value_fini(struct store_value *v);
 #define auto_store_value __attribute__((cleanup(store_value_fini))) struct store_value
 
 /*
- * Open, or make. path ":memory:" lives as long as the store. A file made under another key is refused here
- * (-EKEYREJECTED), not at the first read.
+ * Open, or make.
+ *
+ * where  a file name; ":memory:" for one that lives as long as the store; or postgresql://...
+ *
+ * A database made under another key is refused here (-EKEYREJECTED), not at the first read.
  */
-MUST_CHECK int store_open(const char *path, const uint8_t key[static STORE_KEY_SIZE],
+MUST_CHECK int store_open(const char *where, const uint8_t key[static STORE_KEY_SIZE],
                           struct store **out, struct err *e);
 void store_close(struct store *st); /* NULL is fine; wipes the key */
+
+/* Does this text name a shared database rather than a file? */
+bool store_is_url(const char *where);
+
+/* Can the database be asked at the moment? */
+MUST_CHECK int store_ping(struct store *st, struct err *e);
+
+/* ---- items ----------------------------------------------------------------------------------- */
 
 /* Makes or replaces. */
 MUST_CHECK int store_put(struct store *st, enum store_kind kind, const char *name,
@@ -50,5 +66,32 @@ MUST_CHECK int store_delete(struct store *st, enum store_kind kind, const char *
 /* Names in order. each() returns 0 to go on; anything else ends the walk and is returned. */
 MUST_CHECK int store_list(struct store *st, enum store_kind kind,
                           int (*each)(void *ctx, const char *name), void *ctx, struct err *e);
+
+/*
+ * Which writing of an item is there: equal stamps, equal values. For whoever keeps what he made out of an item while other
+ * brokers may replace it. -ENOENT when there is none.
+ */
+#define STORE_STAMP_SIZE 29
+struct store_stamp {
+    uint8_t v[STORE_STAMP_SIZE];
+};
+MUST_CHECK int store_stamp(struct store *st, enum store_kind kind, const char *name,
+                           struct store_stamp *out, struct err *e);
+
+/* ---- counters -------------------------------------------------------------------------------- */
+
+/*
+ * Take one of at most max. A single statement of the database, so that of any number of brokers asking at one moment no
+ * more than max are ever told yes, however many of them are killed.
+ *
+ * name       at most STORE_NAME_MAX bytes; a counter that was never taken from stands at 0
+ * out_taken  false: max have been taken already (always, when max is 0)
+ *
+ * After -ENOTCONN one may have been taken that nobody uses: the count errs on the side of refusing.
+ */
+MUST_CHECK int store_count_take(struct store *st, const char *name, uint64_t max, bool *out_taken,
+                                struct err *e);
+/* How many have been taken. */
+MUST_CHECK int store_count_get(struct store *st, const char *name, uint64_t *out, struct err *e);
 
 #endif

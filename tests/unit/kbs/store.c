@@ -146,3 +146,81 @@ Test(store, refuses_a_value_that_was_moved)
     cr_assert_null(v.p);
     store_close(st);
 }
+
+/* As the first release made it: without counters. */
+Test(store, opens_a_file_of_schema_version_1)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "x", 1, &e), 0);
+    store_close(st);
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "DROP TABLE counter; PRAGMA user_version = 1", NULL, NULL, NULL),
+                 SQLITE_OK);
+    sqlite3_close(db);
+    bool taken = false;
+    struct store_value v = {0};
+    st = open_ok();
+    cr_assert_eq(store_get(st, STORE_RESOURCE, "a/b/c", &v, &e), 0);
+    cr_assert_eq(store_count_take(st, "n", 1, &taken, &e), 0, "%s", e.text);
+    cr_assert(taken);
+    store_value_fini(&v);
+    store_close(st);
+}
+
+Test(store, refuses_a_schema_version_of_the_future)
+{
+    store_close(open_ok());
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    struct store *st = NULL;
+    struct err e = {0};
+    cr_assert_eq(store_open(path, key, &st, &e), -EINVAL);
+    cr_assert(strstr(e.text, "schema version 99, this program knows 2"), "%s", e.text);
+}
+
+Test(store, counts_to_the_maximum_and_no_further)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    static const bool want[] = {true, true, true, false, false};
+    bool taken = true;
+    uint64_t used = 9;
+    cr_assert_eq(store_count_get(st, "release", &used, &e), 0);
+    cr_assert_eq(used, 0);
+    cr_assert_eq(store_count_take(st, "release", 0, &taken, &e), 0);
+    cr_assert(!taken, "a maximum of 0 allows nothing");
+    for (size_t i = 0; i < ARRAY_COUNT(want); i++) {
+        cr_assert_eq(store_count_take(st, "release", 3, &taken, &e), 0, "%s", e.text);
+        cr_assert_eq(taken, want[i], "%zu", i);
+    }
+    cr_assert_eq(store_count_take(st, "other", 3, &taken, &e), 0);
+    cr_assert(taken, "counters are apart");
+    store_close(st);
+    st = open_ok();
+    cr_assert_eq(store_count_get(st, "release", &used, &e), 0);
+    cr_assert_eq(used, 3, "and outlive the process");
+    cr_assert_eq(store_count_take(st, "release", UINT64_MAX, &taken, &e), 0);
+    cr_assert(taken);
+    store_close(st);
+}
+
+Test(store, stamps_change_with_every_writing)
+{
+    struct err e = {0};
+    struct store_stamp one, again, two;
+    struct store *st = open_ok();
+    cr_assert_eq(store_stamp(st, STORE_POLICY, "p", &one, &e), -ENOENT);
+    e = (struct err){0};
+    cr_assert_eq(store_put(st, STORE_POLICY, "p", "same", 4, &e), 0);
+    cr_assert_eq(store_stamp(st, STORE_POLICY, "p", &one, &e), 0);
+    cr_assert_eq(store_stamp(st, STORE_POLICY, "p", &again, &e), 0);
+    cr_assert_arr_eq(one.v, again.v, sizeof one.v);
+    cr_assert_eq(store_put(st, STORE_POLICY, "p", "same", 4, &e), 0);
+    cr_assert_eq(store_stamp(st, STORE_POLICY, "p", &two, &e), 0);
+    cr_assert_neq(memcmp(one.v, two.v, sizeof one.v), 0);
+    store_close(st);
+}
