@@ -12,8 +12,8 @@ HOST_ARCHIVES += crypto_small crypto_full
 jose_SRCS := attest/base64.c attest/json.c attest/jwk.c attest/jwe.c attest/jws.c
 HOST_ARCHIVES += jose
 
-# What crosses between guest and broker: initdata, report data. evidence: sim reports and their verifier.
-initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c
+# What crosses between guest and broker: initdata, report data, shares of secrets. evidence: sim reports and their verifier.
+initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
 evidence_SRCS := attest/verify/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify/sim.c \
                  attest/measure_snp.c attest/measure.c
 HOST_ARCHIVES += initdata evidence
