@@ -37,11 +37,13 @@ UNIT_LIBS_los_net := los
 
 UNIT_LIBS_launch := launch streams base
 
-# cc-bench: two commands side by side.
+# cc-bench: two commands side by side; key releases.
+bench_SRCS := $(addprefix tests/bench/,kbs_bench.c kbs_broker.c kbs_guest.c kbs_machine.c)
+HOST_ARCHIVES += bench
 PROGRAMS += cc-bench
 cc-bench_MAIN   := tests/bench/cc_bench.c
-cc-bench_LIBS   := base
-cc-bench_LDLIBS := -ljansson
+cc-bench_LIBS   := bench agent $(KBS_LIBS)
+cc-bench_LDLIBS := $(KBS_LDLIBS)
 
 # The firmware on a processor model.
 model_SRCS := tests/model/model.c

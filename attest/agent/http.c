@@ -11,7 +11,7 @@
 
 #define LINE_MAX_LEN 8192u
 
-void http_response_fini(struct http_response *r)
+void http_answer_fini(struct http_response *r)
 {
     if (r->body) { wipe(r->body, r->body_len); }
     free(r->body);

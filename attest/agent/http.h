@@ -42,8 +42,8 @@ struct http_response {
     size_t body_len;
     bool keep; /* the connection can carry another request */
 };
-void http_response_fini(struct http_response *r); /* wipes the body */
-#define auto_response __attribute__((cleanup(http_response_fini))) struct http_response
+void http_answer_fini(struct http_response *r); /* wipes the body */
+#define auto_response __attribute__((cleanup(http_answer_fini))) struct http_response
 
 struct http_request {
     const char *method, *path, *host;

@@ -3,7 +3,10 @@
  * cc-bench: two commands side by side, as ratios. Runs alternate (A, B, A, B, …), so that whatever else the machine does hits
  * both; the figure is the median. What a command prints is thrown away; a run that ends with another status than the
  * first one of its side stops everything, because a figure of a failure is worth nothing.
+ * The key broker has a command of its own: kbs_bench.c.
  */
+#include "tests/bench/bench.h"
+
 #include "guest/base/err.h"
 #include "guest/base/hosted.h"
 
@@ -27,6 +30,7 @@ static const char help[] =
     "\n"
     "usage: cc-bench compare [OPTIONS] A-COMMAND [ARGS...] --- B-COMMAND [ARGS...]\n"
     "       cc-bench time [OPTIONS] COMMAND [ARGS...]\n"
+    "       cc-bench kbs [OPTIONS]                       see cc-bench kbs --help\n"
     "\n"
     "Times commands from exec to exit. compare alternates A and B and prints both medians\n"
     "and their ratio (A / B); time runs one command alone.\n"
@@ -223,9 +227,11 @@ int main(int argc, char **argv)
         puts("cc-bench " CASEMATE_VERSION);
         return 0;
     }
+    if (argc >= 2 && strcmp(argv[1], "kbs") == 0) { return bench_kbs(argc - 1, argv + 1); }
     bool compare = argc >= 2 && strcmp(argv[1], "compare") == 0;
     if (argc < 3 || (!compare && strcmp(argv[1], "time") != 0)) {
-        fputs("cc-bench: wanted `compare` or `time` and a command; see cc-bench --help\n", stderr);
+        fputs("cc-bench: wanted `compare` or `time` and a command, or `kbs`; see cc-bench --help\n",
+              stderr);
         return 2;
     }
     argv++, argc--;

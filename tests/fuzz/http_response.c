@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         strcmp(a.cookie, b.cookie) != 0) {
         abort();
     }
-    http_response_fini(&a);
-    http_response_fini(&b);
+    http_answer_fini(&a);
+    http_answer_fini(&b);
     return 0;
 }

@@ -62,7 +62,7 @@ Test(http, answers_are_read_however_they_arrive)
             cr_assert_str_eq((char *)r.body, good[i].body);
             cr_assert_eq(r.body_len, strlen(good[i].body));
             cr_assert_eq(r.keep, good[i].keep);
-            http_response_fini(&r);
+            http_answer_fini(&r);
         }
     }
 }
@@ -145,7 +145,7 @@ Test(http, cookie_is_the_pair_without_its_attributes)
     struct http_response r = {0};
     cr_assert_eq(read_text(text, sizeof text - 1, 1000, &r, &e), 0, "%s", e.text);
     cr_assert_str_eq(r.cookie, "kbs-session-id=5f0c");
-    http_response_fini(&r);
+    http_answer_fini(&r);
 }
 
 /* ---- two answers on one connection */
@@ -160,9 +160,9 @@ Test(http, next_answer_begins_where_the_last_one_ended)
     struct http_response r = {0};
     cr_assert_eq(http_read_response(&h, 100, &r, &e), 0);
     cr_assert_str_eq((char *)r.body, "x");
-    http_response_fini(&r);
+    http_answer_fini(&r);
     cr_assert_eq(http_read_response(&h, 100, &r, &e), 0);
     cr_assert_eq(r.status, 401);
     cr_assert_str_eq((char *)r.body, "y");
-    http_response_fini(&r);
+    http_answer_fini(&r);
 }
