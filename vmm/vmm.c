@@ -166,12 +166,9 @@ static void run_all(struct vm *vm)
 {
     struct err e = {0};
 
-    vcpu_kick_init();
-    vm->vcpu[0].thread = pthread_self();
     for (unsigned i = 1; i < vm->cpus; i++) {
         int r = pthread_create(&vm->vcpu[i].thread, NULL, vcpu_thread, &vm->vcpu[i]);
         if (r != 0) {
-            vm->vcpu[i].thread = pthread_self();
             err_note(&e, r, "thread of vCPU %u: %s", i, strerror(r));
             vm_fail(vm, &e);
             break;
@@ -216,9 +213,13 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
         return err_set(e, EINVAL, "%u vCPUs: wanted 1 to %u", l->cpus, (unsigned)CPU_MAX);
     }
     if (tee_select(l, &vm.tee, e) < 0) { return -e->code; }
-    for (unsigned i = 0; i < CPU_MAX; i++) { vm.vcpu[i].fd = -1; }
+    for (unsigned i = 0; i < CPU_MAX; i++) {
+        vm.vcpu[i].fd = -1;
+        vm.vcpu[i].thread = pthread_self(); /* until it has one: the streams' thread may fail first */
+    }
     pthread_mutex_init(&vm.lock, NULL);
     pthread_cond_init(&vm.wake, NULL);
+    vcpu_kick_init();
 
     int r = machine_make(&vm, e);
     if (r == 0) { out->phase_ns[VMM_PHASE_MACHINE] = now_ns(); }
