@@ -132,8 +132,8 @@ static json_t *describe_plan(const struct plan *p)
         bool vmsa = p->page[i].kind == PLAN_VMSA;
         (void)snprintf(gpa, sizeof gpa, "0x%" PRIx64,
                        vmsa ? (uint64_t)MEASURE_VMSA_GPA : p->page[i].gpa);
-        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "kind", vmsa ? "vmsa" : "normal",
-                                                    "gpa", gpa));
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s}", "kind", vmsa ? "vmsa" : "normal", "gpa", gpa));
     }
     return list;
 }
@@ -312,7 +312,7 @@ static void judge_file(const char *bytes, size_t len, const struct judge *j,
         verify_sim((const uint8_t *)bytes, len, &j->demand, facts, v);
     } else if (json_load_strict("evidence", bytes, len, FILE_MAX, &doc, &e) < 0 ||
                sim_evidence_parse(doc, report, &e) < 0) {
-        verdict_refuse(v, "parse", "sim-evidence", "JSON that is no evidence",
+        verdict_refuse(v, &sim_codes[SIM_EVIDENCE], "JSON that is no evidence",
                        "{\"report\":\"<base64>\"}", "%s", e.text);
     } else {
         verify_sim(report, sizeof report, &j->demand, facts, v);
@@ -366,9 +366,8 @@ static int verify(const char *path, struct judge *j, bool as_json, struct err *e
     if (!as_json) {
         print_text(&v, claims);
     } else {
-        auto_json out = verdict_to_json(&v);
-        if (!out || json_object_set(out, "claims", claims) != 0 ||
-            json_dumpf(out, stdout, JSON_INDENT(1)) != 0) {
+        auto_json out = verdict_to_json(&v, claims);
+        if (!out || json_dumpf(out, stdout, JSON_INDENT(1)) != 0) {
             return err_set(e, EIO, "cannot write");
         }
         (void)putchar('\n');
@@ -378,13 +377,13 @@ static int verify(const char *path, struct judge *j, bool as_json, struct err *e
 
 static int cmd_verify(int argc, char **argv)
 {
-    static const struct option options[] = {{"type", required_argument, NULL, OPT_TYPE},
-                                            {"evidence", required_argument, NULL, OPT_EVIDENCE},
-                                            {"insecure-sim-key", required_argument, NULL,
-                                             OPT_SIM_KEY},
-                                            {"policy", required_argument, NULL, OPT_POLICY},
-                                            {"json", no_argument, NULL, OPT_JSON},
-                                            {0}};
+    static const struct option options[] = {
+        {"type", required_argument, NULL, OPT_TYPE},
+        {"evidence", required_argument, NULL, OPT_EVIDENCE},
+        {"insecure-sim-key", required_argument, NULL, OPT_SIM_KEY},
+        {"policy", required_argument, NULL, OPT_POLICY},
+        {"json", no_argument, NULL, OPT_JSON},
+        {0}};
     struct err e = {0};
     auto_judge j = {0};
     const char *type = NULL, *evidence = NULL;

@@ -262,6 +262,85 @@ MUST_CHECK int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **
 MUST_CHECK int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE]);
 
 /*
+ * What a certificate says about itself. Nothing of it is believed before somebody has checked the
+ * signature; for verifiers that follow a chain step by step because each step refuses by a code of
+ * its own.
+ */
+enum crypto_cert_alg {
+    CRYPTO_CERT_OTHER = 0,    /* anything else, and one that the two places disagree about */
+    CRYPTO_CERT_PSS_SHA384,   /* RSASSA-PSS, SHA-384 in both places, salt 48 [RFC 4055]: AMD's */
+    CRYPTO_CERT_ECDSA_SHA256, /* [RFC 5758]: Intel's */
+};
+#define CRYPTO_SERIAL_MAX 20 /* [RFC 5280 §4.1.2.2] */
+struct crypto_cert_facts {
+    unsigned version; /* as people count: 3 */
+    enum crypto_cert_alg alg;
+    int64_t not_before, not_after; /* seconds since 1970, both inclusive */
+    bool is_ca;
+    int path_len;                       /* of a CA; -1 = no limit */
+    bool may_sign_certs, may_sign_crls; /* key usage says so; without key usage both are false */
+    bool unknown_critical;             /* a critical extension beside basic constraints and usage */
+    uint8_t serial[CRYPTO_SERIAL_MAX]; /* big endian, no leading zeros; number 0 has no bytes */
+    size_t serial_len;
+};
+/* -EINVAL when one of them is written in a way nobody should write it. */
+MUST_CHECK int crypto_cert_facts(const struct crypto_cert *c, struct crypto_cert_facts *out);
+
+/*
+ * A name as "OU=Engineering, C=US, CN=ARK-Milan", in the order of the certificate. -EINVAL for a
+ * name this text could not tell from another one (signs beside letters, digits, space and -._:()/@,
+ * two values in one place), -ENOSPC when it does not fit.
+ */
+#define CRYPTO_NAME_MAX 256
+MUST_CHECK int crypto_cert_subject(const struct crypto_cert *c, char out[CRYPTO_NAME_MAX]);
+MUST_CHECK int crypto_cert_issuer(const struct crypto_cert *c, char out[CRYPTO_NAME_MAX]);
+
+/*
+ * The value of an extension: what is inside its OCTET STRING, unparsed; der.h reads it. A view into
+ * the certificate. -ENOENT when there is none, -EEXIST when it is there twice.
+ * oid  in numbers: "1.3.6.1.4.1.3704.1.4"
+ */
+MUST_CHECK int crypto_cert_ext(const struct crypto_cert *c, const char *oid, struct view *out);
+
+/*
+ * Did this key sign the certificate, by this algorithm? -EINVAL when the certificate names another
+ * algorithm or the key is of another kind, -EKEYREJECTED when the signature is wrong. Names,
+ * validity, CA flags: the caller's.
+ */
+MUST_CHECK int crypto_cert_signed_by(const struct crypto_cert *c, const struct crypto_key *issuer,
+                                     enum crypto_cert_alg alg);
+
+/* SHA-256 of the SubjectPublicKeyInfo as the certificate has it: what roots are pinned by. */
+MUST_CHECK int crypto_cert_key_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE]);
+
+/* ---- revocation lists */
+
+struct crypto_crl;
+void crypto_crl_free(struct crypto_crl *c); /* NULL is fine */
+static inline void crypto_crl_cleanup(struct crypto_crl **c) { crypto_crl_free(*c); }
+#define auto_crl __attribute__((cleanup(crypto_crl_cleanup))) struct crypto_crl *
+
+/*
+ * -EINVAL also for a list that does not speak for all certificates of its issuer: one with a
+ * critical extension (delta, scope, certificates of others).
+ */
+MUST_CHECK int crypto_crl_from_der(const void *der, size_t len, struct crypto_crl **out);
+
+struct crypto_crl_facts {
+    enum crypto_cert_alg alg;
+    int64_t this_update, next_update; /* seconds since 1970; a list without the second is refused */
+    size_t count;                     /* certificates listed */
+};
+MUST_CHECK int crypto_crl_facts(const struct crypto_crl *c, struct crypto_crl_facts *out);
+MUST_CHECK int crypto_crl_issuer(const struct crypto_crl *c, char out[CRYPTO_NAME_MAX]);
+MUST_CHECK int crypto_crl_signed_by(const struct crypto_crl *c, const struct crypto_key *issuer,
+                                    enum crypto_cert_alg alg);
+/* Is this certificate's serial number listed, for whatever reason? Who issued it is not looked at. */
+bool crypto_crl_lists(const struct crypto_crl *c, const struct crypto_cert *cert);
+
+/* ---- chains as TLS has them */
+
+/*
  * Does leaf chain to one of the roots at the given time? Roots are trusted as they are, self-signed
  * or not.
  * now  seconds since 1970; the clock is the caller's

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * X.509: read, take the key, follow a chain to given roots at a given time. No system trust store
- * is ever consulted.
+ * is ever consulted. What a certificate says about itself is in crypto_x509.c.
  */
 #include "attest/crypto_internal.h"
 
@@ -14,10 +14,6 @@
 #define CERT_MAX   65536 /* DER bytes of one certificate */
 #define BUNDLE_MAX (1 << 20)
 #define CHAIN_MAX  16 /* certificates in the whole chain */
-
-struct crypto_cert {
-    X509 *x509;
-};
 
 void crypto_cert_free(struct crypto_cert *c)
 {

@@ -21,6 +21,15 @@ struct crypto_key {
 /* Takes pkey over, also on failure. Refuses kinds and sizes that crypto.h does not name. */
 MUST_CHECK int crypto_key_adopt(EVP_PKEY *take_pkey, struct crypto_key **out);
 
+struct crypto_cert {
+    X509 *x509;
+};
+
+/* What certificates and revocation lists are read by alike. */
+enum crypto_cert_alg crypto_x509_alg(const X509_ALGOR *outer, const X509_ALGOR *inner);
+MUST_CHECK int crypto_x509_name(const X509_NAME *n, char out[CRYPTO_NAME_MAX]);
+MUST_CHECK int crypto_x509_time(const ASN1_TIME *t, int64_t *out);
+
 /* One cleanup attribute per OpenSSL type, as hosted.h has one per libc type. */
 #define CRYPTO_AUTO(name, type, fini)                                                              \
     static inline void name##_cleanup(type **p) { fini(*p); }

@@ -5,17 +5,17 @@ $(B)/host/attest/%.o: HOST_CFLAGS += -Wconversion -Wno-sign-conversion
 
 # crypto_small: hashes, HMAC, counter mode; no provider, so a static program stays small. crypto_full: the rest, by EVP.
 crypto_small_SRCS := attest/crypto_small.c attest/crypto_ctr.c attest/crypto_gcm.c
-crypto_full_SRCS  := attest/crypto_openssl.c attest/crypto_key.c attest/crypto_cert.c
+crypto_full_SRCS  := attest/crypto_openssl.c attest/crypto_key.c attest/crypto_cert.c attest/crypto_x509.c attest/crypto_crl.c
 HOST_ARCHIVES += crypto_small crypto_full
 
 # JOSE over the two: base64, strict JSON, JWK, JWE, JWS.
 jose_SRCS := attest/base64.c attest/json.c attest/jwk.c attest/jwe.c attest/jws.c
 HOST_ARCHIVES += jose
 
-# What crosses between guest and broker: initdata, report data, shares of secrets. evidence: sim reports and their verifier.
+# What crosses between guest and broker: initdata, report data, shares of secrets. evidence: reports and their verifiers.
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
-evidence_SRCS := attest/verify/verdict.c attest/sim_report.c attest/sim_signer.c attest/verify/sim.c \
-                 attest/measure_snp.c attest/measure.c
+evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
+evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
 HOST_ARCHIVES += initdata evidence
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.

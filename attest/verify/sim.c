@@ -14,13 +14,40 @@
 #include <stdio.h>
 #include <string.h>
 
+const struct verdict_code sim_codes[SIM_CODE_COUNT] = {
+    [SIM_EVIDENCE] = {"sim-evidence", "parse", "", "evidence",
+                      "the evidence is JSON, but not {\"report\":\"<base64>\"}",
+                      "give the report's 1184 bytes or the primary evidence as the guest sent it"},
+    [SIM_SIZE] = {"sim-size", "parse", "", "size", "the report has the wrong size",
+                  "give the whole report and nothing else"},
+    [SIM_VERSION] = {"sim-version", "parse", "", "version", "this is not a sim report",
+                     "give the kind of evidence by --type; a real SNP report is not sim"},
+    [SIM_FIELD] = {"sim-field", "parse", "", "fixed fields",
+                   "a byte that every sim report has alike is another one",
+                   "the report was changed on its way, or made by something else than cc-run"},
+    [SIM_KEY] = {"sim-key", "chain", "", "sim_key",
+                 "the report names a sim key that nobody enabled here",
+                 "enable that machine's key (`cc-attest sim-key` there) if its word is enough"},
+    [SIM_SIGNATURE] = {"sim-signature", "signature", "", "signature",
+                       "the signature of this machine's key is wrong",
+                       "the report was changed after it was signed: get a new one"},
+    [SIM_REPORT_DATA] = {"sim-report-data", "freshness", "", "report_data",
+                         "report data does not bind this nonce and key",
+                         "the evidence is old or another guest's: attest again"},
+    [SIM_MEASUREMENT] = {"sim-measurement", "measurement", "", "measurement",
+                         "the launch digest is not one of the reference values",
+                         "compare with `cc-attest measure` over the images that were started"},
+    [SIM_HOST_DATA] = {"sim-host-data", "policy", "", "host_data",
+                       "the guest was started with other initdata",
+                       "register the digest of the initdata in use, or start with the right one"},
+};
+
 static bool parse(const uint8_t *report, size_t len, struct sim_facts *out, struct verdict *v)
 {
     uint8_t again[SNP_REPORT_SIZE];
     char found[32];
-    if (len != SNP_REPORT_SIZE) {
-        (void)snprintf(found, sizeof found, "%zu", len);
-        verdict_refuse(v, "parse", "sim-size", found, "1184", "the report has the wrong size");
+    (void)snprintf(found, sizeof found, "%zu", len);
+    if (!verdict_check(v, len == SNP_REPORT_SIZE, &sim_codes[SIM_SIZE], found, "1184")) {
         return false;
     }
     memcpy(out->report_data, report + SNP_REPORT_REPORT_DATA, sizeof out->report_data);
@@ -35,12 +62,8 @@ static bool parse(const uint8_t *report, size_t len, struct sim_facts *out, stru
         char wanted[8];
         (void)snprintf(found, sizeof found, "%02x", report[i]);
         (void)snprintf(wanted, sizeof wanted, "%02x", again[i]);
-        if (i < SNP_REPORT_VERSION + 4) {
-            verdict_refuse(v, "parse", "sim-version", found, wanted,
-                           "this is not a sim report (byte %zu)", i);
-        } else {
-            verdict_refuse(v, "parse", "sim-field", found, wanted, "byte 0x%03zx of the report", i);
-        }
+        verdict_refuse(v, &sim_codes[i < SNP_REPORT_VERSION + 4 ? SIM_VERSION : SIM_FIELD], found,
+                       wanted, "byte 0x%03zx is not what every sim report has there", i);
         return false;
     }
     return true;
@@ -68,32 +91,48 @@ static void check_signature(const uint8_t *report, const struct sim_facts *f,
         crypto_sha384(spki, len, fingerprint);
         free(spki);
         if (memcmp(fingerprint, f->key_sha384, sizeof fingerprint) != 0) { continue; }
-        if (crypto_key_type(d->insecure_keys[i]) == CRYPTO_P384 &&
-            crypto_ecdsa_verify(d->insecure_keys[i], digest, sizeof digest, sig, sizeof sig) == 0) {
-            return;
-        }
-        verdict_refuse(v, "signature", "sim-signature", found, found,
-                       "the signature of this machine's key is wrong");
+        verdict_check(v, true, &sim_codes[SIM_KEY], found, "one of the sim keys enabled");
+        bool good =
+            crypto_key_type(d->insecure_keys[i]) == CRYPTO_P384 &&
+            crypto_ecdsa_verify(d->insecure_keys[i], digest, sizeof digest, sig, sizeof sig) == 0;
+        verdict_check(v, good, &sim_codes[SIM_SIGNATURE], good ? "verifies" : "does not verify",
+                      "verifies with the sim key");
         return;
     }
-    verdict_refuse(v, "chain", "sim-key", found,
-                   d->insecure_key_count ? "one of the sim keys that were enabled" : "none enabled",
-                   "the report names a sim key that nobody enabled here");
+    verdict_check(v, false, &sim_codes[SIM_KEY], found,
+                  d->insecure_key_count ? "one of the sim keys enabled" : "none is enabled");
 }
 
 static void check_measurement(const struct sim_facts *f, const struct sim_demand *d,
                               struct verdict *v)
 {
-    if (d->measurement_count == 0) {
-        verdict_unbound(v, "measurement");
+    char found[HEX_LEN(SNP_MEASUREMENT_SIZE)];
+    const uint8_t *wanted = d->measurement_count ? d->measurements[0] : NULL;
+    if (!wanted) {
+        hex_encode(f->measurement, sizeof f->measurement, found);
+        verdict_unbound(v, "measurement", found);
         return;
     }
     for (size_t i = 0; i < d->measurement_count; i++) {
-        if (memcmp(f->measurement, d->measurements[i], SNP_MEASUREMENT_SIZE) == 0) { return; }
+        if (memcmp(f->measurement, d->measurements[i], SNP_MEASUREMENT_SIZE) == 0) {
+            wanted = d->measurements[i];
+        }
     }
-    verdict_refuse_bytes(v, "measurement", "sim-measurement", f->measurement, d->measurements[0],
-                         SNP_MEASUREMENT_SIZE,
-                         "the launch digest is not one of the reference values");
+    verdict_check_bytes(v, memcmp(f->measurement, wanted, SNP_MEASUREMENT_SIZE) == 0,
+                        &sim_codes[SIM_MEASUREMENT], f->measurement, wanted, SNP_MEASUREMENT_SIZE);
+}
+
+/* A field that must be exactly this, if anything was demanded; at most 64 bytes. */
+static void check_equal(struct verdict *v, const struct verdict_code *code, const uint8_t *found,
+                        const uint8_t *wanted, size_t len)
+{
+    char hex[HEX_LEN(64)];
+    if (wanted) {
+        verdict_check_bytes(v, memcmp(found, wanted, len) == 0, code, found, wanted, len);
+    } else {
+        hex_encode(found, len, hex);
+        verdict_unbound(v, code->field, hex);
+    }
 }
 
 void verify_sim(const uint8_t *report, size_t len, const struct sim_demand *d,
@@ -103,19 +142,10 @@ void verify_sim(const uint8_t *report, size_t len, const struct sim_demand *d,
     if (!parse(report, len, &f, v)) { return; }
     *out_facts = f;
     check_signature(report, &f, d, v);
-    if (!d->report_data) {
-        verdict_unbound(v, "report_data");
-    } else if (memcmp(f.report_data, d->report_data, sizeof f.report_data) != 0) {
-        verdict_refuse_bytes(v, "freshness", "sim-report-data", f.report_data, d->report_data,
-                             sizeof f.report_data, "report data does not bind this nonce and key");
-    }
+    check_equal(v, &sim_codes[SIM_REPORT_DATA], f.report_data, d->report_data,
+                sizeof f.report_data);
     check_measurement(&f, d, v);
-    if (!d->host_data) {
-        verdict_unbound(v, "host_data");
-    } else if (memcmp(f.host_data, d->host_data, sizeof f.host_data) != 0) {
-        verdict_refuse_bytes(v, "policy", "sim-host-data", f.host_data, d->host_data,
-                             sizeof f.host_data, "the guest was started with other initdata");
-    }
+    check_equal(v, &sim_codes[SIM_HOST_DATA], f.host_data, d->host_data, sizeof f.host_data);
     verdict_close(v);
 }
 

@@ -13,6 +13,20 @@
 
 #include <jansson.h>
 
+enum sim_code {
+    SIM_EVIDENCE,
+    SIM_SIZE,
+    SIM_VERSION,
+    SIM_FIELD,
+    SIM_KEY,
+    SIM_SIGNATURE,
+    SIM_REPORT_DATA,
+    SIM_MEASUREMENT,
+    SIM_HOST_DATA,
+    SIM_CODE_COUNT,
+};
+extern const struct verdict_code sim_codes[SIM_CODE_COUNT];
+
 /*
  * What is demanded. A member that is NULL or 0 demands nothing, and the verdict lists it as
  * unbound.
