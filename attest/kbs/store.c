@@ -213,6 +213,61 @@ int store_count_get(struct store *st, const char *name, uint64_t *out, struct er
     return rc;
 }
 
+/* ---- handshakes ------------------------------------------------------------------------------ */
+
+/* What is sealed depends on the state: a row whose state was changed by hand does not open. */
+static const char *session_kind(bool settled) { return settled ? "session" : "challenge"; }
+
+bool store_is_shared(const struct store *st) { return st->db->ops->sessions != NULL; }
+
+static int session_seal(struct store *st, const char *id, bool settled, const void *value,
+                        size_t len, uint8_t **out, struct err *e)
+{
+    struct aad aad;
+    int rc = aad_make(session_kind(settled), id, &aad, e);
+    return rc < 0 ? rc : blob_seal(st, &aad, value, len, out, e);
+}
+
+int store_session_open(struct store *st, const char *id, int64_t expires, const void *value,
+                       size_t len, struct err *e)
+{
+    auto_free uint8_t *blob = NULL;
+    int rc = session_seal(st, id, false, value, len, &blob, e);
+    return rc < 0 ? rc : st->db->ops->sessions->open(st->db, id, expires, blob, len + BLOB_HEAD, e);
+}
+
+int store_session_get(struct store *st, const char *id, int64_t now, bool *out_settled,
+                      struct store_value *out, struct err *e)
+{
+    struct aad aad;
+    auto_store_value blob = {0};
+    bool settled = false;
+    int rc = st->db->ops->sessions->get(st->db, id, now, &settled, &blob, e);
+    if (rc == 0) { rc = aad_make(session_kind(settled), id, &aad, e); }
+    if (rc == 0) { rc = blob_open(st, &aad, &blob, out, e); }
+    if (rc == 0) { *out_settled = settled; }
+    return rc;
+}
+
+int store_session_settle(struct store *st, const char *id, int64_t now, const void *value,
+                         size_t len, struct err *e)
+{
+    auto_free uint8_t *blob = NULL;
+    int rc = session_seal(st, id, true, value, len, &blob, e);
+    return rc < 0 ? rc : st->db->ops->sessions->settle(st->db, id, now, blob, len + BLOB_HEAD, e);
+}
+
+int store_session_drop(struct store *st, const char *id, struct err *e)
+{
+    return st->db->ops->sessions->drop(st->db, id, e);
+}
+
+int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,
+                        struct err *e)
+{
+    return st->db->ops->sessions->sweep(st->db, now, max, out_count, e);
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 /* One sealed item that every store has tells a wrong key from a right one. */
@@ -238,7 +293,8 @@ int store_open(const char *where, const uint8_t key[static STORE_KEY_SIZE], stru
     struct store *st = calloc(1, sizeof *st);
     if (!st) { return err_set(e, ENOMEM, "store: out of memory"); }
     memcpy(st->key, key, sizeof st->key);
-    int rc = store_sqlite_open(where, &st->db, e);
+    int rc = store_is_url(where) ? store_pg_open(where, &st->db, e)
+                                 : store_sqlite_open(where, &st->db, e);
     if (rc == 0) { rc = key_check(st, where, e); }
     if (rc < 0) {
         store_close(st);

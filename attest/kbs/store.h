@@ -94,4 +94,28 @@ MUST_CHECK int store_count_take(struct store *st, const char *name, uint64_t max
 /* How many have been taken. */
 MUST_CHECK int store_count_get(struct store *st, const char *name, uint64_t *out, struct err *e);
 
+/* ---- handshakes that several brokers share --------------------------------------------------- */
+
+/*
+ * For session.c, and only where store_is_shared(). id: a text that is no secret. A session is open, then settled at most
+ * once or dropped; each of these is one statement, so that of two brokers only one does it.
+ */
+bool store_is_shared(const struct store *st);
+MUST_CHECK int store_session_open(struct store *st, const char *id, int64_t expires,
+                                  const void *value, size_t len, struct err *e);
+/* -ENOENT when there is none, or it has expired. */
+MUST_CHECK int store_session_get(struct store *st, const char *id, int64_t now, bool *out_settled,
+                                 struct store_value *out, struct err *e);
+/* Replaces the value. -ENOENT when it is not open any more. */
+MUST_CHECK int store_session_settle(struct store *st, const char *id, int64_t now,
+                                    const void *value, size_t len, struct err *e);
+/* One that is settled stays; one that is gone is no error. */
+MUST_CHECK int store_session_drop(struct store *st, const char *id, struct err *e);
+/*
+ * Removes what has expired, and of the open ones the oldest while there are more than max.
+ * out_count  how many are left
+ */
+MUST_CHECK int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,
+                                   struct err *e);
+
 #endif

@@ -32,9 +32,25 @@ struct store_ops {
     int (*count_take)(struct store_backend *b, const char *name, int64_t max, bool *out_taken,
                       struct err *e);
     int (*count_get)(struct store_backend *b, const char *name, int64_t *out, struct err *e);
+
+    const struct store_session_ops *sessions; /* NULL: nobody to share them with */
+};
+
+/* Handshakes by id; bytes sealed by store.c. Rules of life: session.h. */
+struct store_session_ops {
+    int (*open)(struct store_backend *b, const char *id, int64_t expires, const uint8_t *p,
+                size_t len, struct err *e);
+    int (*get)(struct store_backend *b, const char *id, int64_t now, bool *out_settled,
+               struct store_value *out, struct err *e);
+    int (*settle)(struct store_backend *b, const char *id, int64_t now, const uint8_t *p,
+                  size_t len, struct err *e);
+    int (*drop)(struct store_backend *b, const char *id, struct err *e);
+    int (*sweep)(struct store_backend *b, int64_t now, uint32_t max, uint32_t *out_count,
+                 struct err *e);
 };
 
 MUST_CHECK int store_sqlite_open(const char *path, struct store_backend **out, struct err *e);
+MUST_CHECK int store_pg_open(const char *url, struct store_backend **out, struct err *e);
 
 /* A value of its own memory with a zero byte behind it. */
 MUST_CHECK int store_value_copy(const void *p, size_t len, struct store_value *out, struct err *e);
