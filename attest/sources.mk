@@ -44,8 +44,11 @@ $(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/l
 	$(Q)$(CC) -static -no-pie -Wl,--gc-sections,-s,--build-id=none,--no-warnings -o $@ $< -Wl,--start-group \
 	    $(filter %.a,$^) -lssl -lcrypto -ljansson -Wl,--end-group
 
-# cc-attest: launch digests and evidence on the command line.
+# cc-attest: launch digests and evidence on the command line. cli/: a file per command, judge_*: a file per kind of evidence.
+attest_cli_SRCS := $(addprefix attest/cli/,cli.c measure.c sim_key.c verify.c)
+attest_cli_SRCS += $(addprefix attest/cli/,judge_sim.c)
+HOST_ARCHIVES   += attest_cli
 PROGRAMS         += cc-attest
 cc-attest_MAIN   := attest/cc_attest.c
-cc-attest_LIBS   := evidence initdata jose crypto_full crypto_small plan base
+cc-attest_LIBS   := attest_cli evidence initdata jose crypto_full crypto_small plan base
 cc-attest_LDLIBS := -ljansson -lcrypto
