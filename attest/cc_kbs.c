@@ -8,6 +8,7 @@
 #include "attest/kbs/broker.h"
 #include "attest/kbs/command.h"
 #include "attest/kbs/config.h"
+#include "attest/kbs/evidence_sample.h"
 #include "attest/kbs/evidence_sim.h"
 #include "attest/kbs/server.h"
 #include "attest/kbs/setup.h"
@@ -67,7 +68,7 @@ struct running {
     struct config config;
     struct store *store;
     struct audit audit;
-    struct verifier verifiers[1];
+    struct verifier verifiers[8];
     size_t verifier_count;
     struct evidence_sim sim;
     struct broker *broker;
@@ -95,8 +96,29 @@ static void verifiers_make(struct running *r)
                                        .count = r->config.insecure_sim_keys.count};
         r->verifiers[r->verifier_count++] = evidence_sim_verifier(&r->sim);
     }
+    if (r->config.insecure_sample) {
+        (void)fputs("cc-kbs: warning: [insecure_coco] sample is on: evidence that proves nothing "
+                    "is accepted\n",
+                    stderr);
+        r->verifiers[r->verifier_count++] = evidence_sample_verifier();
+        r->verifiers[r->verifier_count++] = evidence_sampledevice_verifier();
+    }
     if (r->verifier_count == 0) {
         (void)fputs("cc-kbs: warning: no verifier is enabled, so no evidence will be accepted\n",
+                    stderr);
+    }
+}
+
+static void insecure_warn(const struct config *c)
+{
+    if (c->insecure_without_initdata) {
+        (void)fputs("cc-kbs: warning: [insecure_coco] without_initdata is on: a guest need not say "
+                    "whose it is\n",
+                    stderr);
+    }
+    if (c->insecure_header_jwk) {
+        (void)fputs("cc-kbs: warning: [insecure_coco] header_jwk is on: anybody can write tokens "
+                    "that are believed\n",
                     stderr);
     }
 }
@@ -106,6 +128,14 @@ static int broker_make(struct running *r, struct err *e)
     struct config *c = &r->config;
     struct broker_setup setup = {
         .token_key = c->token_key,
+        .token_chain = c->token_chain.v,
+        .token_chain_count = c->token_chain.count,
+        .token_issuer = c->token_issuer,
+        .token_trust = {.roots = c->trusted_certs.v,
+                        .root_count = c->trusted_certs.count,
+                        .keys = &c->trusted_jwks,
+                        .insecure_header_jwk = c->insecure_header_jwk},
+        .insecure_without_initdata = c->insecure_without_initdata,
         .admin_keys = (const struct crypto_key *const *)c->admin_keys.v,
         .admin_key_count = c->admin_keys.count,
         .admin_issuer = c->admin_issuer,
@@ -119,6 +149,7 @@ static int broker_make(struct running *r, struct err *e)
     if (rc == 0) { rc = audit_open(c->audit_file, &r->audit, e); }
     if (rc < 0) { return rc; }
     verifiers_make(r);
+    insecure_warn(c);
     setup.store = r->store;
     setup.verifier_count = r->verifier_count;
     return broker_new(&setup, &r->broker, e);

@@ -258,6 +258,8 @@ MUST_CHECK int crypto_cert_from_der(const void *der, size_t len, struct crypto_c
 /* The certificates of a PEM text in order, at most cap. Text without one is -EINVAL. */
 MUST_CHECK int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_cert **out,
                                      size_t cap, size_t *out_count);
+/* Heap bytes, freed by the caller. */
+MUST_CHECK int crypto_cert_to_der(const struct crypto_cert *c, uint8_t **out, size_t *out_len);
 MUST_CHECK int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out);
 MUST_CHECK int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE]);
 

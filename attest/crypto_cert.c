@@ -80,6 +80,21 @@ int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_cert **out,
     return 0;
 }
 
+int crypto_cert_to_der(const struct crypto_cert *c, uint8_t **out, size_t *out_len)
+{
+    int len = i2d_X509(c->x509, NULL);
+    if (len <= 0) { return crypto_fail(-EINVAL); }
+    uint8_t *der = malloc((size_t)len), *at = der;
+    if (!der) { return -ENOMEM; }
+    if (i2d_X509(c->x509, &at) != len) {
+        free(der);
+        return crypto_fail(-EIO);
+    }
+    *out = der;
+    *out_len = (size_t)len;
+    return 0;
+}
+
 int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out)
 {
     EVP_PKEY *p = X509_get_pubkey(c->x509);
@@ -95,7 +110,7 @@ int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SI
 }
 
 /* The list alone: its certificates are borrowed. */
-static void free_x509s(STACK_OF(X509) **s) { sk_X509_free(*s); }
+static void free_x509s(STACK_OF(X509) * *s) { sk_X509_free(*s); }
 static void free_store(X509_STORE **s) { X509_STORE_free(*s); }
 static void free_store_ctx(X509_STORE_CTX **c) { X509_STORE_CTX_free(*c); }
 

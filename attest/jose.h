@@ -49,6 +49,23 @@ MUST_CHECK int jwk_parse(const char *text, size_t len, struct jwk *out, struct e
 MUST_CHECK int jwk_to_json(const struct crypto_key *k, const char *alg, bool with_private,
                            json_t **out);
 
+/*
+ * A JWK set [RFC 7517 §5]. Keys of kinds we do not have, and those for encryption, are passed over, as the RFC asks;
+ * a set in which none is left is an error.
+ */
+#define JWK_SET_MAX      32
+#define JWK_SET_TEXT_MAX (256u << 10)
+struct jwk_set {
+    size_t count;
+    struct jwk v[JWK_SET_MAX];
+};
+MUST_CHECK int jwk_set_parse(const char *text, size_t len, struct jwk_set *out, struct err *e);
+void jwk_set_fini(struct jwk_set *s); /* a zeroed one is fine */
+
+/* The thumbprint of a public key: base64url of SHA-256 over its canonical members [RFC 7638]. */
+#define JWK_THUMBPRINT_SIZE 44
+MUST_CHECK int jwk_thumbprint(const struct crypto_key *k, char out[JWK_THUMBPRINT_SIZE]);
+
 /* ---- JWE */
 
 #define JWE_TEXT_MAX       (16u << 20) /* a 2 MiB resource, twice over, in base64 */
@@ -126,6 +143,8 @@ enum jws_alg {
 
 enum jws_alg jws_alg_of(const char *name);
 const char *jws_alg_name(enum jws_alg a);
+/* What jws_sign() uses for such a key; 0 for kinds we do not sign with. */
+enum jws_alg jws_alg_for(enum crypto_key_type t);
 
 /*
  * Taken apart, nothing verified. The header may be read to find a key; the payload is `_raw` until

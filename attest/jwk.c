@@ -192,3 +192,47 @@ int jwk_to_json(const struct crypto_key *k, const char *alg, bool with_private, 
     *out = steal_ptr(&j);
     return 0;
 }
+
+/* ---- sets and thumbprints */
+
+void jwk_set_fini(struct jwk_set *s)
+{
+    for (size_t i = 0; i < s->count; i++) { jwk_fini(&s->v[i]); }
+    s->count = 0;
+}
+
+int jwk_set_parse(const char *text, size_t len, struct jwk_set *out, struct err *e)
+{
+    auto_json doc = NULL;
+    struct jwk_set set = {0};
+    int r = json_load_strict("JWK set", text, len, JWK_SET_TEXT_MAX, &doc, e);
+    if (r < 0) { return r; }
+    const json_t *keys = json_object_get(doc, "keys"), *one;
+    size_t i;
+    if (!json_is_array(keys) || json_array_size(keys) > JWK_SET_MAX) {
+        return err_set(e, EBADMSG, "JWK set: keys is not an array of at most %d", JWK_SET_MAX);
+    }
+    json_array_foreach (keys, i, one) {
+        const char *use = json_string_value(json_object_get(one, "use"));
+        struct err ignored = {0};
+        if (use && strcmp(use, "sig") != 0) { continue; }
+        r = jwk_from_json(one, &set.v[set.count], &ignored);
+        if (r == 0) { set.count++; }
+    }
+    if (set.count == 0) { return err_set(e, ENOENT, "JWK set: no key in it that we can use"); }
+    *out = set;
+    return 0;
+}
+
+int jwk_thumbprint(const struct crypto_key *k, char out[JWK_THUMBPRINT_SIZE])
+{
+    auto_json j = NULL;
+    auto_free char *text = NULL;
+    size_t len;
+    uint8_t digest[CRYPTO_SHA256_SIZE];
+    int r = jwk_to_json(k, NULL, false, &j);
+    if (r == 0) { r = json_canonical(j, &text, &len); }
+    if (r == 0) { r = crypto_digest(CRYPTO_SHA256, text, len, digest); }
+    if (r == 0) { b64u_encode(digest, sizeof digest, out); }
+    return r;
+}

@@ -57,6 +57,14 @@ void jws_fini(struct jws *s)
     *s = (struct jws){0};
 }
 
+enum jws_alg jws_alg_for(enum crypto_key_type t)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(algs) && t != CRYPTO_RSA; i++) {
+        if (algs[i].key == t) { return algs[i].alg; }
+    }
+    return 0;
+}
+
 /* ---- in */
 
 static int decode_part(const char *name, const char *text, size_t len, size_t max, uint8_t **out,

@@ -16,12 +16,15 @@ HOST_ARCHIVES += jose
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
 evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
+evidence_SRCS += attest/verify/sample.c
 HOST_ARCHIVES += initdata evidence
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
 kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c rules.c)
 kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c evidence_sim.c rcar.c \
               release.c selfsigned.c server.c session.c setup.c store.c store_pg.c store_sqlite.c token.c)
+kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
+kbs_SRCS += attest/kbs/evidence_sample.c
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -levent -levent_openssl -lcurl -lssl -lcrypto

@@ -15,10 +15,9 @@ _Static_assert(sizeof REPORT_FORM_MARK - 1 == TRANSCRIPT_REPORT_DATA - CRYPTO_SH
 
 int transcript_tee_key(const json_t *jwk, json_t **out, struct err *e)
 {
-    static const char *const ec[] = {"kty", "crv", "alg", "x", "y", NULL}, *const rsa[] = {"kty",
-                                                                                           "alg",
-                                                                                           "n", "e",
-                                                                                           NULL};
+    static const char *const ec[] = {"kty", "crv", "alg", "x", "y", NULL}, *const rsa[] = {
+                                                                               "kty", "alg", "n",
+                                                                               "e", NULL};
     const char *kty, *text;
     int r = json_get_text("tee-pubkey", jwk, "kty", &kty, e);
     if (r < 0) { return r; }
@@ -38,11 +37,9 @@ int transcript_tee_key(const json_t *jwk, json_t **out, struct err *e)
     return 0;
 }
 
-int transcript_report_data(const char *nonce, const json_t *tee_key, const char *additional,
-                           enum crypto_hash h, uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e)
+static int hash_canonical(const json_t *j, enum crypto_hash h, uint8_t out[TRANSCRIPT_REPORT_DATA],
+                          struct err *e)
 {
-    auto_json j = json_pack("{s:s, s:s, s:O}", "additional-evidence", additional, "nonce", nonce,
-                            "tee-pubkey", tee_key);
     auto_free char *text = NULL;
     size_t len;
     uint8_t data[TRANSCRIPT_REPORT_DATA] = {0};
@@ -53,6 +50,21 @@ int transcript_report_data(const char *nonce, const json_t *tee_key, const char 
     if (r < 0) { return err_set(e, -r, "report data: no such hash"); }
     memcpy(out, data, sizeof data);
     return 0;
+}
+
+int transcript_report_data(const char *nonce, const json_t *tee_key, const char *additional,
+                           enum crypto_hash h, uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e)
+{
+    auto_json j = json_pack("{s:s, s:s, s:O}", "additional-evidence", additional, "nonce", nonce,
+                            "tee-pubkey", tee_key);
+    return hash_canonical(j, h, out, e);
+}
+
+int transcript_device_data(const char *nonce, const json_t *tee_key, enum crypto_hash h,
+                           uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e)
+{
+    auto_json j = json_pack("{s:s, s:O}", "nonce", nonce, "tee-pubkey", tee_key);
+    return hash_canonical(j, h, out, e);
 }
 
 int transcript_registers_format(const struct transcript_registers *g, char **out, struct err *e)

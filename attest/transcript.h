@@ -32,6 +32,10 @@ MUST_CHECK int transcript_report_data(const char *nonce, const json_t *tee_key,
                                       const char *additional, enum crypto_hash h,
                                       uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e);
 
+/* The same for a further device: over {"nonce", "tee-pubkey"} alone. */
+MUST_CHECK int transcript_device_data(const char *nonce, const json_t *tee_key, enum crypto_hash h,
+                                      uint8_t out[TRANSCRIPT_REPORT_DATA], struct err *e);
+
 /* The runtime registers as the additional evidence's string; heap text, freed by the caller. */
 struct transcript_registers {
     uint32_t launch_flags;

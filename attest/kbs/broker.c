@@ -100,10 +100,10 @@ static void audit(const struct exchange *x)
     if (!line) { return; }
     if (x->subject[0]) { (void)json_object_set_new(line, "subject", json_string(x->subject)); }
     if (x->session[0]) { (void)json_object_set_new(line, "session", json_string(x->session)); }
-    if (x->claims) {
-        (void)json_object_set_new(line, "tee", json_string(x->claims->tee));
-        add_hex(line, "measurement", x->claims->measurement, CLAIMS_MEASUREMENT);
-        add_hex(line, "initdata", x->claims->initdata, x->claims->initdata_len);
+    if (x->has_claims) {
+        (void)json_object_set_new(line, "tee", json_string(x->claims.tee));
+        add_hex(line, "measurement", x->claims.measurement, CLAIMS_MEASUREMENT);
+        add_hex(line, "initdata", x->claims.initdata, x->claims.initdata_len);
     }
     if (x->decision.allowed && x->decision.rule[0]) {
         (void)json_object_set_new(line, "rule", json_string(x->decision.rule));
@@ -167,11 +167,13 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
         handle_admin_own(&x);
     } else if (http_view_is(rq->path, "/healthz") && rq->method == HTTP_GET) {
         reply_empty(&x);
+    } else if (http_view_is(rq->path, "/.well-known/jwks.json") && rq->method == HTTP_GET) {
+        handle_jwks(&x);
     } else {
         out->status = 404;
     }
     if (x.event) { audit(&x); }
-    claims_fini(&x.held);
+    claims_fini(&x.claims);
 }
 
 /* ---- state ----------------------------------------------------------------------------------- */
@@ -220,11 +222,26 @@ struct references broker_references(struct broker *b)
     return (struct references){.ctx = b, .ask = reference_ask};
 }
 
+static json_t *reference_get(void *ctx, const char *name)
+{
+    struct broker *b = ctx;
+    auto_store_value text = {0};
+    struct err e = {0};
+    if (store_get(b->setup.store, STORE_REFERENCE, name, &text, &e) < 0) { return NULL; }
+    return json_loadb((const char *)text.p, text.len, JSON_DECODE_ANY, NULL);
+}
+
+struct reference_source broker_reference_source(struct broker *b)
+{
+    return (struct reference_source){.ctx = b, .get = reference_get};
+}
+
 int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
 {
     struct broker *b = calloc(1, sizeof *b);
     if (!b) { return err_set(e, ENOMEM, "broker: out of memory"); }
     b->setup = *s;
+    b->setup.token_trust.own = s->token_key;
     int rc = sessions_new(s->max_sessions, s->session_seconds, &b->sessions, e);
     if (rc == 0 && broker_load_policy(b, e) < 0) { rc = err_wrap(e, "stored policy"); }
     if (rc < 0) {

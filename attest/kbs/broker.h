@@ -4,7 +4,8 @@
  * CoCo KBS protocol 0.4.0; refuses with a reason.
  *
  * Routes under /kbs/v0: auth, attest, resource (guests: GET; administrators: POST, DELETE), resource-policy,
- * reference-value. Ours, for administrators: /casemate/v0/{resources,policy,references}. /healthz is for anybody.
+ * attestation-policy, reference-value. Ours, for administrators: /casemate/v0/{resources,policy,references}. For anybody:
+ * /healthz, and /.well-known/jwks.json, the key that our tokens are signed with.
  */
 #ifndef CASEMATE_ATTEST_KBS_BROKER_H
 #define CASEMATE_ATTEST_KBS_BROKER_H
@@ -12,13 +13,21 @@
 #include "attest/crypto.h"
 #include "attest/kbs/http.h"
 #include "attest/kbs/store.h"
+#include "attest/kbs/trust.h"
 #include "attest/kbs/verifier.h"
 
 struct broker;
 
 struct broker_setup {
     struct store *store; /* everything in this struct is borrowed and outlives the broker */
-    const struct crypto_key *token_key;         /* P-256, private: signs attestation tokens */
+    const struct crypto_key
+        *token_key; /* P-256, P-384 or P-521, private: signs attestation tokens */
+    struct crypto_cert *const *token_chain; /* goes into their header, leaf first; none is fine */
+    size_t token_chain_count;
+    const char *token_issuer;       /* `iss` in them; NULL = "cc-kbs" */
+    struct token_trust token_trust; /* whose tokens are believed beside ours; `own` is filled in */
+    bool
+        insecure_without_initdata; /* evidence without initdata is judged, too: CoCo's clients send such */
     const struct crypto_key *const *admin_keys; /* public; whoever signs with one administers */
     size_t admin_key_count;
     const char *admin_issuer; /* what `iss` of an administrator's token must be */

@@ -3,6 +3,7 @@
 #ifndef CASEMATE_ATTEST_KBS_BROKER_INTERNAL_H
 #define CASEMATE_ATTEST_KBS_BROKER_INTERNAL_H
 
+#include "attest/kbs/appraise.h"
 #include "attest/kbs/broker.h"
 #include "attest/kbs/rules.h"
 #include "attest/kbs/session.h"
@@ -28,10 +29,10 @@ struct exchange {
 
     /* for the audit line; event NULL = this exchange decides nothing */
     const char *event;
-    char subject[SUBJECT_MAX];   /* what it is about: a resource, a policy, a reference value */
-    char session[9];             /* first digits of the session's id */
-    const struct claims *claims; /* of whoever asks: in the session, or `held` */
-    struct claims held;          /* claims out of a token; freed with the exchange */
+    char subject[SUBJECT_MAX]; /* what it is about: a resource, a policy, a reference value */
+    char session[9];           /* first digits of the session's id */
+    struct claims claims;      /* of whoever asks, out of a token; freed with the exchange */
+    bool has_claims;
     struct decision decision;
 };
 
@@ -64,17 +65,32 @@ MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
 
 #define POLICY_NAME "resource-policy"
 
-/* A reader of the store for rules_judge(). */
+/* Readers of the store: for rules_judge(), and for an attestation policy. */
 struct references broker_references(struct broker *b);
+struct reference_source broker_reference_source(struct broker *b);
 
 /* ---- tokens (token.c) */
 
-/* An attestation token for c. *out: malloc. */
-MUST_CHECK int token_issue(struct broker *b, const struct claims *c, const char *nonce, int64_t now,
-                           char **out, struct err *e);
-/* The claims of a token we signed and that is still good. */
-MUST_CHECK int token_take(struct broker *b, struct view token, int64_t now, struct claims *out,
+/* A guest that has proved itself, and what it sent beside the evidence. */
+struct attested {
+    struct claims device[CLAIMS_DEVICES_MAX]; /* the TEE first */
+    size_t device_count;
+    const char *nonce, *additional; /* borrowed */
+    json_t *initdata_claims;        /* owned; NULL = none */
+};
+void attested_fini(struct attested *a);
+#define auto_attested __attribute__((cleanup(attested_fini))) struct attested
+
+/* Appraise each device and put all into an attestation token. *out: malloc. */
+MUST_CHECK int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out,
+                           struct err *e);
+/* The payload of a token that is believed, or of one that we issued into a session and that has not expired. */
+MUST_CHECK int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
                           struct err *e);
+MUST_CHECK int token_take_own(const char *token, int64_t now, json_t **out_payload, struct err *e);
+
+/* Our public key as a JWK set; answers GET /.well-known/jwks.json. */
+void handle_jwks(struct exchange *x);
 
 /* Whoever sent this request may administer; otherwise the reason. */
 MUST_CHECK int admin_check(struct broker *b, const struct http_request *rq, int64_t now,

@@ -193,19 +193,97 @@ static int storage_read(struct reader *r, struct config *c, struct err *e)
     return 0;
 }
 
+static int certs_load(const char *path, void *into, struct err *e)
+{
+    struct config_certs *out = into;
+    auto_store_value pem = {0};
+    size_t n = 0;
+    int rc = file_read(path, PEM_MAX, false, &pem, e);
+    if (rc < 0) { return rc; }
+    if (out->count == CONFIG_CERTS_MAX ||
+        crypto_certs_from_pem(pem.p, pem.len, out->v + out->count, CONFIG_CERTS_MAX - out->count,
+                              &n) < 0) {
+        return err_set(e, EINVAL, "%s: not 1 to %d PEM certificates", path, CONFIG_CERTS_MAX);
+    }
+    out->count += n;
+    return 0;
+}
+
+static int jwks_load(const char *path, void *into, struct err *e)
+{
+    struct jwk_set *out = into;
+    auto_store_value text = {0};
+    struct jwk_set set = {0};
+    int rc = file_read(path, JWK_SET_TEXT_MAX, false, &text, e);
+    if (rc == 0) { rc = jwk_set_parse((const char *)text.p, text.len, &set, e); }
+    if (rc < 0) { return err_wrap(e, "%s", path); }
+    for (size_t i = 0; i < set.count; i++) {
+        if (out->count == JWK_SET_MAX) {
+            rc = err_set(e, E2BIG, "%s: more than %d trusted keys", path, JWK_SET_MAX);
+            crypto_key_free(set.v[i].key);
+            continue;
+        }
+        out->v[out->count++] = set.v[i];
+    }
+    return rc;
+}
+
+/* Calls load() for each file that the list names; an absent list is empty. */
+static int files_get(struct reader *r, const json_t *table, const char *name,
+                     int (*load)(const char *path, void *out, struct err *e), void *out,
+                     struct err *e)
+{
+    const json_t *list = json_object_get(table, name), *one;
+    size_t i;
+    if (list && !json_is_array(list)) {
+        return err_set(e, EINVAL, "%s: %s is not a list of files", r->path, name);
+    }
+    json_array_foreach (list, i, one) {
+        auto_free char *path = NULL;
+        const char *text = json_string_value(one);
+        if (!text) {
+            return err_set(e, EINVAL, "%s: %s holds something that is no text", r->path, name);
+        }
+        int rc = resolve(r, text, &path, e);
+        if (rc == 0) { rc = load(path, out, e); }
+        if (rc < 0) { return err_wrap(e, "%s", name); }
+    }
+    return 0;
+}
+
+static int token_key_check(const struct config *c, const char *path, struct err *e)
+{
+    static const unsigned kinds = 1u << CRYPTO_P256 | 1u << CRYPTO_P384 | 1u << CRYPTO_P521;
+    auto_key leaf = NULL;
+    if (!(kinds >> crypto_key_type(c->token_key) & 1) || !crypto_key_is_private(c->token_key)) {
+        return err_set(e, EINVAL, "%s: not a private P-256, P-384 or P-521 key", path);
+    }
+    if (c->token_chain.count && (crypto_cert_key(c->token_chain.v[0], &leaf) < 0 ||
+                                 !crypto_key_same_public(leaf, c->token_key))) {
+        return err_set(e, EINVAL, "%s: [token] chain is about another key", path);
+    }
+    return 0;
+}
+
 static int token_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"key", NULL};
+    static const char *const known[] = {"key",           "issuer",       "chain",
+                                        "trusted_certs", "trusted_jwks", NULL};
     json_t *t;
     auto_free char *path = NULL;
+    auto_free char *chain = NULL;
     int rc = table_get(r, "token", true, known, &t, e);
     if (rc == 0) { rc = path_get(r, t, "key", &path, e); }
     if (rc == 0) { rc = key_load(path, true, &c->token_key, e); }
-    if (rc < 0) { return rc; }
-    if (crypto_key_type(c->token_key) != CRYPTO_P256 || !crypto_key_is_private(c->token_key)) {
-        return err_set(e, EINVAL, "%s: not a private P-256 key", path);
+    if (rc == 0) { rc = text_get(r, t, "issuer", "cc-kbs", &c->token_issuer, e); }
+    if (rc == 0 && json_object_get(t, "chain")) {
+        rc = path_get(r, t, "chain", &chain, e);
+        if (rc == 0) { rc = certs_load(chain, &c->token_chain, e); }
     }
-    return 0;
+    if (rc == 0) { rc = token_key_check(c, path, e); }
+    if (rc == 0) { rc = files_get(r, t, "trusted_certs", certs_load, &c->trusted_certs, e); }
+    if (rc == 0) { rc = files_get(r, t, "trusted_jwks", jwks_load, &c->trusted_jwks, e); }
+    return rc;
 }
 
 static int admin_read(struct reader *r, struct config *c, struct err *e)
@@ -251,12 +329,35 @@ static int insecure_sim_read(struct reader *r, struct config *c, struct err *e)
                     e);
 }
 
+static int flag_get(struct reader *r, const json_t *table, const char *name, bool *out,
+                    struct err *e)
+{
+    const json_t *j = json_object_get(table, name);
+    if (j && !json_is_boolean(j)) {
+        return err_set(e, EINVAL, "%s: %s is neither true nor false", r->path, name);
+    }
+    *out = json_is_true(j);
+    return 0;
+}
+
+static int insecure_coco_read(struct reader *r, struct config *c, struct err *e)
+{
+    static const char *const known[] = {"sample", "without_initdata", "header_jwk", NULL};
+    json_t *t;
+    int rc = table_get(r, "insecure_coco", false, known, &t, e);
+    if (rc == 0) { rc = flag_get(r, t, "sample", &c->insecure_sample, e); }
+    if (rc == 0) { rc = flag_get(r, t, "without_initdata", &c->insecure_without_initdata, e); }
+    if (rc == 0) { rc = flag_get(r, t, "header_jwk", &c->insecure_header_jwk, e); }
+    return rc;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static int config_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"server",   "storage", "token",        "admin",
-                                        "sessions", "audit",   "insecure_sim", NULL};
+    static const char *const known[] = {"server",       "storage",       "token",
+                                        "admin",        "sessions",      "audit",
+                                        "insecure_sim", "insecure_coco", NULL};
     int rc = toml_only_known(r->path, r->doc, known, e);
     if (rc == 0) { rc = server_read(r, c, e); }
     if (rc == 0) { rc = storage_read(r, c, e); }
@@ -265,6 +366,7 @@ static int config_read(struct reader *r, struct config *c, struct err *e)
     if (rc == 0) { rc = sessions_read(r, c, e); }
     if (rc == 0) { rc = audit_read(r, c, e); }
     if (rc == 0) { rc = insecure_sim_read(r, c, e); }
+    if (rc == 0) { rc = insecure_coco_read(r, c, e); }
     return rc;
 }
 
@@ -287,6 +389,11 @@ int config_load(const char *path, struct config *out, struct err *e)
     return 0;
 }
 
+static void certs_free(struct config_certs *c)
+{
+    for (size_t i = 0; i < c->count; i++) { crypto_cert_free(c->v[i]); }
+}
+
 static void keys_free(struct config_keys *k)
 {
     for (size_t i = 0; i < k->count; i++) { crypto_key_free(k->v[i]); }
@@ -294,10 +401,13 @@ static void keys_free(struct config_keys *k)
 
 void config_fini(struct config *c)
 {
-    char *const texts[] = {c->listen,   c->tls_cert,     c->tls_key,
-                           c->database, c->admin_issuer, c->audit_file};
+    char *const texts[] = {c->listen,       c->tls_cert,   c->tls_key,     c->database,
+                           c->admin_issuer, c->audit_file, c->token_issuer};
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) { free(texts[i]); }
     crypto_key_free(c->token_key);
+    certs_free(&c->token_chain);
+    certs_free(&c->trusted_certs);
+    jwk_set_fini(&c->trusted_jwks);
     keys_free(&c->admin_keys);
     keys_free(&c->insecure_sim_keys);
     wipe(c, sizeof *c);

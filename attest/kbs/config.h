@@ -13,7 +13,11 @@
  *      database = "kbs.sqlite"
  *      key_file = "storage.key"             64 hexadecimal digits; readable by nobody else
  *      [token]
- *      key = "token.key"                    PEM, P-256, private
+ *      key = "token.key"                    PEM, private: P-256 (the only kind CoCo's broker reads), P-384 or P-521
+ *      issuer = "cc-kbs"                    absent = that
+ *      chain = "token.crt"                  PEM, leaf first: goes into every token; absent = none
+ *      trusted_certs = ["other.crt"]        PEM: attestation services whose tokens are believed, by certificate
+ *      trusted_jwks = ["other.jwks"]        JWK sets: the same by key
  *      [admin]
  *      public_keys = ["admin.pub"]          PEM, Ed25519 or P-256
  *      issuer = "cc-kbs"                    absent = that
@@ -24,19 +28,30 @@
  *      file = "audit.log"
  *      [insecure_sim]                       absent = evidence of kind sim is refused
  *      trusted_keys = ["sim.pub"]           PEM, of the machines whose word is taken for a TEE's
+ *      [insecure_coco]                      what CoCo allows; absent = all false
+ *      sample = true                        evidence of kinds sample and sampledevice, which proves nothing
+ *      without_initdata = true              evidence without initdata
+ *      header_jwk = true                    tokens signed with whatever key stands in their header
  */
 #ifndef CASEMATE_ATTEST_KBS_CONFIG_H
 #define CASEMATE_ATTEST_KBS_CONFIG_H
 
 #include "attest/crypto.h"
+#include "attest/jose.h"
 #include "attest/kbs/store.h"
 #include "guest/base/err.h"
 
-#define CONFIG_KEYS_MAX 16
+#define CONFIG_KEYS_MAX  16
+#define CONFIG_CERTS_MAX 16
 
 struct config_keys {
     size_t count;
     struct crypto_key *v[CONFIG_KEYS_MAX];
+};
+
+struct config_certs {
+    size_t count;
+    struct crypto_cert *v[CONFIG_CERTS_MAX];
 };
 
 struct config {
@@ -46,12 +61,16 @@ struct config {
     char *database;
     uint8_t storage_key[STORE_KEY_SIZE];
     struct crypto_key *token_key;
+    char *token_issuer;
+    struct config_certs token_chain, trusted_certs;
+    struct jwk_set trusted_jwks; /* of all files together */
     struct config_keys admin_keys;
     char *admin_issuer;
     uint32_t max_sessions;
     int64_t session_seconds;
     char *audit_file; /* NULL = standard error */
     struct config_keys insecure_sim_keys;
+    bool insecure_sample, insecure_without_initdata, insecure_header_jwk;
 };
 
 /* Reads the file and every key it names. */

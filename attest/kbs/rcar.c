@@ -4,13 +4,15 @@
  *
  * Invariants
  *  1. A nonce is ours, random, bound to one session, and tried once: evidence that is refused ends its session.
- *  2. Evidence without initdata is refused before anything is verified.
+ *  2. Evidence without initdata is refused before anything is verified, unless the configuration says insecure.
  *  3. An attested session answers with the token it has, whatever else is in the body; the verifier does not run again.
+ *  4. Every device that is in the evidence is verified, or the whole is refused.
  */
 #include "attest/kbs/broker_internal.h"
 
 #include "attest/initdata.h"
 #include "attest/jose.h"
+#include "attest/kbs/initdata_claims.h"
 #include "attest/transcript.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
@@ -207,7 +209,7 @@ static int attestation_read(const struct http_request *rq, struct attestation *a
 }
 
 /* What was the matter, in one text; every reason becomes one of the decision's. */
-static int refused_by(struct exchange *x, const struct verdict *v, struct err *e)
+static int refused_by(struct exchange *x, const char *tee, const struct verdict *v, struct err *e)
 {
     for (size_t i = 0; i < v->reason_count && i < DECISION_REASONS_MAX; i++) {
         const struct verdict_reason *r = &v->reasons[i];
@@ -216,22 +218,97 @@ static int refused_by(struct exchange *x, const struct verdict *v, struct err *e
                        r->wanted);
         x->decision.reason_count = i + 1;
     }
-    return err_set(e, EACCES, "the evidence is refused");
+    return err_set(e, EACCES, "the evidence of %s is refused", tee);
 }
 
-static int evidence_verify(struct exchange *x, const struct session *s, const struct attestation *a,
-                           struct claims *out, struct err *e)
+static int nonce_check(const struct session *s, const struct attestation *a, struct err *e)
 {
     size_t n = strlen(s->nonce);
     if (strlen(a->nonce) != n || !ct_eq(a->nonce, s->nonce, n)) {
         return err_set(e, EACCES, "nonce: found %.60s, wanted the one of this session", a->nonce);
     }
+    return 0;
+}
+
+/* Initdata must parse even where no evidence binds it: a token shows what is inside. */
+static int initdata_check(const struct exchange *x, const struct attestation *a,
+                          struct attested *out, struct err *e)
+{
+    auto_initdata d = {0};
     if (!a->initdata || a->initdata_len == 0) {
+        if (x->b->setup.insecure_without_initdata) { return 0; }
         return err_set(e, EACCES,
                        "init-data: found none; a guest without initdata gets no secrets");
     }
+    int rc = initdata_parse(a->initdata, a->initdata_len, &d, e);
+    return rc < 0 ? rc : initdata_claims(&d, &out->initdata_claims, e);
+}
+
+static int device_verify(struct exchange *x, const struct verifier *v, const struct evidence *ev,
+                         struct attested *out, struct err *e)
+{
+    struct verdict verdict = {0};
+    struct claims *c = &out->device[out->device_count];
+    v->verify(v->ctx, ev, c, &verdict);
+    out->device_count++; /* whatever is in it is freed */
+    if (verdict.result != VERDICT_ACCEPTED) { return refused_by(x, v->name, &verdict, e); }
+    (void)snprintf(c->tee, sizeof c->tee, "%s", v->kind);
+    c->class = v->class;
+    c->tee_key = json_incref((json_t *)(uintptr_t)ev->tee_key);
+    return 0;
+}
+
+/*
+ * The additional evidence is either a TEE's own affair (our guests' registers), or CoCo's: an object with evidence of
+ * further devices under their names. NULL when there are no devices.
+ */
+static int devices_read(const char *additional, json_t **out, struct err *e)
+{
+    auto_json doc = NULL;
+    *out = NULL;
+    if (additional[0] == '\0') { return 0; }
+    int rc = json_load_strict("additional_evidence", additional, strlen(additional),
+                              ATTEST_BODY_MAX, &doc, e);
+    if (rc < 0) { return rc; }
+    if (!json_is_object(doc)) {
+        return err_set(e, EBADMSG, "additional_evidence: wanted an object of devices");
+    }
+    if (!json_object_get(doc, "registers")) { *out = json_incref(doc); }
+    return 0;
+}
+
+static int devices_verify(struct exchange *x, const struct evidence *primary, json_t *devices,
+                          struct attested *out, struct err *e)
+{
+    const char *name;
+    json_t *one;
+    json_object_foreach (devices, name, one) {
+        const struct verifier *v = verifier_find(x->b, name);
+        if (!v) { return err_set(e, EACCES, "additional_evidence: no verifier for %.60s", name); }
+        if (out->device_count == CLAIMS_DEVICES_MAX) {
+            return err_set(e, E2BIG, "additional_evidence: more than %d devices",
+                           CLAIMS_DEVICES_MAX - 1);
+        }
+        struct evidence ev = *primary;
+        ev.primary = one;
+        ev.additional = NULL;
+        ev.initdata = (struct view){0}; /* the TEE's */
+        int rc = device_verify(x, v, &ev, out, e);
+        if (rc < 0) { return rc; }
+    }
+    return 0;
+}
+
+static int evidence_verify(struct exchange *x, const struct session *s, const struct attestation *a,
+                           struct attested *out, struct err *e)
+{
+    auto_json devices = NULL;
     const struct verifier *v = verifier_find(x->b, s->tee);
     if (!v) { return err_set(e, EACCES, "tee: the verifier for %s is gone", s->tee); }
+    int rc = nonce_check(s, a, e);
+    if (rc == 0) { rc = initdata_check(x, a, out, e); }
+    if (rc == 0) { rc = devices_read(a->additional, &devices, e); }
+    if (rc < 0) { return rc; }
     struct evidence ev = {
         .primary = a->primary,
         .additional = a->additional,
@@ -240,29 +317,20 @@ static int evidence_verify(struct exchange *x, const struct session *s, const st
         .initdata = {.p = (const uint8_t *)a->initdata, .len = a->initdata_len},
         .now = x->now,
     };
-    struct verdict verdict = {0};
-    v->verify(v->ctx, &ev, out, &verdict);
-    if (verdict.result != VERDICT_ACCEPTED) { return refused_by(x, &verdict, e); }
-    (void)snprintf(out->tee, sizeof out->tee, "%s", v->kind);
-    out->tee_key = json_incref(a->key);
-    return 0;
+    rc = device_verify(x, v, &ev, out, e);
+    if (rc == 0 && devices) { rc = devices_verify(x, &ev, devices, out, e); }
+    out->nonce = s->nonce;
+    out->additional = a->additional;
+    return rc;
 }
 
-/* The session has proved itself; claims move into it. */
-static int session_settle(struct exchange *x, struct session *s, struct claims *c, struct err *e)
+/* For the audit line; a token without a TEE of its own tells nothing there. */
+static void claims_tell(struct exchange *x, const char *token)
 {
-    char *token = NULL;
-    int rc = token_issue(x->b, c, s->nonce, x->now, &token, e);
-    if (rc < 0) { return rc; }
-    struct claims *kept = malloc(sizeof *kept);
-    if (!kept) {
-        free(token);
-        return err_set(e, ENOMEM, "session: out of memory");
-    }
-    *kept = *c;
-    *c = (struct claims){0};
-    session_attested(s, kept, token);
-    return 0;
+    auto_json payload = NULL;
+    struct err ignored = {0};
+    x->has_claims = token_take_own(token, x->now, &payload, &ignored) == 0 &&
+                    claims_from_json(payload, &x->claims, &ignored) == 0;
 }
 
 /* With the verifier's reasons, where it is the one who refused. */
@@ -309,15 +377,17 @@ void handle_attest(struct exchange *x)
         reply_token(x, s);
         return;
     }
-    auto_claims c = {0};
-    int rc = evidence_verify(x, s, &a, &c, &e);
-    if (rc == 0) { rc = session_settle(x, s, &c, &e); }
+    auto_attested proved = {0};
+    char *token = NULL;
+    int rc = evidence_verify(x, s, &a, &proved, &e);
+    if (rc == 0) { rc = token_issue(x->b, &proved, x->now, &token, &e); }
     if (rc < 0) {
         refuse_evidence(x, &e);
         session_drop(x->b->sessions, s); /* invariant 1 */
         return;
     }
+    session_attested(s, token);
     x->decision.allowed = true;
-    x->claims = s->claims;
+    claims_tell(x, s->token);
     reply_token(x, s);
 }

@@ -12,34 +12,38 @@
 #include <errno.h>
 #include <string.h>
 
-/* Finds the claims of whoever asks. False when an answer has been given. */
-static bool who_asks(struct exchange *x)
+/* The payload of the asker's token; NULL when an answer has been given. */
+static json_t *who_asks(struct exchange *x)
 {
     struct view cookie = http_cookie_get(x->rq, COOKIE_NAME);
     struct session *s = cookie.p ? session_find(x->b->sessions, cookie, x->now) : NULL;
+    struct view token = bearer_of(x->rq);
+    json_t *payload = NULL;
+    struct err e = {0};
+    int rc;
     if (s) {
         (void)snprintf(x->session, sizeof x->session, "%.8s", s->id);
         if (!s->attested) {
             reply_error(x, 401, "TokenNotFound", "session: not attested yet");
-            return false;
+            return NULL;
         }
-        x->claims = s->claims;
-        return true;
-    }
-    struct view token = bearer_of(x->rq);
-    if (!token.p) {
+        rc = token_take_own(s->token, x->now, &payload, &e);
+    } else if (token.p) {
+        rc = token_take(x->b, token, x->now, &payload, &e);
+    } else {
         x->event = NULL; /* how CoCo's client begins; it says nothing about anybody [coco §17.5] */
         reply_error(x, 401, "TokenNotFound",
                     "found neither an attested session nor a Bearer token");
-        return false;
+        return NULL;
     }
-    struct err e = {0};
-    if (token_take(x->b, token, x->now, &x->held, &e) < 0) {
+    if (rc == 0) { rc = claims_from_json(payload, &x->claims, &e); }
+    if (rc < 0) {
+        json_decref(payload);
         reply_error(x, 401, "TokenVerifierError", "%s", e.text);
-        return false;
+        return NULL;
     }
-    x->claims = &x->held;
-    return true;
+    x->has_claims = true;
+    return payload;
 }
 
 static int encrypt_to(const json_t *tee_key, const struct store_value *value, char **out,
@@ -67,7 +71,7 @@ static void release(struct exchange *x)
                     absent ? "allowed, but there is none of that name" : e.text);
         return;
     }
-    if (encrypt_to(x->claims->tee_key, &value, &jwe, &e) < 0) {
+    if (encrypt_to(x->claims.tee_key, &value, &jwe, &e) < 0) {
         reply_error(x, 401, "JweError", "%s", e.text);
         return;
     }
@@ -77,7 +81,8 @@ static void release(struct exchange *x)
 void handle_resource_get(struct exchange *x)
 {
     x->event = "release";
-    if (!who_asks(x)) { return; }
+    auto_json token = who_asks(x);
+    if (!token) { return; }
     if (!resource_path_ok(x->rest)) {
         reply_error(x, 401, "PluginInternalError",
                     "path: wanted repository/type/tag of letters, digits, _, - and .");
@@ -86,7 +91,7 @@ void handle_resource_get(struct exchange *x)
     (void)snprintf(x->subject, sizeof x->subject, "%.*s", (int)x->rest.len,
                    (const char *)x->rest.p);
     struct references refs = broker_references(x->b);
-    rules_judge(x->b->rules, &refs, x->claims, x->subject, &x->decision);
+    rules_judge(x->b->rules, &refs, &x->claims, x->subject, &x->decision);
     if (!x->decision.allowed) {
         char all[DECISION_REASON_SIZE * 3];
         reasons_join(&x->decision, all, sizeof all);

@@ -46,10 +46,6 @@ void session_drop(struct sessions *t, struct session *s)
     list_del(&s->by_age);
     list_del(&s->chain);
     t->count--;
-    if (s->claims) {
-        claims_fini(s->claims);
-        free(s->claims);
-    }
     if (s->token) {
         wipe(s->token, strlen(s->token));
         free(s->token);
@@ -127,9 +123,8 @@ struct session *session_find(struct sessions *t, struct view id, int64_t now)
     return NULL;
 }
 
-void session_attested(struct session *s, struct claims *take_claims, char *take_token)
+void session_attested(struct session *s, char *take_token)
 {
     s->attested = true;
-    s->claims = take_claims;
     s->token = take_token;
 }

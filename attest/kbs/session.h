@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handshakes under way: cookie -> nonce, then claims and token, in memory, each for a bounded time and all of bounded number.
+ * Handshakes under way: cookie -> nonce, then a token, in memory, each for a bounded time and all of bounded number.
  *
  *      session_open          -> OPEN      a nonce is out
- *      session_attested      OPEN -> ATTESTED: claims and token are kept until the session expires
+ *      session_attested      OPEN -> ATTESTED: the token is kept until the session expires
  *      session_drop          any -> gone; a nonce whose evidence was refused is never tried again
  *
  * When the table is full the oldest OPEN session makes room; with none of those, nobody new is let in. So a flood of
@@ -27,8 +27,7 @@ struct session {
     char tee[CLAIMS_TEE_MAX];
     int64_t expires; /* Unix seconds; the first second at which it is gone */
     bool attested;
-    char *token;           /* malloc, once attested */
-    struct claims *claims; /* malloc, once attested */
+    char *token; /* malloc, once attested */
 };
 
 struct sessions;
@@ -43,8 +42,7 @@ MUST_CHECK int session_open(struct sessions *t, const char *tee, int64_t now, st
 /* By the value of the cookie, in constant time per candidate; NULL when unknown or expired. */
 struct session *session_find(struct sessions *t, struct view id, int64_t now);
 
-/* Takes both. */
-void session_attested(struct session *s, struct claims *take_claims, char *take_token);
+void session_attested(struct session *s, char *take_token);
 
 void session_drop(struct sessions *t, struct session *s);
 

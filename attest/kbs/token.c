@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens: the ones we sign for guests (EAR claims, ES256) and the ones administrators sign for themselves.
+ * Tokens: the ones we sign for guests (EAR claims) and the ones administrators sign for themselves.
  *
- * A guest's token is believed only under our own key, never under a key in its header. An administrator's must be signed
+ * Whose guest tokens are believed is in trust.h. An administrator's must be signed
  * with EdDSA or ES256 by one of the configured keys, carry the configured issuer and the role `admin`, and expire.
  */
 #include "attest/kbs/broker_internal.h"
 
+#include "attest/base64.h"
 #include "attest/jose.h"
+#include "guest/base/hosted.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,35 +28,133 @@ struct view bearer_of(const struct http_request *rq)
 
 /* ---- guests ---------------------------------------------------------------------------------- */
 
-int token_issue(struct broker *b, const struct claims *c, const char *nonce, int64_t now,
-                char **out, struct err *e)
+void attested_fini(struct attested *a)
 {
-    struct references refs = broker_references(b);
-    bool known = refs.ask(refs.ctx, c->tee, c->measurement).known;
-    auto_json cpu0 = NULL;
+    for (size_t i = 0; i < a->device_count; i++) { claims_fini(&a->device[i]); }
+    json_decref(a->initdata_claims);
+    *a = (struct attested){0};
+}
+
+/* "cpu0", "gpu1": class, and how many of that class came before. */
+static void submodule_name(const struct attested *a, size_t index, char out[static 16])
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < index; i++) { n += a->device[i].class == a->device[index].class; }
+    (void)snprintf(out, 16, "%s%u", claims_class_name(a->device[index].class), n);
+}
+
+static int submodules(struct broker *b, const struct attested *a, json_t *out, struct err *e)
+{
+    struct reference_source rv = broker_reference_source(b);
+    for (size_t i = 0; i < a->device_count; i++) {
+        const struct claims *c = &a->device[i];
+        bool primary = i == 0;
+        auto_json evidence = NULL;
+        auto_appraisal verdict = {0};
+        char name[16];
+        int rc = claims_to_evidence(c, a->nonce, primary ? a->additional : NULL,
+                                    primary ? a->initdata_claims : NULL, &evidence, e);
+        if (rc == 0) { rc = appraise_default(c->class, evidence, &rv, &verdict, e); }
+        if (rc < 0) { return rc; }
+        submodule_name(a, i, name);
+        if (json_object_set_new(out, name, ear_submodule(&verdict, evidence)) != 0) {
+            return err_set(e, ENOMEM, "token: out of memory");
+        }
+    }
+    return 0;
+}
+
+/* The signing key's public half. */
+static int signer_jwk(const struct broker *b, json_t **out, struct err *e)
+{
+    const struct crypto_key *k = b->setup.token_key;
+    int rc = jwk_to_json(k, jws_alg_name(jws_alg_for(crypto_key_type(k))), false, out);
+    return rc < 0 ? err_set(e, -rc, "token: the signing key has no public form") : 0;
+}
+
+static int chain_write(const struct broker *b, json_t *jwk, struct err *e)
+{
+    auto_json list = json_array();
+    for (size_t i = 0; i < b->setup.token_chain_count; i++) {
+        auto_free uint8_t *der = NULL;
+        size_t len;
+        int rc = crypto_cert_to_der(b->setup.token_chain[i], &der, &len);
+        auto_free char *text = rc == 0 ? malloc(b64_len(len) + 1) : NULL;
+        if (!text) { return err_set(e, ENOMEM, "token: its certificates cannot be written"); }
+        b64_encode(der, len, text);
+        if (json_array_append_new(list, json_string(text)) != 0) {
+            return err_set(e, ENOMEM, "token: out of memory");
+        }
+    }
+    if (b->setup.token_chain_count == 0) { return 0; }
+    return json_object_set(jwk, "x5c", list) == 0 ? 0 : err_set(e, ENOMEM, "token: out of memory");
+}
+
+static int header_write(const struct broker *b, json_t **out, struct err *e)
+{
     auto_json jwk = NULL;
-    int rc = claims_to_json(c, nonce, known ? "affirming" : "contraindicated", &cpu0, e);
+    char kid[JWK_THUMBPRINT_SIZE];
+    int rc = signer_jwk(b, &jwk, e);
+    if (rc == 0) { rc = chain_write(b, jwk, e); }
+    if (rc == 0 && jwk_thumbprint(b->setup.token_key, kid) < 0) {
+        rc = err_set(e, EIO, "token: the signing key has no thumbprint");
+    }
     if (rc < 0) { return rc; }
-    rc = jwk_to_json(b->setup.token_key, "ES256", false, &jwk);
-    if (rc < 0) { return err_set(e, -rc, "token: the signing key has no public form"); }
-    auto_json header = json_pack("{s:O}", "jwk", jwk);
-    auto_json payload = json_pack(
-        "{s:s, s:I, s:I, s:s, s:{s:s, s:s}, s:{s:O}}", "eat_profile",
-        "tag:github.com,2024:confidential-containers/Trustee", "iat", (json_int_t)now, "exp",
-        (json_int_t)(now + b->setup.session_seconds), "iss", "cc-kbs", "ear.verifier-id",
-        "developer", "casemate", "build", "cc-kbs " CASEMATE_VERSION, "submods", "cpu0", cpu0);
-    if (!header || !payload) { return err_set(e, ENOMEM, "token: out of memory"); }
+    *out = json_pack("{s:s, s:O}", "kid", kid, "jwk", jwk);
+    return *out ? 0 : err_set(e, ENOMEM, "token: out of memory");
+}
+
+int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out, struct err *e)
+{
+    auto_json header = NULL;
+    auto_json submods = json_object();
+    int rc = header_write(b, &header, e);
+    if (rc == 0) { rc = submodules(b, a, submods, e); }
+    if (rc < 0) { return rc; }
+    auto_json payload =
+        json_pack("{s:s, s:I, s:{s:s, s:s}, s:O, s:I, s:s}", "eat_profile",
+                  "tag:github.com,2024:confidential-containers/Trustee", "iat", (json_int_t)now,
+                  "ear.verifier-id", "developer", "casemate", "build", "cc-kbs " CASEMATE_VERSION,
+                  "submods", submods, "exp", (json_int_t)(now + b->setup.session_seconds), "iss",
+                  b->setup.token_issuer ? b->setup.token_issuer : "cc-kbs");
+    if (!payload) { return err_set(e, ENOMEM, "token: out of memory"); }
     return jwt_sign(b->setup.token_key, header, payload, out, e);
 }
 
-int token_take(struct broker *b, struct view token, int64_t now, struct claims *out, struct err *e)
+int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
+               struct err *e)
 {
+    return token_trust_verify(&b->setup.token_trust, (const char *)token.p, token.len, now,
+                              out_payload, e);
+}
+
+/* It never left this program, so its signature needs no second look; its age does. */
+int token_take_own(const char *token, int64_t now, json_t **out_payload, struct err *e)
+{
+    auto_jws jws = {0};
     auto_json payload = NULL;
-    int rc = jwt_verify((const char *)token.p, token.len, b->setup.token_key, JWS_ALLOW(JWS_ES256),
-                        &payload, e);
+    int rc = jws_parse(token, strlen(token), &jws, e);
+    if (rc == 0) {
+        rc = json_load_strict("token", jws.payload_raw, jws.payload_len, JWS_TEXT_MAX, &payload, e);
+    }
     if (rc == 0) { rc = jwt_check_times(payload, now, LEEWAY_SECONDS, e); }
-    if (rc == 0) { rc = claims_from_json(payload, out, e); }
-    return rc;
+    if (rc < 0) { return rc; }
+    *out_payload = json_incref(payload);
+    return 0;
+}
+
+void handle_jwks(struct exchange *x)
+{
+    auto_json jwk = NULL;
+    char kid[JWK_THUMBPRINT_SIZE];
+    struct err e = {0};
+    if (signer_jwk(x->b, &jwk, &e) < 0 || jwk_thumbprint(x->b->setup.token_key, kid) < 0) {
+        x->out->status = 500;
+        return;
+    }
+    (void)json_object_set_new(jwk, "kid", json_string(kid));
+    (void)json_object_set_new(jwk, "use", json_string("sig"));
+    reply_json(x, json_pack("{s:[O]}", "keys", jwk));
 }
 
 /* ---- administrators -------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "attest/verify/explain.h"
 
 #include "attest/verify/binding.h"
+#include "attest/verify/sample.h"
 #include "attest/verify/sim.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@ static const struct {
 } tables[] = {
     {binding_codes, BINDING_CODE_COUNT},
     {sim_codes, SIM_CODE_COUNT},
+    {sample_codes, SAMPLE_CODE_COUNT},
 };
 
 const struct verdict_code *explain_at(size_t i)
