@@ -165,7 +165,7 @@ MUST_CHECK int crypto_key_from_der(const void *der, size_t len, struct crypto_ke
  */
 MUST_CHECK int crypto_key_to_pem(const struct crypto_key *k, bool with_private, char **out,
                                  size_t *out_len);
-/* SubjectPublicKeyInfo, DER. */
+/* SubjectPublicKeyInfo, DER; EC points uncompressed, however the key was read. */
 MUST_CHECK int crypto_key_to_spki(const struct crypto_key *k, uint8_t **out, size_t *out_len);
 
 enum crypto_key_type crypto_key_type(const struct crypto_key *k);

@@ -11,11 +11,14 @@
 #include <openssl/param_build.h>
 #include <openssl/x509.h>
 
+#define CRYPTO_POINT_MAX (1 + 2 * CRYPTO_COORD_MAX) /* 04 || x || y [SEC1 §2.3.3] */
+
 struct crypto_key {
     EVP_PKEY *pkey;
     enum crypto_key_type type;
     bool is_private;
-    size_t size; /* see crypto_key_size() */
+    size_t size;                     /* see crypto_key_size() */
+    uint8_t point[CRYPTO_POINT_MAX]; /* EC: the public point, 1 + 2 * size bytes */
 };
 
 /* Takes pkey over, also on failure. Refuses kinds and sizes that crypto.h does not name. */

@@ -2,6 +2,10 @@
 /*
  * Keys: made, read, written, taken apart. A key that gets past crypto_key_adopt() is of a kind and
  * size that crypto.h names, so nothing behind it checks again.
+ *
+ * A broker makes or reads three P-256 keys per release, and building a group by name costs the library
+ * more than the arithmetic on it: keys on a curve are made from a template that has the group, and
+ * each keeps its public point, since the library converts it anew whenever it is asked.
  */
 #include "attest/crypto_internal.h"
 
@@ -13,6 +17,7 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 #include <string.h>
 
 #define PEM_MAX      65536 /* text of one key or of a certificate bundle's first certificate */
@@ -54,11 +59,27 @@ static const struct {
     enum crypto_key_type type;
     const char *group;
     size_t size;
+    /* SubjectPublicKeyInfo up to the point [RFC 5480 §2] */
+    uint8_t spki_len, spki[26];
 } curves[] = {
-    {CRYPTO_P256, "prime256v1", 32},
-    {CRYPTO_P384, "secp384r1", 48},
-    {CRYPTO_P521, "secp521r1", 66},
+    {CRYPTO_P256, "prime256v1", 32, 26, {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                         0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                         0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00}},
+    {CRYPTO_P384, "secp384r1", 48, 23, {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+                                        0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+                                        0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00}},
+    {CRYPTO_P521, "secp521r1", 66, 25, {0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+                                        0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,
+                                        0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00}},
 };
+
+/* The curve's index, or ARRAY_COUNT(curves). */
+static size_t curve_of(enum crypto_key_type t)
+{
+    size_t i = 0;
+    while (i < ARRAY_COUNT(curves) && curves[i].type != t) { i++; }
+    return i;
+}
 
 static int classify(const EVP_PKEY *p, struct crypto_key *k)
 {
@@ -88,12 +109,26 @@ static int classify(const EVP_PKEY *p, struct crypto_key *k)
     return -EINVAL;
 }
 
+/* Always uncompressed, however the key was read. */
+static int take_point(const EVP_PKEY *p, struct crypto_key *k)
+{
+    size_t len = 0;
+    if (curve_of(k->type) == ARRAY_COUNT(curves)) { return 0; }
+    if (EVP_PKEY_get_octet_string_param(p, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, k->point,
+                                        sizeof k->point, &len) != 1 ||
+        len != 1 + 2 * k->size || k->point[0] != 4) {
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int crypto_key_adopt(EVP_PKEY *take_pkey, struct crypto_key **out)
 {
     auto_pkey p = take_pkey;
     struct crypto_key *k = calloc(1, sizeof *k);
     if (!k) { return -ENOMEM; }
     int r = classify(p, k);
+    if (r == 0) { r = take_point(p, k); }
     if (r < 0) {
         free(k);
         return crypto_fail(r);
@@ -107,19 +142,48 @@ int crypto_key_adopt(EVP_PKEY *take_pkey, struct crypto_key **out)
 
 /* ---- made */
 
+/* One key without numbers per curve, made once and never freed. NULL = the library could not. */
+static EVP_PKEY *templates[ARRAY_COUNT(curves)];
+
+static void templates_make(void)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(curves); i++) {
+        auto_pkey_ctx c = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        if (!c || EVP_PKEY_paramgen_init(c) != 1 ||
+            EVP_PKEY_CTX_set_group_name(c, curves[i].group) != 1 ||
+            EVP_PKEY_paramgen(c, &templates[i]) != 1) {
+            templates[i] = NULL;
+        }
+    }
+    ERR_clear_error();
+}
+
+static EVP_PKEY *template_of(size_t curve)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, templates_make);
+    return templates[curve];
+}
+
+static EVP_PKEY *ec_generate(size_t curve)
+{
+    EVP_PKEY *p = NULL, *t = template_of(curve);
+    auto_pkey_ctx c = t ? EVP_PKEY_CTX_new_from_pkey(NULL, t, NULL) : NULL;
+    if (!c || EVP_PKEY_keygen_init(c) != 1 || EVP_PKEY_generate(c, &p) != 1) { return NULL; }
+    return p;
+}
+
 int crypto_key_generate(enum crypto_key_type t, unsigned rsa_bits, struct crypto_key **out)
 {
     EVP_PKEY *p = NULL;
-    switch (t) {
-    case CRYPTO_RSA:
+    size_t curve = curve_of(t);
+    if (t == CRYPTO_RSA) {
         if (rsa_bits < RSA_MIN_BITS || rsa_bits > RSA_MAX_BITS) { return -EINVAL; }
         p = EVP_RSA_gen(rsa_bits);
-        break;
-    case CRYPTO_ED25519: p = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"); break;
-    default:
-        for (size_t i = 0; i < ARRAY_COUNT(curves); i++) {
-            if (curves[i].type == t) { p = EVP_EC_gen(curves[i].group); }
-        }
+    } else if (t == CRYPTO_ED25519) {
+        p = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    } else if (curve < ARRAY_COUNT(curves)) {
+        p = ec_generate(curve);
     }
     if (!p) { return crypto_fail(-EIO); }
     return crypto_key_adopt(p, out);
@@ -207,8 +271,22 @@ int crypto_key_to_pem(const struct crypto_key *k, bool with_private, char **out,
     return 0;
 }
 
+static int ec_to_spki(size_t curve, const struct crypto_key *k, uint8_t **out, size_t *out_len)
+{
+    size_t head = curves[curve].spki_len, len = head + 1 + 2 * k->size;
+    uint8_t *der = malloc(len);
+    if (!der) { return -ENOMEM; }
+    memcpy(der, curves[curve].spki, head);
+    memcpy(der + head, k->point, len - head);
+    *out = der;
+    *out_len = len;
+    return 0;
+}
+
 int crypto_key_to_spki(const struct crypto_key *k, uint8_t **out, size_t *out_len)
 {
+    size_t curve = curve_of(k->type);
+    if (curve < ARRAY_COUNT(curves)) { return ec_to_spki(curve, k, out, out_len); }
     unsigned char *der = NULL;
     int len = i2d_PUBKEY(k->pkey, &der);
     if (len <= 0) { return crypto_fail(-EIO); }
@@ -254,31 +332,47 @@ static int check_pair(EVP_PKEY *p)
     return EVP_PKEY_pairwise_check(ctx) == 1 ? 0 : crypto_fail(-EINVAL);
 }
 
+/* Setting the point checks that it is on the curve. */
+static int ec_public(size_t curve, const uint8_t *point, size_t len, EVP_PKEY **out)
+{
+    EVP_PKEY *t = template_of(curve);
+    auto_pkey p = t ? EVP_PKEY_dup(t) : NULL;
+    if (!p) { return crypto_fail(-ENOMEM); }
+    if (EVP_PKEY_set1_encoded_public_key(p, point, len) != 1) { return crypto_fail(-EINVAL); }
+    *out = steal_ptr(&p);
+    return 0;
+}
+
+static int ec_pair(size_t curve, const uint8_t *point, size_t len, struct view d, EVP_PKEY **out)
+{
+    auto_bn bn = NULL;
+    auto_bld bld = OSSL_PARAM_BLD_new();
+    auto_pkey p = NULL;
+    if (!bld) { return crypto_fail(-ENOMEM); }
+    if (OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, curves[curve].group, 0) !=
+            1 ||
+        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, len) != 1 ||
+        !push_bn(bld, OSSL_PKEY_PARAM_PRIV_KEY, d, true, &bn)) {
+        return crypto_fail(-EINVAL);
+    }
+    int r = build("EC", true, bld, &p); /* checks that the point is on the curve */
+    if (r == 0) { r = check_pair(p); }
+    if (r < 0) { return r; }
+    *out = steal_ptr(&p);
+    return 0;
+}
+
 static int ec_from_parts(size_t curve, const struct crypto_parts *parts, EVP_PKEY **out)
 {
-    size_t n = curves[curve].size;
-    const char *group = curves[curve].group;
-    uint8_t point[1 + 2 * CRYPTO_COORD_MAX] = {4}; /* uncompressed [SEC1 §2.3.3] */
+    size_t n = curves[curve].size, len = 1 + 2 * n;
+    uint8_t point[CRYPTO_POINT_MAX] = {4};
     if (parts->x.len != n || parts->y.len != n || (parts->d.len != 0 && parts->d.len != n)) {
         return -EINVAL;
     }
     memcpy(point + 1, parts->x.p, n);
     memcpy(point + 1 + n, parts->y.p, n);
-
-    auto_bn d = NULL;
-    auto_bld bld = OSSL_PARAM_BLD_new();
-    if (!bld) { return crypto_fail(-ENOMEM); }
-    if (OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) != 1 ||
-        OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * n) != 1 ||
-        (parts->d.len != 0 && !push_bn(bld, OSSL_PKEY_PARAM_PRIV_KEY, parts->d, true, &d))) {
-        return crypto_fail(-EINVAL);
-    }
-    auto_pkey p = NULL;
-    int r = build("EC", parts->d.len != 0, bld, &p); /* checks that the point is on the curve */
-    if (r == 0 && parts->d.len != 0) { r = check_pair(p); }
-    if (r < 0) { return r; }
-    *out = steal_ptr(&p);
-    return 0;
+    return parts->d.len == 0 ? ec_public(curve, point, len, out)
+                             : ec_pair(curve, point, len, parts->d, out);
 }
 
 static int rsa_from_parts(const struct crypto_parts *parts, EVP_PKEY **out)
@@ -348,10 +442,8 @@ int crypto_key_from_parts(enum crypto_key_type t, const struct crypto_parts *par
         r = rsa_from_parts(parts, &p);
     } else if (t == CRYPTO_ED25519) {
         r = ed25519_from_parts(parts, &p);
-    } else {
-        for (size_t i = 0; i < ARRAY_COUNT(curves); i++) {
-            if (curves[i].type == t) { r = ec_from_parts(i, parts, &p); }
-        }
+    } else if (curve_of(t) < ARRAY_COUNT(curves)) {
+        r = ec_from_parts(curve_of(t), parts, &p);
     }
     return r < 0 ? r : crypto_key_adopt(p, out);
 }
@@ -373,12 +465,7 @@ static const char *part_name(enum crypto_key_type t, enum crypto_part part)
         default: return NULL;
         }
     }
-    switch (part) {
-    case CRYPTO_PART_X: return OSSL_PKEY_PARAM_EC_PUB_X;
-    case CRYPTO_PART_Y: return OSSL_PKEY_PARAM_EC_PUB_Y;
-    case CRYPTO_PART_D: return OSSL_PKEY_PARAM_PRIV_KEY;
-    default: return NULL;
-    }
+    return part == CRYPTO_PART_D ? OSSL_PKEY_PARAM_PRIV_KEY : NULL;
 }
 
 int crypto_key_part(const struct crypto_key *k, enum crypto_part part, uint8_t *out, size_t cap,
@@ -394,6 +481,13 @@ int crypto_key_part(const struct crypto_key *k, enum crypto_part part, uint8_t *
         }
         if (ok != 1) { return crypto_fail(-ENOENT); }
         *out_len = len;
+        return 0;
+    }
+
+    if (k->type != CRYPTO_RSA && (part == CRYPTO_PART_X || part == CRYPTO_PART_Y)) {
+        if (cap < k->size) { return -ENOSPC; }
+        memcpy(out, k->point + 1 + (part == CRYPTO_PART_Y ? k->size : 0), k->size);
+        *out_len = k->size;
         return 0;
     }
 

@@ -167,6 +167,56 @@ Test(crypto, agreement_is_the_x_coordinate_at_full_width)
     crypto_key_free(peer);
 }
 
+/* Agreement leaves the check to whoever makes the key. */
+Test(crypto, points_that_are_not_on_the_curve_make_no_key)
+{
+    static const enum crypto_key_type types[] = {CRYPTO_P256, CRYPTO_P384, CRYPTO_P521};
+    for (size_t i = 0; i < 3; i++) {
+        uint8_t x[CRYPTO_COORD_MAX], y[CRYPTO_COORD_MAX], zero[CRYPTO_COORD_MAX] = {0},
+                                                          all_ones[CRYPTO_COORD_MAX];
+        size_t n;
+        struct crypto_key *k, *bad = NULL;
+        memset(all_ones, 0xff, sizeof all_ones);
+        cr_assert_eq(crypto_key_generate(types[i], 0, &k), 0);
+        cr_assert_eq(crypto_key_part(k, CRYPTO_PART_X, x, sizeof x, &n), 0);
+        cr_assert_eq(crypto_key_part(k, CRYPTO_PART_Y, y, sizeof y, &n), 0);
+        struct crypto_parts good = {.x = {x, n}, .y = {y, n}}, origin = {{zero, n}, {zero, n}, {0}},
+                            large = {{all_ones, n}, {y, n}, {0}};
+        y[n - 1] ^= 1;
+        cr_assert_eq(crypto_key_from_parts(types[i], &good, &bad), -EINVAL);
+        y[n - 1] ^= 1;
+        cr_assert_eq(crypto_key_from_parts(types[i], &origin, &bad), -EINVAL);
+        cr_assert_eq(crypto_key_from_parts(types[i], &large, &bad), -EINVAL, "x above the prime");
+        cr_assert_null(bad);
+        cr_assert_eq(crypto_key_from_parts(types[i], &good, &bad), 0);
+        cr_assert(crypto_key_same_public(k, bad));
+        crypto_key_free(bad);
+        crypto_key_free(k);
+    }
+}
+
+Test(crypto, a_key_written_with_a_compressed_point_is_the_same_key)
+{
+    static const char pem[] = "-----BEGIN PUBLIC KEY-----\n"
+                              "MDkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDIgADw1B0tgO+p637h1P85G11C2Y47svU\n"
+                              "H4PYF86/m+8qNFA=\n"
+                              "-----END PUBLIC KEY-----\n";
+    struct crypto_key *k;
+    uint8_t part[CRYPTO_COORD_MAX], *spki;
+    size_t len;
+    cr_assert_eq(crypto_key_from_pem(pem, sizeof pem - 1, &k), 0);
+    cr_assert_eq(crypto_key_part(k, CRYPTO_PART_Y, part, 31, &len), -ENOSPC);
+    cr_assert_eq(crypto_key_part(k, CRYPTO_PART_Y, part, 32, &len), 0);
+    expect_hex(part, len, "fec75a875667a331a088097815efbf310cb3b85725d902b36e0bebde80474221");
+    cr_assert_eq(crypto_key_to_spki(k, &spki, &len), 0);
+    expect_hex(spki, len, /* openssl ec -conv_form uncompressed */
+               "3059301306072a8648ce3d020106082a8648ce3d030107034200"
+               "04c35074b603bea7adfb8753fce46d750b6638eecbd41f83d817cebf9bef2a3450"
+               "fec75a875667a331a088097815efbf310cb3b85725d902b36e0bebde80474221");
+    free(spki);
+    crypto_key_free(k);
+}
+
 Test(crypto, ecdsa_signature_verifies_for_its_digest_alone_and_in_both_forms)
 {
     static const enum crypto_key_type types[] = {CRYPTO_P256, CRYPTO_P384, CRYPTO_P521};
