@@ -20,7 +20,7 @@ evidence_SRCS += attest/verify/sample.c
 HOST_ARCHIVES += initdata evidence
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
-kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c rules.c)
+kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c limit.c rules.c)
 kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c evidence_sim.c rcar.c \
               release.c selfsigned.c server.c session.c setup.c store.c store_pg.c store_sqlite.c token.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
