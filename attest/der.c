@@ -48,3 +48,24 @@ uint64_t der_number(struct cur *c, uint8_t tag, uint64_t max)
     }
     return n;
 }
+
+static bool strict_all(struct cur c, unsigned depth)
+{
+    while (!c.bad && c.left > 0) {
+        uint8_t tag = *c.p;
+        struct view v = der_take(&c, tag);
+        if (c.bad || (tag & 0x1f) == 0x1f) { return false; }
+        if ((tag & 0x20) && (depth == 0 || !strict_all(cur_of(v.p, v.len), depth - 1))) {
+            return false;
+        }
+    }
+    return !c.bad;
+}
+
+bool der_is_strict(const void *der, size_t len)
+{
+    struct cur c = cur_of(der, len), one = c;
+    if (len == 0) { return false; }
+    (void)der_take(&one, *one.p);
+    return cur_end(&one) && strict_all(c, DER_DEPTH_MAX);
+}

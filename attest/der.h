@@ -29,4 +29,11 @@ struct cur der_enter(struct cur *c, uint8_t tag);
  */
 uint64_t der_number(struct cur *c, uint8_t tag, uint64_t max);
 
+/*
+ * Is this one element, and every element inside it, in DER's lengths and tags? libcrypto also takes
+ * some BER. Elements nest at most DER_DEPTH_MAX deep; a certificate nests 9.
+ */
+#define DER_DEPTH_MAX 24
+bool der_is_strict(const void *der, size_t len);
+
 #endif

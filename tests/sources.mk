@@ -50,3 +50,6 @@ model_SRCS := tests/model/model.c
 HOST_ARCHIVES += model
 UNIT_LIBS_model := model
 UNIT_LDLIBS_model := -lunicorn
+
+UNIT_LIBS_tdx := $(UNIT_LIBS_attest)
+UNIT_LDLIBS_tdx := $(UNIT_LDLIBS_attest)

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-static const struct judge *const judges[] = {&judge_sim};
+static const struct judge *const judges[] = {&judge_sim, &judge_tdx};
 
 /* ---- what the judges share */
 
@@ -247,7 +247,7 @@ static int run(int argc, char **argv)
 
 const struct cli_command cli_verify = {
     .name = "verify",
-    .help = "usage: cc-attest verify --type sim --evidence FILE [--policy JSON] [--json]\n"
+    .help = "usage: cc-attest verify --type sim|tdx --evidence FILE [--policy JSON] [--json]\n"
             "                        [--insecure-sim-key PEM]...\n"
             "Judges evidence: layout, certificates, signature, report data, launch digest,\n"
             "initdata. Says first what nobody demanded anything of, then field by field what\n"
