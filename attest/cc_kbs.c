@@ -139,9 +139,12 @@ static int broker_make(struct running *r, struct err *e)
         .admin_keys = (const struct crypto_key *const *)c->admin_keys.v,
         .admin_key_count = c->admin_keys.count,
         .admin_issuer = c->admin_issuer,
+        .roles = c->roles.v,
+        .role_count = c->roles.count,
         .verifiers = r->verifiers,
         .max_sessions = c->max_sessions,
         .session_seconds = c->session_seconds,
+        .token_seconds = c->token_seconds,
         .audit = audit_line,
         .audit_ctx = &r->audit,
     };

@@ -306,7 +306,7 @@ struct route {
     const char *name;
     enum http_method method;
     void (*handle)(struct exchange *x);
-    const char *event;   /* for the audit log */
+    const char *event;   /* for the audit log, and what a role may or may not do */
     const char *variant; /* when the token is no good; CoCo's, which differs by route */
 };
 
@@ -329,6 +329,13 @@ static const struct route own_routes[] = {
     {"references", HTTP_DELETE, reference_delete, "delete-reference", "AdminAuthAccess"},
 };
 
+const char *admin_operation(size_t i)
+{
+    if (i < ARRAY_COUNT(kbs_routes)) { return kbs_routes[i].event; }
+    i -= ARRAY_COUNT(kbs_routes);
+    return i < ARRAY_COUNT(own_routes) ? own_routes[i].event : NULL;
+}
+
 static void dispatch(struct exchange *x, const struct route *routes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -336,7 +343,7 @@ static void dispatch(struct exchange *x, const struct route *routes, size_t coun
         if (r->method != x->rq->method || !http_view_is(x->plugin, r->name)) { continue; }
         struct err e = {0};
         x->event = r->event;
-        if (admin_check(x->b, x->rq, x->now, &e) < 0) {
+        if (admin_check(x->b, x->rq, r->event, x->now, &e) < 0) {
             reply_error(x, 401, r->variant, "admin access denied: %s", e.text);
         } else {
             r->handle(x);

@@ -18,6 +18,15 @@
 
 struct broker;
 
+/* What a role other than `admin`, which may do everything, may do. */
+struct admin_role {
+    const char *name;
+    const json_t *operations; /* array of texts, as the audit log names them: "set-reference" */
+};
+
+/* The operations of administrators, by number; NULL behind the last. */
+const char *admin_operation(size_t i);
+
 struct broker_setup {
     struct store *store; /* everything in this struct is borrowed and outlives the broker */
     const struct crypto_key
@@ -31,10 +40,13 @@ struct broker_setup {
     const struct crypto_key *const *admin_keys; /* public; whoever signs with one administers */
     size_t admin_key_count;
     const char *admin_issuer; /* what `iss` of an administrator's token must be */
+    const struct admin_role *roles;
+    size_t role_count;
     const struct verifier *verifiers;
     size_t verifier_count;
     uint32_t max_sessions;
-    int64_t session_seconds;                    /* from /auth; also the life of a token */
+    int64_t session_seconds;                    /* from /auth */
+    int64_t token_seconds;                      /* from its making; 0 = session_seconds */
     void (*audit)(void *ctx, const char *line); /* one JSON object, no line break */
     void *audit_ctx;
 };

@@ -92,9 +92,9 @@ MUST_CHECK int token_take_own(const char *token, int64_t now, json_t **out_paylo
 /* Our public key as a JWK set; answers GET /.well-known/jwks.json. */
 void handle_jwks(struct exchange *x);
 
-/* Whoever sent this request may administer; otherwise the reason. */
-MUST_CHECK int admin_check(struct broker *b, const struct http_request *rq, int64_t now,
-                           struct err *e);
+/* Whoever sent this request may do that; otherwise the reason. */
+MUST_CHECK int admin_check(struct broker *b, const struct http_request *rq, const char *operation,
+                           int64_t now, struct err *e);
 
 /* The token of `Authorization: Bearer`, or an empty view with p NULL. The scheme is case sensitive. [coco §17.2] */
 struct view bearer_of(const struct http_request *rq);

@@ -267,7 +267,7 @@ static int token_key_check(const struct config *c, const char *path, struct err 
 
 static int token_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"key",           "issuer",       "chain",
+    static const char *const known[] = {"key",           "issuer",       "seconds", "chain",
                                         "trusted_certs", "trusted_jwks", NULL};
     json_t *t;
     auto_free char *path = NULL;
@@ -276,6 +276,7 @@ static int token_read(struct reader *r, struct config *c, struct err *e)
     if (rc == 0) { rc = path_get(r, t, "key", &path, e); }
     if (rc == 0) { rc = key_load(path, true, &c->token_key, e); }
     if (rc == 0) { rc = text_get(r, t, "issuer", "cc-kbs", &c->token_issuer, e); }
+    if (rc == 0) { rc = number_get(r, t, "seconds", 0, 0, 86400, &c->token_seconds, e); }
     if (rc == 0 && json_object_get(t, "chain")) {
         rc = path_get(r, t, "chain", &chain, e);
         if (rc == 0) { rc = certs_load(chain, &c->token_chain, e); }
@@ -286,9 +287,55 @@ static int token_read(struct reader *r, struct config *c, struct err *e)
     return rc;
 }
 
+static bool operation_known(const char *name)
+{
+    const char *known;
+    for (size_t i = 0; (known = admin_operation(i)) != NULL; i++) {
+        if (strcmp(known, name) == 0) { return true; }
+    }
+    return false;
+}
+
+static int role_read(struct reader *r, const char *name, const json_t *list,
+                     struct config_roles *out, struct err *e)
+{
+    if (out->count == CONFIG_ROLES_MAX || strcmp(name, "admin") == 0) {
+        return err_set(e, EINVAL, "%s: [admin.roles]: %s: at most %d, and `admin` is not one",
+                       r->path, name, CONFIG_ROLES_MAX);
+    }
+    size_t n = json_array_size(list);
+    if (!json_is_array(list) || n == 0) {
+        return err_set(e, EINVAL, "%s: [admin.roles]: %s is not a list of operations", r->path,
+                       name);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *one = json_string_value(json_array_get(list, i));
+        if (!one || !operation_known(one)) {
+            return err_set(e, EINVAL, "%s: [admin.roles]: %s: no operation is named %.60s", r->path,
+                           name, one ? one : "so");
+        }
+    }
+    out->v[out->count++] = (struct admin_role){.name = name, .operations = list};
+    return 0;
+}
+
+static int roles_read(struct reader *r, json_t *admin, struct config_roles *out, struct err *e)
+{
+    json_t *roles = json_object_get(admin, "roles"), *list;
+    const char *name;
+    if (!roles) { return 0; }
+    if (!json_is_object(roles)) { return err_set(e, EINVAL, "%s: roles is no table", r->path); }
+    out->doc = json_incref(roles);
+    json_object_foreach (roles, name, list) {
+        int rc = role_read(r, name, list, out, e);
+        if (rc < 0) { return rc; }
+    }
+    return 0;
+}
+
 static int admin_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"public_keys", "issuer", NULL};
+    static const char *const known[] = {"public_keys", "issuer", "roles", NULL};
     json_t *t;
     int rc = table_get(r, "admin", true, known, &t, e);
     if (rc == 0) {
@@ -296,6 +343,7 @@ static int admin_read(struct reader *r, struct config *c, struct err *e)
                       "an Ed25519 or P-256 key", &c->admin_keys, e);
     }
     if (rc == 0) { rc = text_get(r, t, "issuer", "cc-kbs", &c->admin_issuer, e); }
+    if (rc == 0) { rc = roles_read(r, t, &c->roles, e); }
     return rc;
 }
 
@@ -405,6 +453,7 @@ void config_fini(struct config *c)
                            c->admin_issuer, c->audit_file, c->token_issuer};
     for (size_t i = 0; i < ARRAY_COUNT(texts); i++) { free(texts[i]); }
     crypto_key_free(c->token_key);
+    json_decref(c->roles.doc);
     certs_free(&c->token_chain);
     certs_free(&c->trusted_certs);
     jwk_set_fini(&c->trusted_jwks);

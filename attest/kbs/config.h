@@ -15,12 +15,15 @@
  *      [token]
  *      key = "token.key"                    PEM, private: P-256 (the only kind CoCo's broker reads), P-384 or P-521
  *      issuer = "cc-kbs"                    absent = that
+ *      seconds = 300                        how long a token holds; absent = as long as a session
  *      chain = "token.crt"                  PEM, leaf first: goes into every token; absent = none
  *      trusted_certs = ["other.crt"]        PEM: attestation services whose tokens are believed, by certificate
  *      trusted_jwks = ["other.jwks"]        JWK sets: the same by key
  *      [admin]
  *      public_keys = ["admin.pub"]          PEM, Ed25519 or P-256
  *      issuer = "cc-kbs"                    absent = that
+ *      [admin.roles]                        absent = none but `admin`, which may do everything
+ *      ci = ["set-reference"]               a role's operations, named as in the audit log
  *      [sessions]                           absent = these
  *      max = 10000
  *      seconds = 300
@@ -38,15 +41,22 @@
 
 #include "attest/crypto.h"
 #include "attest/jose.h"
-#include "attest/kbs/store.h"
+#include "attest/kbs/broker.h"
 #include "guest/base/err.h"
 
 #define CONFIG_KEYS_MAX  16
 #define CONFIG_CERTS_MAX 16
+#define CONFIG_ROLES_MAX 16
 
 struct config_keys {
     size_t count;
     struct crypto_key *v[CONFIG_KEYS_MAX];
+};
+
+struct config_roles {
+    size_t count;
+    struct admin_role v[CONFIG_ROLES_MAX]; /* their texts are in doc */
+    json_t *doc;                           /* owned */
 };
 
 struct config_certs {
@@ -62,10 +72,12 @@ struct config {
     uint8_t storage_key[STORE_KEY_SIZE];
     struct crypto_key *token_key;
     char *token_issuer;
+    int64_t token_seconds; /* 0 = session_seconds */
     struct config_certs token_chain, trusted_certs;
     struct jwk_set trusted_jwks; /* of all files together */
     struct config_keys admin_keys;
     char *admin_issuer;
+    struct config_roles roles;
     uint32_t max_sessions;
     int64_t session_seconds;
     char *audit_file; /* NULL = standard error */

@@ -3,7 +3,7 @@
  * Tokens: the ones we sign for guests (EAR claims) and the ones administrators sign for themselves.
  *
  * Whose guest tokens are believed is in trust.h. An administrator's must be signed
- * with EdDSA or ES256 by one of the configured keys, carry the configured issuer and the role `admin`, and expire.
+ * with EdDSA or ES256 by one of the configured keys, carry the configured issuer and a role, and expire.
  */
 #include "attest/kbs/broker_internal.h"
 
@@ -106,6 +106,7 @@ static int header_write(const struct broker *b, json_t **out, struct err *e)
 
 int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out, struct err *e)
 {
+    int64_t life = b->setup.token_seconds ? b->setup.token_seconds : b->setup.session_seconds;
     auto_json header = NULL;
     auto_json submods = json_object();
     int rc = header_write(b, &header, e);
@@ -115,7 +116,7 @@ int token_issue(struct broker *b, const struct attested *a, int64_t now, char **
         json_pack("{s:s, s:I, s:{s:s, s:s}, s:O, s:I, s:s}", "eat_profile",
                   "tag:github.com,2024:confidential-containers/Trustee", "iat", (json_int_t)now,
                   "ear.verifier-id", "developer", "casemate", "build", "cc-kbs " CASEMATE_VERSION,
-                  "submods", submods, "exp", (json_int_t)(now + b->setup.session_seconds), "iss",
+                  "submods", submods, "exp", (json_int_t)(now + life), "iss",
                   b->setup.token_issuer ? b->setup.token_issuer : "cc-kbs");
     if (!payload) { return err_set(e, ENOMEM, "token: out of memory"); }
     return jwt_sign(b->setup.token_key, header, payload, out, e);
@@ -159,8 +160,25 @@ void handle_jwks(struct exchange *x)
 
 /* ---- administrators -------------------------------------------------------------------------- */
 
-static int admin_claims_check(const struct broker *b, const json_t *claims, int64_t now,
-                              struct err *e)
+static int role_check(const struct broker *b, const char *role, const char *operation,
+                      struct err *e)
+{
+    if (!role) { return err_set(e, EACCES, "role: found none, wanted admin"); }
+    if (strcmp(role, "admin") == 0) { return 0; }
+    for (size_t i = 0; i < b->setup.role_count; i++) {
+        const struct admin_role *r = &b->setup.roles[i];
+        if (strcmp(r->name, role) != 0) { continue; }
+        for (size_t k = 0; k < json_array_size(r->operations); k++) {
+            const char *may = json_string_value(json_array_get(r->operations, k));
+            if (may && strcmp(may, operation) == 0) { return 0; }
+        }
+        return err_set(e, EACCES, "role: found %.60s, which may not %s", role, operation);
+    }
+    return err_set(e, EACCES, "role: found %.60s, wanted admin or a configured one", role);
+}
+
+static int admin_claims_check(const struct broker *b, const json_t *claims, const char *operation,
+                              int64_t now, struct err *e)
 {
     const char *role = json_string_value(json_object_get(claims, "role"));
     const char *iss = json_string_value(json_object_get(claims, "iss"));
@@ -170,13 +188,11 @@ static int admin_claims_check(const struct broker *b, const json_t *claims, int6
         return err_set(e, EACCES, "iss: found %.60s, wanted %.60s", iss ? iss : "none",
                        b->setup.admin_issuer);
     }
-    if (!role || strcmp(role, "admin") != 0) {
-        return err_set(e, EACCES, "role: found %.60s, wanted admin", role ? role : "none");
-    }
-    return 0;
+    return role_check(b, role, operation, e);
 }
 
-int admin_check(struct broker *b, const struct http_request *rq, int64_t now, struct err *e)
+int admin_check(struct broker *b, const struct http_request *rq, const char *operation, int64_t now,
+                struct err *e)
 {
     struct view token = bearer_of(rq);
     if (!token.p) { return err_set(e, EACCES, "Authorization: found no Bearer token"); }
@@ -196,5 +212,5 @@ int admin_check(struct broker *b, const struct http_request *rq, int64_t now, st
     auto_json claims = NULL;
     rc =
         json_load_strict("admin token", jws.payload_raw, jws.payload_len, JWS_TEXT_MAX, &claims, e);
-    return rc < 0 ? rc : admin_claims_check(b, claims, now, e);
+    return rc < 0 ? rc : admin_claims_check(b, claims, operation, now, e);
 }

@@ -66,6 +66,27 @@ Test(admin, judges_tokens)
     }
 }
 
+Test(admin, a_role_may_do_what_it_is_for_and_nothing_else)
+{
+    static const char claims[] = "{\"iss\":\"cc-kbs\",\"role\":\"ci\",\"exp\":1800000100}";
+    json_t *may = json_pack("[s,s]", "set-reference", "get-reference");
+    struct admin_role role = {.name = "ci", .operations = may};
+    broker_free(b.broker);
+    b.setup.roles = &role;
+    b.setup.role_count = 1;
+    bench_start(&b);
+    auto_answer put = ask(&b, "POST", VALUE, token_line(b.admin_key, claims),
+                          "{\"version\":\"0.1.0\",\"type\":\"sample\",\"payload\":\"eyJhIjoxfQ==\"}");
+    cr_assert_eq(put.status, 200, "%s", put.detail);
+    auto_answer get = ask(&b, "GET", VALUE "/a", token_line(b.admin_key, claims), "");
+    cr_assert_str_eq(get.body, "1");
+    auto_answer policy = ask(&b, "GET", POLICY, token_line(b.admin_key, claims), "");
+    assert_says(&policy, 401, "AdminAuthAccess", "role: found ci, which may not list-policies");
+    auto_answer secret = ask(&b, "POST", RESOURCE, token_line(b.admin_key, claims), "x");
+    assert_says(&secret, 401, "AdminAuthInitialization", "ci, which may not set-resource");
+    json_decref(may);
+}
+
 Test(admin, refuses_other_keys_and_forms)
 {
     static const char good[] = "{\"iss\":\"cc-kbs\",\"role\":\"admin\",\"exp\":1800000100}";
