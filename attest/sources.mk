@@ -24,7 +24,7 @@ HOST_ARCHIVES += initdata evidence
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
 kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c limit.c rules.c)
 kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c evidence_sim.c rcar.c \
-              release.c selfsigned.c server.c session.c setup.c store.c store_pg.c store_sqlite.c token.c)
+              release.c selfsigned.c server.c session.c session_memory.c session_shared.c setup.c store.c store_pg.c store_sqlite.c token.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
 kbs_SRCS += attest/kbs/evidence_sample.c
 HOST_ARCHIVES += kbs kbs_pure

@@ -119,6 +119,19 @@ static void audit(const struct exchange *x)
     if (text) { x->b->setup.audit(x->b->setup.audit_ctx, text); }
 }
 
+/*
+ * The database was away while this was decided: whatever was decided, it is not told, and whoever asks hears that he may
+ * ask again. What exactly was the matter is in the audit line alone.
+ */
+static void answer_outage(struct exchange *x)
+{
+    if (!x->event) { x->event = "outage"; }
+    http_response_fini(x->out);
+    reply_error(x, 503, "StorageBackendInitialization",
+                "the database cannot be reached; try again");
+    x->out->extra = "Retry-After: 1\r\n";
+}
+
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 static bool starts_with(struct view v, const char *text)
@@ -159,6 +172,7 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
 {
     static const char kbs[] = "/kbs/v0/", own[] = "/casemate/v0/";
     struct exchange x = {.b = ctx, .rq = rq, .peer = peer, .now = now, .out = out};
+    uint64_t outages = store_outages(x.b->setup.store);
     if (starts_with(rq->path, kbs)) {
         path_split(&x, sizeof kbs - 1);
         route_kbs(&x);
@@ -172,6 +186,7 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
     } else {
         out->status = 404;
     }
+    if (store_outages(x.b->setup.store) != outages) { answer_outage(&x); }
     if (x.event) { audit(&x); }
     claims_fini(&x.claims);
 }
@@ -181,15 +196,18 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
 int broker_load_policy(struct broker *b, struct err *e)
 {
     auto_store_value text = {0};
-    struct err got = {0};
-    int rc = store_get(b->setup.store, STORE_POLICY, POLICY_NAME, &text, &got);
-    if (rc == -ENOENT) { return 0; }
-    if (rc < 0) { return err_set(e, -rc, "%s", got.text); }
+    struct store_stamp now = {0};
     struct rules *rules = NULL;
-    rc = rules_parse(text.p, text.len, &rules, e);
-    if (rc < 0) { return rc; }
+    struct err got = {0};
+    int rc = store_stamp(b->setup.store, STORE_POLICY, POLICY_NAME, &now, &got);
+    if (rc == 0 && b->rules && memcmp(now.v, b->rules_stamp.v, sizeof now.v) == 0) { return 0; }
+    if (rc == 0) { rc = store_get(b->setup.store, STORE_POLICY, POLICY_NAME, &text, &got); }
+    if (rc < 0 && rc != -ENOENT) { return err_set(e, -rc, "%s", got.text); }
+    if (rc == 0) { rc = rules_parse(text.p, text.len, &rules, e); }
+    if (rc < 0 && rc != -ENOENT) { return rc; }
     rules_free(b->rules);
     b->rules = rules;
+    b->rules_stamp = now; /* not newer than what was read: at worst it is read once more */
     return 0;
 }
 
@@ -242,7 +260,8 @@ int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
     if (!b) { return err_set(e, ENOMEM, "broker: out of memory"); }
     b->setup = *s;
     b->setup.token_trust.own = s->token_key;
-    int rc = sessions_new(s->max_sessions, s->session_seconds, &b->sessions, e);
+    int rc = sessions_new(s->max_sessions, s->session_seconds,
+                          store_is_shared(s->store) ? s->store : NULL, &b->sessions, e);
     if (rc == 0 && broker_load_policy(b, e) < 0) { rc = err_wrap(e, "stored policy"); }
     if (rc < 0) {
         broker_free(b);

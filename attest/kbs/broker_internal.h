@@ -15,7 +15,8 @@
 struct broker {
     struct broker_setup setup;
     struct sessions *sessions;
-    struct rules *rules; /* NULL = no policy yet */
+    struct rules *rules; /* NULL = no policy yet; see broker_load_policy() */
+    struct store_stamp rules_stamp;
 };
 
 /* One request under way. */
@@ -60,7 +61,10 @@ void handle_admin_own(struct exchange *x);    /* admin.c: /casemate/v0 */
 
 /* ---- state */
 
-/* From the store; an absent policy is none. */
+/*
+ * Bring the rules up to what the store has: another broker may have replaced them. An absent policy is none. On failure
+ * the rules stay as they were, and whoever is about to judge by them must not.
+ */
 MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
 
 #define POLICY_NAME "resource-policy"

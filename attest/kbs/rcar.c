@@ -117,15 +117,15 @@ void handle_auth(struct exchange *x)
         refuse_tee(x, tee);
         return;
     }
-    struct session *s;
+    auto_session s = {0};
     int rc = session_open(x->b->sessions, tee, x->now, &s, &e);
     if (rc < 0) {
         reply_error(x, rc == -EAGAIN ? 503 : 500, "AttestationError", "%s", e.text);
         return;
     }
     x->event = NULL; /* a challenge decides nothing */
-    set_cookie(x, s);
-    reply_json(x, json_pack("{s:s, s:s}", "nonce", s->nonce, "extra-params", ""));
+    set_cookie(x, &s);
+    reply_json(x, json_pack("{s:s, s:s}", "nonce", s.nonce, "extra-params", ""));
 }
 
 /* ---- /attest --------------------------------------------------------------------------------- */
@@ -351,6 +351,48 @@ static void reply_token(struct exchange *x, const struct session *s)
     reply_json(x, json_pack("{s:s}", "token", s->token));
 }
 
+/* False when an answer has been given. */
+static bool session_get(struct exchange *x, struct view id, struct session *out)
+{
+    struct err e = {0};
+    int rc = session_find(x->b->sessions, id, x->now, out, &e);
+    if (rc == -ENOENT) {
+        refuse(x, "session: found none for this cookie; it is unknown, expired, or its evidence "
+                  "was refused");
+    } else if (rc < 0) {
+        reply_error(x, 500, "AttestationError", "%s", e.text);
+    } else {
+        (void)snprintf(x->session, sizeof x->session, "%.8s", out->id);
+    }
+    return rc == 0;
+}
+
+/* Another request of this session may have been faster: then its token is the answer. */
+static void settle(struct exchange *x, const struct session *s, const char *token)
+{
+    struct err e = {0};
+    int rc = session_settle(x->b->sessions, s->id, token, x->now, &e);
+    if (rc == -ENOENT) {
+        auto_session other = {0};
+        struct view id = {.p = (const uint8_t *)s->id, .len = SESSION_ID_LEN};
+        if (!session_get(x, id, &other)) { return; }
+        if (other.token) {
+            x->event = NULL;
+            reply_token(x, &other);
+            return;
+        }
+    }
+    if (rc < 0) {
+        reply_error(x, 500, "AttestationError", "%s", e.text);
+        return;
+    }
+    x->decision.allowed = true;
+    claims_tell(x, token);
+    struct session settled = *s;
+    settled.token = (char *)(uintptr_t)token; /* borrowed */
+    reply_token(x, &settled);
+}
+
 void handle_attest(struct exchange *x)
 {
     struct err e = {0};
@@ -365,29 +407,26 @@ void handle_attest(struct exchange *x)
         refuse(x, e.text);
         return;
     }
-    struct session *s = session_find(x->b->sessions, id, x->now);
-    if (!s) {
-        refuse(x, "session: found none for this cookie; it is unknown, expired, or its evidence "
-                  "was refused");
-        return;
-    }
-    (void)snprintf(x->session, sizeof x->session, "%.8s", s->id);
-    if (s->attested) {
+    auto_session s = {0};
+    if (!session_get(x, id, &s)) { return; }
+    if (s.token) {
         x->event = NULL;
-        reply_token(x, s);
+        reply_token(x, &s);
         return;
     }
     auto_attested proved = {0};
-    char *token = NULL;
-    int rc = evidence_verify(x, s, &a, &proved, &e);
-    if (rc == 0) { rc = token_issue(x->b, &proved, x->now, &token, &e); }
-    if (rc < 0) {
+    if (evidence_verify(x, &s, &a, &proved, &e) < 0) {
+        struct err ignored = {0};
         refuse_evidence(x, &e);
-        session_drop(x->b->sessions, s); /* invariant 1 */
+        (void)session_refuse(x->b->sessions, s.id, &ignored); /* invariant 1 */
         return;
     }
-    session_attested(s, token);
-    x->decision.allowed = true;
-    claims_tell(x, s->token);
-    reply_token(x, s);
+    char *token = NULL;
+    if (token_issue(x->b, &proved, x->now, &token, &e) < 0) {
+        reply_error(x, 500, "AttestationError", "%s", e.text);
+        return;
+    }
+    settle(x, &s, token);
+    wipe(token, strlen(token));
+    free(token);
 }

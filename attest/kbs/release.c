@@ -16,18 +16,23 @@
 static json_t *who_asks(struct exchange *x)
 {
     struct view cookie = http_cookie_get(x->rq, COOKIE_NAME);
-    struct session *s = cookie.p ? session_find(x->b->sessions, cookie, x->now) : NULL;
     struct view token = bearer_of(x->rq);
+    auto_session s = {0};
     json_t *payload = NULL;
     struct err e = {0};
-    int rc;
-    if (s) {
-        (void)snprintf(x->session, sizeof x->session, "%.8s", s->id);
-        if (!s->attested) {
+    int rc = cookie.p ? session_find(x->b->sessions, cookie, x->now, &s, &e) : -ENOENT;
+    if (rc < 0 && rc != -ENOENT) {
+        reply_error(x, 500, "TokenNotFound", "%s", e.text);
+        return NULL;
+    }
+    e = (struct err){0};
+    if (rc == 0) {
+        (void)snprintf(x->session, sizeof x->session, "%.8s", s.id);
+        if (!s.token) {
             reply_error(x, 401, "TokenNotFound", "session: not attested yet");
             return NULL;
         }
-        rc = token_take_own(s->token, x->now, &payload, &e);
+        rc = token_take_own(s.token, x->now, &payload, &e);
     } else if (token.p) {
         rc = token_take(x->b, token, x->now, &payload, &e);
     } else {
@@ -90,6 +95,11 @@ void handle_resource_get(struct exchange *x)
     }
     (void)snprintf(x->subject, sizeof x->subject, "%.*s", (int)x->rest.len,
                    (const char *)x->rest.p);
+    struct err e = {0};
+    if (broker_load_policy(x->b, &e) < 0) {
+        reply_error(x, 500, "PolicyEngineError", "%s", e.text);
+        return;
+    }
     struct references refs = broker_references(x->b);
     rules_judge(x->b->rules, &refs, &x->claims, x->subject, &x->decision);
     if (!x->decision.allowed) {

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Sessions in memory. All live in one list by age, and all live equally long, so the oldest is always the first to
- * expire: sweeping is looking at the head. Identifiers are random, so the first bytes of one are its hash.
- */
-#include "attest/kbs/session.h"
+/* What all sessions have in common, wherever they are kept: how they begin. */
+#include "attest/kbs/session_backend.h"
 
 #include "attest/base64.h"
 #include "attest/crypto.h"
@@ -13,21 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS 1024u
-
-struct sessions {
-    struct list by_age; /* oldest first */
-    struct list buckets[BUCKETS];
-    uint32_t count, max;
-    int64_t lifetime; /* seconds */
-};
-
-int sessions_new(uint32_t max, int64_t lifetime, struct sessions **out, struct err *e)
+void session_fini(struct session *s)
 {
-    struct sessions *t = calloc(1, sizeof *t);
+    if (s->token) {
+        wipe(s->token, strlen(s->token));
+        free(s->token);
+    }
+    wipe(s, sizeof *s);
+}
+
+int sessions_new(uint32_t max, int64_t lifetime, struct store *shared, struct sessions **out,
+                 struct err *e)
+{
+    struct sessions *t = shared ? sessions_in_store(shared) : sessions_in_memory();
     if (!t) { return err_set(e, ENOMEM, "sessions: out of memory"); }
-    list_init(&t->by_age);
-    for (size_t i = 0; i < BUCKETS; i++) { list_init(&t->buckets[i]); }
     t->max = max;
     t->lifetime = lifetime;
     *out = t;
@@ -36,95 +32,51 @@ int sessions_new(uint32_t max, int64_t lifetime, struct sessions **out, struct e
 
 void sessions_free(struct sessions *t)
 {
-    if (!t) { return; }
-    LIST_EACH_SAFE (n, &t->by_age) { session_drop(t, LIST_ENTRY(n, struct session, by_age)); }
-    free(t);
+    if (t) { t->ops->free(t); }
 }
 
-void session_drop(struct sessions *t, struct session *s)
-{
-    list_del(&s->by_age);
-    list_del(&s->chain);
-    t->count--;
-    if (s->token) {
-        wipe(s->token, strlen(s->token));
-        free(s->token);
-    }
-    wipe(s, sizeof *s);
-    free(s);
-}
+uint32_t sessions_count(const struct sessions *t) { return t->ops->count(t); }
 
-static void sweep(struct sessions *t, int64_t now)
-{
-    while (!list_empty(&t->by_age)) {
-        struct session *s = LIST_ENTRY(t->by_age.next, struct session, by_age);
-        if (s->expires > now) { return; }
-        session_drop(t, s);
-    }
-}
-
-/* False when every session has proved itself. */
-static bool make_room(struct sessions *t)
-{
-    LIST_EACH (n, &t->by_age) {
-        struct session *s = LIST_ENTRY(n, struct session, by_age);
-        if (s->attested) { continue; }
-        session_drop(t, s);
-        return true;
-    }
-    return false;
-}
-
-static size_t bucket_of(const char id[static SESSION_ID_LEN])
-{
-    size_t h = 0;
-    for (size_t i = 0; i < 4; i++) { h = h << 4 ^ (uint8_t)id[i]; }
-    return h % BUCKETS;
-}
-
-int session_open(struct sessions *t, const char *tee, int64_t now, struct session **out,
+int session_open(struct sessions *t, const char *tee, int64_t now, struct session *out,
                  struct err *e)
 {
-    sweep(t, now);
-    if (t->count >= t->max && !make_room(t)) {
-        return err_set(e, EAGAIN, "%u sessions are open; try again", t->count);
-    }
+    auto_session s = {.expires = now + t->lifetime};
     uint8_t id[SESSION_ID_LEN / 2], nonce[32];
-    struct session *s = calloc(1, sizeof *s);
-    if (!s || strlen(tee) >= sizeof s->tee) {
-        free(s);
-        return err_set(e, ENOMEM, "session: cannot be made");
-    }
+    if (strlen(tee) >= sizeof s.tee) { return err_set(e, EINVAL, "session: tee %.40s", tee); }
     int rc = crypto_random(id, sizeof id);
     if (rc == 0) { rc = crypto_random(nonce, sizeof nonce); }
-    if (rc < 0) {
-        free(s);
-        return err_set(e, -rc, "session: no randomness");
-    }
-    hex_encode(id, sizeof id, s->id);
-    b64_encode(nonce, sizeof nonce, s->nonce);
-    memcpy(s->tee, tee, strlen(tee) + 1);
-    s->expires = now + t->lifetime;
-    list_add_tail(&t->by_age, &s->by_age);
-    list_add_tail(&t->buckets[bucket_of(s->id)], &s->chain);
-    t->count++;
-    *out = s;
-    return 0;
+    if (rc < 0) { return err_set(e, -rc, "session: no randomness"); }
+    hex_encode(id, sizeof id, s.id);
+    b64_encode(nonce, sizeof nonce, s.nonce);
+    memcpy(s.tee, tee, strlen(tee) + 1);
+    rc = t->ops->open(t, &s, now, e);
+    if (rc == 0) { *out = s; } /* there is no token in it yet */
+    return rc;
 }
 
-struct session *session_find(struct sessions *t, struct view id, int64_t now)
+int session_find(struct sessions *t, struct view id, int64_t now, struct session *out,
+                 struct err *e)
 {
-    sweep(t, now);
-    if (id.len != SESSION_ID_LEN) { return NULL; }
-    LIST_EACH (n, &t->buckets[bucket_of((const char *)id.p)]) {
-        struct session *s = LIST_ENTRY(n, struct session, chain);
-        if (ct_eq(s->id, id.p, SESSION_ID_LEN)) { return s; }
+    auto_session s = {0};
+    if (id.len != SESSION_ID_LEN || memchr(id.p, '\0', id.len)) {
+        return err_set(e, ENOENT, "session: not an identifier of ours");
     }
-    return NULL;
+    memcpy(s.id, id.p, SESSION_ID_LEN);
+    int rc = t->ops->find(t, s.id, now, &s, e);
+    if (rc == 0) {
+        *out = s;
+        s.token = NULL;
+    }
+    return rc;
 }
 
-void session_attested(struct session *s, char *take_token)
+int session_settle(struct sessions *t, const char *id, const char *token, int64_t now,
+                   struct err *e)
 {
-    s->attested = true;
-    s->token = take_token;
+    return t->ops->settle(t, id, token, now, e);
+}
+
+int session_refuse(struct sessions *t, const char *id, struct err *e)
+{
+    return t->ops->refuse(t, id, e);
 }

@@ -1,49 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handshakes under way: cookie -> nonce, then a token, in memory, each for a bounded time and all of bounded number.
+ * Handshakes under way: cookie -> nonce, then a token; each for a bounded time and all of bounded number. In the memory of
+ * one broker, or in the database that several share: then a cookie may come back to any of them.
  *
  *      session_open          -> OPEN      a nonce is out
- *      session_attested      OPEN -> ATTESTED: the token is kept until the session expires
- *      session_drop          any -> gone; a nonce whose evidence was refused is never tried again
+ *      session_settle        OPEN -> SETTLED   the token is kept until the session expires
+ *      session_refuse        OPEN -> gone      a nonce whose evidence was refused is never tried again
  *
- * When the table is full the oldest OPEN session makes room; with none of those, nobody new is let in. So a flood of
+ * Of any number of requests in one session, at whichever brokers, one settles or refuses it; the others hear -ENOENT. A
+ * broker that is killed on the way leaves the session open, and the guest may ask another one.
+ *
+ * When there are too many the oldest OPEN session makes room; with none of those, nobody new is let in. So a flood of
  * /auth can push out other handshakes but never a guest that has proved itself.
  */
 #ifndef CASEMATE_ATTEST_KBS_SESSION_H
 #define CASEMATE_ATTEST_KBS_SESSION_H
 
 #include "attest/kbs/claims.h"
+#include "attest/kbs/store.h"
 #include "guest/base/cur.h"
 #include "guest/base/err.h"
-#include "guest/base/list.h"
 
 #define SESSION_ID_LEN    32 /* hex digits */
 #define SESSION_NONCE_LEN 44 /* base64 of 32 bytes */
 
+/* The caller's copy. */
 struct session {
-    struct list by_age, chain;
     char id[SESSION_ID_LEN + 1];
-    char nonce[SESSION_NONCE_LEN + 1];
-    char tee[CLAIMS_TEE_MAX];
-    int64_t expires; /* Unix seconds; the first second at which it is gone */
-    bool attested;
-    char *token; /* malloc, once attested */
+    char nonce[SESSION_NONCE_LEN + 1]; /* while OPEN */
+    char tee[CLAIMS_TEE_MAX];          /* while OPEN */
+    int64_t expires;                   /* Unix seconds; the first second at which it is gone */
+    char *token;                       /* malloc; NULL = OPEN */
 };
+void session_fini(struct session *s); /* wipes; a zeroed one is fine */
+#define auto_session __attribute__((cleanup(session_fini))) struct session
 
 struct sessions;
 
-MUST_CHECK int sessions_new(uint32_t max, int64_t lifetime, struct sessions **out, struct err *e);
-void sessions_free(struct sessions *t);
+/*
+ * max       at one time
+ * lifetime  seconds
+ * shared    the store to keep them in, if store_is_shared(); NULL = in memory
+ */
+MUST_CHECK int sessions_new(uint32_t max, int64_t lifetime, struct store *shared,
+                            struct sessions **out, struct err *e);
+void sessions_free(struct sessions *t); /* NULL is fine */
 
-/* A new session with fresh id and nonce; borrowed from t. -EAGAIN when full. */
-MUST_CHECK int session_open(struct sessions *t, const char *tee, int64_t now, struct session **out,
+/* How many there are; where they are shared, as far as this broker has heard. */
+uint32_t sessions_count(const struct sessions *t);
+
+/* A new session with fresh id and nonce. -EAGAIN when there are too many. */
+MUST_CHECK int session_open(struct sessions *t, const char *tee, int64_t now, struct session *out,
                             struct err *e);
 
-/* By the value of the cookie, in constant time per candidate; NULL when unknown or expired. */
-struct session *session_find(struct sessions *t, struct view id, int64_t now);
+/* By the value of the cookie. -ENOENT when it is unknown or has expired. */
+MUST_CHECK int session_find(struct sessions *t, struct view id, int64_t now, struct session *out,
+                            struct err *e);
 
-void session_attested(struct session *s, char *take_token);
+/* -ENOENT when it is not OPEN any more. */
+MUST_CHECK int session_settle(struct sessions *t, const char *id, const char *token, int64_t now,
+                              struct err *e);
 
-void session_drop(struct sessions *t, struct session *s);
+/*
+ * One that is not OPEN any more stays as it is. An error may be ignored: the session stays OPEN then, for evidence that is
+ * refused again.
+ */
+int session_refuse(struct sessions *t, const char *id, struct err *e);
 
 #endif

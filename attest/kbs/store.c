@@ -26,6 +26,7 @@ _Static_assert(BLOB_HEAD == STORE_STAMP_SIZE, "the stamp is everything but the c
 
 struct store {
     struct store_backend *db;
+    uint64_t outages;
     uint8_t key[STORE_KEY_SIZE];
 };
 
@@ -57,6 +58,15 @@ int store_value_copy(const void *p, size_t len, struct store_value *out, struct 
     *out = v;
     return 0;
 }
+
+/* Each result of a backend passes here. */
+static int told(struct store *st, int rc)
+{
+    st->outages += rc == -ENOTCONN;
+    return rc;
+}
+
+uint64_t store_outages(const struct store *st) { return st->outages; }
 
 static int name_check(const char *name, struct err *e)
 {
@@ -134,7 +144,7 @@ static int put_sealed(struct store *st, const char *kind, const char *name, cons
     auto_free uint8_t *blob = NULL;
     int rc = aad_make(kind, name, &aad, e);
     if (rc == 0) { rc = blob_seal(st, &aad, value, len, &blob, e); }
-    return rc < 0 ? rc : st->db->ops->put(st->db, kind, name, blob, len + BLOB_HEAD, e);
+    return rc < 0 ? rc : told(st, st->db->ops->put(st->db, kind, name, blob, len + BLOB_HEAD, e));
 }
 
 static int get_sealed(struct store *st, const char *kind, const char *name, struct store_value *out,
@@ -143,7 +153,7 @@ static int get_sealed(struct store *st, const char *kind, const char *name, stru
     struct aad aad;
     auto_store_value blob = {0};
     int rc = aad_make(kind, name, &aad, e);
-    if (rc == 0) { rc = st->db->ops->get(st->db, kind, name, SIZE_MAX, &blob, e); }
+    if (rc == 0) { rc = told(st, st->db->ops->get(st->db, kind, name, SIZE_MAX, &blob, e)); }
     return rc < 0 ? rc : blob_open(st, &aad, &blob, out, e);
 }
 
@@ -162,13 +172,13 @@ int store_get(struct store *st, enum store_kind kind, const char *name, struct s
 int store_delete(struct store *st, enum store_kind kind, const char *name, struct err *e)
 {
     int rc = name_check(name, e);
-    return rc < 0 ? rc : st->db->ops->del(st->db, kind_name(kind), name, e);
+    return rc < 0 ? rc : told(st, st->db->ops->del(st->db, kind_name(kind), name, e));
 }
 
 int store_list(struct store *st, enum store_kind kind, int (*each)(void *ctx, const char *name),
                void *ctx, struct err *e)
 {
-    return st->db->ops->list(st->db, kind_name(kind), each, ctx, e);
+    return told(st, st->db->ops->list(st->db, kind_name(kind), each, ctx, e));
 }
 
 int store_stamp(struct store *st, enum store_kind kind, const char *name, struct store_stamp *out,
@@ -177,7 +187,7 @@ int store_stamp(struct store *st, enum store_kind kind, const char *name, struct
     auto_store_value head = {0};
     int rc = name_check(name, e);
     if (rc == 0) {
-        rc = st->db->ops->get(st->db, kind_name(kind), name, STORE_STAMP_SIZE, &head, e);
+        rc = told(st, st->db->ops->get(st->db, kind_name(kind), name, STORE_STAMP_SIZE, &head, e));
     }
     if (rc < 0) { return rc; }
     if (head.len != STORE_STAMP_SIZE) {
@@ -187,7 +197,7 @@ int store_stamp(struct store *st, enum store_kind kind, const char *name, struct
     return 0;
 }
 
-int store_ping(struct store *st, struct err *e) { return st->db->ops->ping(st->db, e); }
+int store_ping(struct store *st, struct err *e) { return told(st, st->db->ops->ping(st->db, e)); }
 
 /* ---- counters -------------------------------------------------------------------------------- */
 
@@ -200,15 +210,15 @@ int store_count_take(struct store *st, const char *name, uint64_t max, bool *out
         *out_taken = false;
         return 0;
     }
-    return st->db->ops->count_take(st->db, name, max > INT64_MAX ? INT64_MAX : (int64_t)max,
-                                   out_taken, e);
+    return told(st, st->db->ops->count_take(
+                        st->db, name, max > INT64_MAX ? INT64_MAX : (int64_t)max, out_taken, e));
 }
 
 int store_count_get(struct store *st, const char *name, uint64_t *out, struct err *e)
 {
     int64_t n = 0;
     int rc = name_check(name, e);
-    if (rc == 0) { rc = st->db->ops->count_get(st->db, name, &n, e); }
+    if (rc == 0) { rc = told(st, st->db->ops->count_get(st->db, name, &n, e)); }
     if (rc == 0) { *out = (uint64_t)n; }
     return rc;
 }
@@ -233,16 +243,18 @@ int store_session_open(struct store *st, const char *id, int64_t expires, const 
 {
     auto_free uint8_t *blob = NULL;
     int rc = session_seal(st, id, false, value, len, &blob, e);
-    return rc < 0 ? rc : st->db->ops->sessions->open(st->db, id, expires, blob, len + BLOB_HEAD, e);
+    return rc < 0 ? rc
+                  : told(st, st->db->ops->sessions->open(st->db, id, expires, blob, len + BLOB_HEAD,
+                                                         e));
 }
 
 int store_session_get(struct store *st, const char *id, int64_t now, bool *out_settled,
-                      struct store_value *out, struct err *e)
+                      int64_t *out_expires, struct store_value *out, struct err *e)
 {
     struct aad aad;
     auto_store_value blob = {0};
     bool settled = false;
-    int rc = st->db->ops->sessions->get(st->db, id, now, &settled, &blob, e);
+    int rc = told(st, st->db->ops->sessions->get(st->db, id, now, &settled, out_expires, &blob, e));
     if (rc == 0) { rc = aad_make(session_kind(settled), id, &aad, e); }
     if (rc == 0) { rc = blob_open(st, &aad, &blob, out, e); }
     if (rc == 0) { *out_settled = settled; }
@@ -254,18 +266,20 @@ int store_session_settle(struct store *st, const char *id, int64_t now, const vo
 {
     auto_free uint8_t *blob = NULL;
     int rc = session_seal(st, id, true, value, len, &blob, e);
-    return rc < 0 ? rc : st->db->ops->sessions->settle(st->db, id, now, blob, len + BLOB_HEAD, e);
+    return rc < 0
+               ? rc
+               : told(st, st->db->ops->sessions->settle(st->db, id, now, blob, len + BLOB_HEAD, e));
 }
 
 int store_session_drop(struct store *st, const char *id, struct err *e)
 {
-    return st->db->ops->sessions->drop(st->db, id, e);
+    return told(st, st->db->ops->sessions->drop(st->db, id, e));
 }
 
 int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,
                         struct err *e)
 {
-    return st->db->ops->sessions->sweep(st->db, now, max, out_count, e);
+    return told(st, st->db->ops->sessions->sweep(st->db, now, max, out_count, e));
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */

@@ -48,6 +48,12 @@ void store_close(struct store *st); /* NULL is fine; wipes the key */
 /* Does this text name a shared database rather than a file? */
 bool store_is_url(const char *where);
 
+/*
+ * How many calls have failed with -ENOTCONN so far. Whoever compares it before and after a request knows whether the
+ * database was away in between, whatever was made of the errors.
+ */
+uint64_t store_outages(const struct store *st);
+
 /* Can the database be asked at the moment? */
 MUST_CHECK int store_ping(struct store *st, struct err *e);
 
@@ -105,7 +111,7 @@ MUST_CHECK int store_session_open(struct store *st, const char *id, int64_t expi
                                   const void *value, size_t len, struct err *e);
 /* -ENOENT when there is none, or it has expired. */
 MUST_CHECK int store_session_get(struct store *st, const char *id, int64_t now, bool *out_settled,
-                                 struct store_value *out, struct err *e);
+                                 int64_t *out_expires, struct store_value *out, struct err *e);
 /* Replaces the value. -ENOENT when it is not open any more. */
 MUST_CHECK int store_session_settle(struct store *st, const char *id, int64_t now,
                                     const void *value, size_t len, struct err *e);

@@ -41,7 +41,7 @@ struct store_session_ops {
     int (*open)(struct store_backend *b, const char *id, int64_t expires, const uint8_t *p,
                 size_t len, struct err *e);
     int (*get)(struct store_backend *b, const char *id, int64_t now, bool *out_settled,
-               struct store_value *out, struct err *e);
+               int64_t *out_expires, struct store_value *out, struct err *e);
     int (*settle)(struct store_backend *b, const char *id, int64_t now, const uint8_t *p,
                   size_t len, struct err *e);
     int (*drop)(struct store_backend *b, const char *id, struct err *e);

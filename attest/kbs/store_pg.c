@@ -102,7 +102,7 @@ static const struct {
                       " VALUES ($1, false, $2::bigint, $3) ON CONFLICT (id) DO NOTHING",
                       true},
     [SESSION_GET] = {"session_get",
-                     "SELECT settled, value FROM casemate_kbs.session"
+                     "SELECT settled, expires, value FROM casemate_kbs.session"
                      " WHERE id = $1 AND expires > $2::bigint",
                      true},
     [SESSION_SETTLE] = {"session_settle",
@@ -550,7 +550,7 @@ static int session_open(struct store_backend *b, const char *id, int64_t expires
 }
 
 static int session_get(struct store_backend *b, const char *id, int64_t now, bool *out_settled,
-                       struct store_value *out, struct err *e)
+                       int64_t *out_expires, struct store_value *out, struct err *e)
 {
     char digits[24];
     auto_result r = NULL;
@@ -559,7 +559,8 @@ static int session_get(struct store_backend *b, const char *id, int64_t now, boo
     if (rc < 0) { return rc; }
     if (PQntuples(r) == 0) { return err_set(e, ENOENT, "store: no such session"); }
     *out_settled = PQgetlength(r, 0, 0) == 1 && PQgetvalue(r, 0, 0)[0] == 1;
-    return result_value(r, 1, out, e);
+    *out_expires = result_int64(r, 0, 1);
+    return result_value(r, 2, out, e);
 }
 
 static int session_settle(struct store_backend *b, const char *id, int64_t now, const uint8_t *p,

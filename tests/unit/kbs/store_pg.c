@@ -175,10 +175,12 @@ Test(store_pg, a_session_is_settled_once_and_seen_by_all)
     struct store *st = open_ok(), *other = open_ok();
     struct store_value v = {0};
     bool settled = true;
+    int64_t expires = 0;
     cr_assert(store_is_shared(st));
     cr_assert_eq(store_session_open(st, "s", 200, "nonce", 5, &e), 0, "%s", e.text);
-    cr_assert_eq(store_session_get(other, "s", 100, &settled, &v, &e), 0, "%s", e.text);
+    cr_assert_eq(store_session_get(other, "s", 100, &settled, &expires, &v, &e), 0, "%s", e.text);
     cr_assert(!settled && memcmp(v.p, "nonce", 5) == 0);
+    cr_assert_eq(expires, 200);
     store_value_fini(&v);
 
     all_at_once(settle, settled_by, sizeof settled_by[0]);
@@ -190,14 +192,16 @@ Test(store_pg, a_session_is_settled_once_and_seen_by_all)
     cr_assert_eq(won, 1, "%u brokers settled one session", won);
 
     cr_assert_eq(store_session_drop(st, "s", &e), 0);
-    cr_assert_eq(store_session_get(st, "s", 100, &settled, &v, &e), 0, "settled ones stay");
+    cr_assert_eq(store_session_get(st, "s", 100, &settled, &expires, &v, &e), 0,
+                 "settled ones stay");
     cr_assert(settled && memcmp(v.p, "token", 5) == 0);
     store_value_fini(&v);
-    cr_assert_eq(store_session_get(st, "s", 200, &settled, &v, &e), -ENOENT, "until they expire");
+    cr_assert_eq(store_session_get(st, "s", 200, &settled, &expires, &v, &e), -ENOENT,
+                 "until they expire");
 
     sql("UPDATE casemate_kbs.session SET settled = false");
     e = (struct err){0};
-    cr_assert_eq(store_session_get(st, "s", 100, &settled, &v, &e), -EBADMSG,
+    cr_assert_eq(store_session_get(st, "s", 100, &settled, &expires, &v, &e), -EBADMSG,
                  "what is sealed says which state it is for");
     store_close(other);
     store_close(st);
@@ -209,6 +213,7 @@ Test(store_pg, sweeping_removes_what_expired_and_the_oldest_open_ones)
     struct store *st = open_ok();
     struct store_value v = {0};
     uint32_t left = 0;
+    int64_t expires;
     bool settled;
     static const struct {
         const char *id;
@@ -224,9 +229,9 @@ Test(store_pg, sweeping_removes_what_expired_and_the_oldest_open_ones)
     cr_assert_eq(left, 3);
     cr_assert_eq(store_session_sweep(st, 100, 2, &left, &e), 0);
     cr_assert_eq(left, 2);
-    cr_assert_eq(store_session_get(st, "old", 1, &settled, &v, &e), -ENOENT);
+    cr_assert_eq(store_session_get(st, "old", 1, &settled, &expires, &v, &e), -ENOENT);
     e = (struct err){0};
-    cr_assert_eq(store_session_get(st, "new", 1, &settled, &v, &e), 0);
+    cr_assert_eq(store_session_get(st, "new", 1, &settled, &expires, &v, &e), 0);
     store_value_fini(&v);
     cr_assert_eq(store_session_sweep(st, 100, 0, &left, &e), 0);
     cr_assert_eq(left, 1, "who has proved himself is not pushed out");
