@@ -225,7 +225,35 @@ static int references_check(const json_t *values, struct err *e)
     return 0;
 }
 
-/* All values are checked before the first is stored. */
+/* Texts for the store; items point into them. */
+static int references_format(json_t *values, char **texts, struct store_item *items, struct err *e)
+{
+    size_t n = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach (values, name, value) {
+        texts[n] = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (!texts[n]) { return err_set(e, ENOMEM, "reference value: out of memory"); }
+        items[n] = (struct store_item){.name = name, .value = texts[n], .len = strlen(texts[n])};
+        n++;
+    }
+    return 0;
+}
+
+/* All of a message's values are stored, or none. */
+static int references_store(struct exchange *x, json_t *values, struct err *e)
+{
+    size_t count = json_object_size(values);
+    char **texts = calloc(count + 1, sizeof *texts);
+    auto_free struct store_item *items = calloc(count + 1, sizeof *items);
+    int rc = texts && items ? references_format(values, texts, items, e)
+                            : err_set(e, ENOMEM, "reference value: out of memory");
+    if (rc == 0) { rc = store_put_all(x->b->setup.store, STORE_REFERENCE, items, count, e); }
+    for (size_t i = 0; texts && i < count; i++) { free(texts[i]); }
+    free(texts);
+    return rc;
+}
+
 static void reference_put(struct exchange *x)
 {
     auto_json values = NULL;
@@ -234,15 +262,10 @@ static void reference_put(struct exchange *x)
     json_t *value;
     int rc = message_read(x->rq, &values, &e);
     if (rc == 0) { rc = references_check(values, &e); }
-    if (rc == 0) {
-        json_object_foreach (values, name, value) {
-            auto_free char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-            rc = text ? store_put(x->b->setup.store, STORE_REFERENCE, name, text, strlen(text), &e)
-                      : err_set(&e, ENOMEM, "reference value: out of memory");
-            if (rc < 0) { break; }
-            size_t len = strlen(x->subject);
-            (void)snprintf(x->subject + len, sizeof x->subject - len, "%s%s", len ? " " : "", name);
-        }
+    if (rc == 0) { rc = references_store(x, values, &e); }
+    json_object_foreach (values, name, value) {
+        size_t len = strlen(x->subject);
+        (void)snprintf(x->subject + len, sizeof x->subject - len, "%s%s", len ? " " : "", name);
     }
     settle(x, rc, "RvpsError", &e);
     if (rc == 0) { x->out->content_type = "application/json"; }

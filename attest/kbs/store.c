@@ -134,16 +134,23 @@ static int blob_open(const struct store *st, const struct aad *aad, const struct
 
 /* ---- items ----------------------------------------------------------------------------------- */
 
-static int put_sealed(struct store *st, const char *kind, const char *name, const void *value,
-                      size_t len, struct err *e)
+/* *out: malloc, len + BLOB_HEAD bytes */
+static int item_seal(const struct store *st, const char *kind, const char *name, const void *value,
+                     size_t len, uint8_t **out, struct err *e)
 {
     if (len > STORE_VALUE_MAX) {
         return err_set(e, EFBIG, "store: a value of %zu bytes, at most %u", len, STORE_VALUE_MAX);
     }
     struct aad aad;
-    auto_free uint8_t *blob = NULL;
     int rc = aad_make(kind, name, &aad, e);
-    if (rc == 0) { rc = blob_seal(st, &aad, value, len, &blob, e); }
+    return rc < 0 ? rc : blob_seal(st, &aad, value, len, out, e);
+}
+
+static int put_sealed(struct store *st, const char *kind, const char *name, const void *value,
+                      size_t len, struct err *e)
+{
+    auto_free uint8_t *blob = NULL;
+    int rc = item_seal(st, kind, name, value, len, &blob, e);
     return rc < 0 ? rc : told(st, st->db->ops->put(st->db, kind, name, blob, len + BLOB_HEAD, e));
 }
 
@@ -161,6 +168,26 @@ int store_put(struct store *st, enum store_kind kind, const char *name, const vo
               size_t len, struct err *e)
 {
     return put_sealed(st, kind_name(kind), name, value, len, e);
+}
+
+int store_put_all(struct store *st, enum store_kind kind, const struct store_item *items,
+                  size_t count, struct err *e)
+{
+    if (count == 0) { return 0; }
+    uint8_t **blobs = calloc(count, sizeof *blobs);
+    struct store_item *sealed = calloc(count, sizeof *sealed);
+    int rc = blobs && sealed ? 0 : err_set(e, ENOMEM, "store: out of memory");
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = item_seal(st, kind_name(kind), items[i].name, items[i].value, items[i].len, &blobs[i],
+                       e);
+        sealed[i] = (struct store_item){
+            .name = items[i].name, .value = blobs[i], .len = items[i].len + BLOB_HEAD};
+    }
+    if (rc == 0) { rc = told(st, st->db->ops->put_all(st->db, kind_name(kind), sealed, count, e)); }
+    for (size_t i = 0; blobs && i < count; i++) { free(blobs[i]); }
+    free(blobs);
+    free(sealed);
+    return rc;
 }
 
 int store_get(struct store *st, enum store_kind kind, const char *name, struct store_value *out,

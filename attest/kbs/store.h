@@ -62,6 +62,14 @@ MUST_CHECK int store_ping(struct store *st, struct err *e);
 /* Makes or replaces. */
 MUST_CHECK int store_put(struct store *st, enum store_kind kind, const char *name,
                          const void *value, size_t len, struct err *e);
+/* The same with several items, each name once: all of them, or none and an error. */
+struct store_item {
+    const char *name;
+    const void *value;
+    size_t len;
+};
+MUST_CHECK int store_put_all(struct store *st, enum store_kind kind, const struct store_item *items,
+                             size_t count, struct err *e);
 /* -ENOENT when there is none, -EBADMSG when what is there was not written by us. */
 MUST_CHECK int store_get(struct store *st, enum store_kind kind, const char *name,
                          struct store_value *out, struct err *e);

@@ -21,6 +21,9 @@ struct store_ops {
 
     int (*put)(struct store_backend *b, const char *kind, const char *name, const uint8_t *p,
                size_t len, struct err *e);
+    /* In one transaction; count is at least 1. */
+    int (*put_all)(struct store_backend *b, const char *kind, const struct store_item *items,
+                   size_t count, struct err *e);
     /* The first max bytes of the value, or all of them. */
     int (*get)(struct store_backend *b, const char *kind, const char *name, size_t max,
                struct store_value *out, struct err *e);

@@ -22,6 +22,8 @@
  */
 #include "attest/kbs/store_backend.h"
 
+#include "attest/base64.h"
+#include "attest/json.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
@@ -61,6 +63,7 @@ static struct pg_store *of(struct store_backend *b)
 
 enum statement {
     ITEM_PUT,
+    ITEM_PUT_ALL,
     ITEM_GET,
     ITEM_DEL,
     ITEM_LIST,
@@ -84,6 +87,11 @@ static const struct {
                   "INSERT INTO casemate_kbs.item (kind, name, value) VALUES ($1, $2, $3)"
                   " ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value",
                   true},
+    [ITEM_PUT_ALL] = {"item_put_all",
+                      "INSERT INTO casemate_kbs.item (kind, name, value)"
+                      " SELECT $1, t.key, decode(t.value, 'base64') FROM json_each_text($2::json) t"
+                      " ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value",
+                      true},
     [ITEM_GET] = {"item_get",
                   "SELECT substr(value, 1, $3::int) FROM casemate_kbs.item"
                   " WHERE kind = $1 AND name = $2",
@@ -478,6 +486,33 @@ static int item_put(struct store_backend *b, const char *kind, const char *name,
     return ask_count(of(b), ITEM_PUT, v, ARRAY_COUNT(v), &rows, e);
 }
 
+/* One statement takes all: {"name": "<base64>"}. */
+static int items_text(const struct store_item *items, size_t count, char **out, struct err *e)
+{
+    auto_json all = json_object();
+    for (size_t i = 0; i < count; i++) {
+        auto_free char *text = malloc(b64_len(items[i].len) + 1);
+        if (!text) { return err_set(e, ENOMEM, "store: out of memory"); }
+        b64_encode(items[i].value, items[i].len, text);
+        if (json_object_set_new(all, items[i].name, json_string(text)) != 0) {
+            return err_set(e, EINVAL, "store: items cannot be written");
+        }
+    }
+    *out = json_dumps(all, JSON_COMPACT);
+    return *out ? 0 : err_set(e, ENOMEM, "store: out of memory");
+}
+
+static int item_put_all(struct store_backend *b, const char *kind, const struct store_item *items,
+                        size_t count, struct err *e)
+{
+    auto_free char *text = NULL;
+    long rows;
+    int rc = items_text(items, count, &text, e);
+    if (rc < 0) { return rc; }
+    const struct param v[] = {{kind, 0}, {text, 0}};
+    return ask_count(of(b), ITEM_PUT_ALL, v, ARRAY_COUNT(v), &rows, e);
+}
+
 static int item_get(struct store_backend *b, const char *kind, const char *name, size_t max,
                     struct store_value *out, struct err *e)
 {
@@ -631,6 +666,7 @@ static const struct store_ops pg_ops = {
     .close = pg_close,
     .ping = ping,
     .put = item_put,
+    .put_all = item_put_all,
     .get = item_get,
     .del = item_del,
     .list = item_list,

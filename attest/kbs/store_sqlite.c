@@ -34,6 +34,14 @@ static int db_error(struct sqlite_store *st, const char *what, struct err *e)
                    st->db ? sqlite3_errmsg(st->db) : "out of memory");
 }
 
+static int run(struct sqlite_store *st, const char *sql, const char *what, struct err *e)
+{
+    if (sqlite3_exec(st->db, sql, NULL, NULL, NULL) == SQLITE_OK) { return 0; }
+    int rc = db_error(st, what, e);
+    (void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
+
 /* A statement ready for its next use, whatever became of this one. */
 static void done(sqlite3_stmt *s)
 {
@@ -57,6 +65,20 @@ static int item_put(struct store_backend *b, const char *kind, const char *name,
               sqlite3_step(st->put) == SQLITE_DONE;
     int rc = ok ? 0 : db_error(st, "write", e);
     done(st->put);
+    return rc;
+}
+
+static int item_put_all(struct store_backend *b, const char *kind, const struct store_item *items,
+                        size_t count, struct err *e)
+{
+    struct sqlite_store *st = of(b);
+    int rc = run(st, "BEGIN IMMEDIATE", "write", e);
+    if (rc < 0) { return rc; }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = item_put(b, kind, items[i].name, items[i].value, items[i].len, e);
+    }
+    if (rc == 0) { return run(st, "COMMIT", "write", e); }
+    (void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
     return rc;
 }
 
@@ -162,6 +184,7 @@ static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
     .ping = ping,
     .put = item_put,
+    .put_all = item_put_all,
     .get = item_get,
     .del = item_del,
     .list = item_list,
@@ -177,14 +200,6 @@ static int pragma_int(struct sqlite_store *st, const char *sql, int *out, struct
     if (ok) { *out = sqlite3_column_int(q, 0); }
     (void)sqlite3_finalize(q);
     return ok ? 0 : db_error(st, sql, e);
-}
-
-static int run(struct sqlite_store *st, const char *sql, const char *what, struct err *e)
-{
-    if (sqlite3_exec(st->db, sql, NULL, NULL, NULL) == SQLITE_OK) { return 0; }
-    int rc = db_error(st, what, e);
-    (void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
-    return rc;
 }
 
 #define MAKE_COUNTER                                                                               \

@@ -147,6 +147,39 @@ Test(store, refuses_a_value_that_was_moved)
     store_close(st);
 }
 
+Test(store, puts_all_or_none)
+{
+    struct err e = {0};
+    struct store *st = open_ok();
+    struct store_value v = {0};
+    char long_name[STORE_NAME_MAX + 2];
+    memset(long_name, 'n', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    struct store_item items[] = {{"a", "1", 1}, {"b", "22", 2}, {long_name, "3", 1}};
+    cr_assert_lt(store_put_all(st, STORE_REFERENCE, items, 3, &e), 0);
+    e = (struct err){0};
+    cr_assert_eq(store_get(st, STORE_REFERENCE, "a", &v, &e), -ENOENT);
+    e = (struct err){0};
+    cr_assert_eq(store_put_all(st, STORE_REFERENCE, items, 2, &e), 0, "%s", e.text);
+    cr_assert_eq(store_get(st, STORE_REFERENCE, "b", &v, &e), 0, "%s", e.text);
+    cr_assert_str_eq((char *)v.p, "22");
+    store_value_fini(&v);
+    /* and the database refuses in the middle */
+    sqlite3 *db;
+    cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db,
+                              "CREATE TRIGGER t BEFORE INSERT ON item WHEN new.name = 'd' BEGIN "
+                              "SELECT RAISE(ABORT, 'no'); END",
+                              NULL, NULL, NULL),
+                 SQLITE_OK);
+    sqlite3_close(db);
+    struct store_item more[] = {{"c", "1", 1}, {"d", "1", 1}};
+    cr_assert_eq(store_put_all(st, STORE_REFERENCE, more, 2, &e), -EIO);
+    e = (struct err){0};
+    cr_assert_eq(store_get(st, STORE_REFERENCE, "c", &v, &e), -ENOENT);
+    store_close(st);
+}
+
 /* As the first release made it: without counters. */
 Test(store, opens_a_file_of_schema_version_1)
 {

@@ -77,6 +77,11 @@ Test(store_pg, keeps_lists_and_deletes_items)
     cr_assert_eq(store_stamp(st, STORE_RESOURCE, "a/b/c", &one, &e), 0);
     cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "sec\0ond", 7, &e), 0);
     cr_assert_eq(store_put(st, STORE_RESOURCE, "B", "", 0, &e), 0);
+    struct store_item two_items[] = {{"r\"1", "\0x", 2}, {"r2", "", 0}};
+    cr_assert_eq(store_put_all(st, STORE_REFERENCE, two_items, 2, &e), 0, "%s", e.text);
+    cr_assert_eq(store_get(st, STORE_REFERENCE, "r\"1", &v, &e), 0, "%s", e.text);
+    cr_assert(v.len == 2 && memcmp(v.p, "\0x", 2) == 0);
+    store_value_fini(&v);
     cr_assert_eq(store_put(st, STORE_POLICY, "p", "x", 1, &e), 0);
     store_close(st);
 
