@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Private system calls between the library OS and init (and the agent, which init starts). Their numbers lie above
- * every Linux number. They work only for processes of init's world; once CC_START_CONTAINER has succeeded nobody has
- * them, and the application sees ENOSYS for all of them.
+ * every Linux number. They work only for processes of init's world, and the application sees ENOSYS for all of them.
+ * Once CC_START_CONTAINER has succeeded only processes that stay (CC_STAY) are left there, with CC_EXTEND, CC_EVIDENCE,
+ * CC_TEE, CC_CONNECT and CC_LOG.
  *
  * Arguments rdi rsi rdx r10 r8, result in rax, -errno on failure, like any system call. Pointers are the caller's memory.
  */
@@ -39,15 +40,20 @@
 #define CC_CONNECT         2057
 /*
  * (struct cc_container *) starts the application as pid 1 of a new pid and mount view with rootfd as its root; it
- * inherits descriptors 0, 1 and 2. Does not return on success: init's processes end and their memory is given back.
+ * inherits descriptors 0, 1 and 2. Does not return on success: init's processes end and their memory is given back,
+ * but for those that stay.
  */
 #define CC_START_CONTAINER 2058
 /* (text, len) one line for the host's log, at most 512 bytes of printable ASCII */
 #define CC_LOG             2059
 /* (status 0..255) the guest ends now */
 #define CC_FAIL            2060
+/* () -> launch flags, as measured in the launch page */
+#define CC_LAUNCH_FLAGS    2061
+/* () this process, and what it forks, outlives CC_START_CONTAINER; the container never sees it */
+#define CC_STAY            2062
 #define CC_CALL_LO         2048
-#define CC_CALL_HI         2061 /* [LO, HI) */
+#define CC_CALL_HI         2063 /* [LO, HI) */
 
 struct cc_container {
     int32_t rootfd; /* directory on tmpfs: becomes /                                              */

@@ -309,9 +309,15 @@ static int64_t start_container(uint64_t va)
     return start(&c);
 }
 
+static bool allowed_after_start(uint32_t nr)
+{
+    return nr == CC_EXTEND || nr == CC_EVIDENCE || nr == CC_TEE || nr == CC_CONNECT || nr == CC_LOG;
+}
+
 int64_t private_call(uint32_t nr, const uint64_t a[6])
 {
     if (!current_proc()->internal) { return -ENOSYS; }
+    if (container_started() && !allowed_after_start(nr)) { return -ENOSYS; }
     switch (nr) {
     case CC_GET_ITEM: return get_item(a[0], a[1], a[2]);
     case CC_BLOB_OPEN: return blob_open(a[0]);
@@ -326,6 +332,8 @@ int64_t private_call(uint32_t nr, const uint64_t a[6])
     case CC_START_CONTAINER: return start_container(a[0]);
     case CC_LOG: return log_text(a[0], a[1]);
     case CC_FAIL: fail(a[0]);
+    case CC_LAUNCH_FLAGS: return handoff->launch_flags;
+    case CC_STAY: current_proc()->resident = true; return 0;
     default: return -ENOSYS;
     }
 }

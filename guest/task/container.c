@@ -2,8 +2,8 @@
 /*
  * From init's world to the container's. The calling thread of init changes worlds: it becomes the only thread of a new
  * process, pid 1, whose root is the directory init has unpacked, and runs the program there. Until exec succeeds it can
- * go back with an error. Afterwards init's processes are killed, their memory is given back, and nothing of them can be
- * named by anybody.
+ * go back with an error. Afterwards init's processes are killed but for those that stay (CC_STAY), their memory is given
+ * back, and nothing of them can be named by anybody.
  */
 #include "guest/abi/init.h"
 #include "guest/fs/fs.h"
@@ -19,6 +19,7 @@ static char hostname[HOSTNAME_SIZE] = "localhost";
 static bool started;
 
 const char *host_name(void) { return hostname; }
+bool container_started(void) { return started; }
 
 void guest_end(int status)
 {

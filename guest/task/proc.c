@@ -64,6 +64,7 @@ static void proc_inherit(struct proc *p, const struct proc *from)
     p->timer_slack_ns = from->timer_slack_ns;
     p->no_new_privs = from->no_new_privs;
     p->dumpable = from->dumpable;
+    p->resident = from->resident;
     memcpy(p->stubs, from->stubs, sizeof p->stubs);
     p->exe = from->exe;
     if (p->exe != NULL) { file_get(p->exe); }
@@ -324,10 +325,14 @@ void proc_world_ends(bool internal)
     first_of_world[internal] = NULL;
     PROC_EACH(p)
     {
-        if (p->internal != internal) { continue; }
-        p->exiting = true;
-        p->parent = NULL; /* nobody waits for anybody any more */
+        if (p->internal != internal || (p->parent != NULL && p->parent->resident)) { continue; }
+        p->parent = NULL; /* nobody waits for it any more */
         list_del(&p->sibling);
+    }
+    PROC_EACH(p)
+    {
+        if (p->internal != internal || p->resident) { continue; }
+        p->exiting = true;
         proc_kill_threads(p, NULL);
         if (p->thread_count == 0) {
             proc_free(p);

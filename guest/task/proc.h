@@ -33,7 +33,7 @@ void proc_notify_parent(struct proc *p, int signo, int code, int status);
 void proc_kill_threads(struct proc *p, struct thread *except);
 /* The guest's last act: `status` is a wait status word. */
 NORETURN void guest_end(int status);
-void proc_world_ends(bool internal); /* every process of it is killed; its end is not the guest's */
+void proc_world_ends(bool internal); /* all of it but who stays is killed; its end is not the guest's */
 struct proc_times {
     uint64_t user_ns, system_ns;
 };

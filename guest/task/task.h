@@ -129,6 +129,7 @@ struct proc {
     struct list by_pid;           /* pid.c */
     int32_t pid, pgid, sid;       /* init's world has pids from PID_INTERNAL on */
     bool internal;                /* init's world: invisible, may make private calls */
+    bool resident;                /* of init's world, and stays when the container starts */
     enum proc_state state;
     int exit_status;              /* wait status word once exiting */
     int exit_signal;              /* to the parent; SIGCHLD, or what clone said; 0 = none */
@@ -238,6 +239,7 @@ void thread_start(struct thread *t);               /* runnable at regs */
 NORETURN void proc_exit(int status_word);          /* current process, all threads */
 int container_start(int32_t rootfd, const char *path, const struct exec_vec *v, const char *cwd, const struct cred *cred,
                     uint32_t umask, uint32_t flags, const char *hostname); /* task/container.c; 0: the current thread is the container */
+bool container_started(void);
 const char *host_name(void);
 
 #endif
