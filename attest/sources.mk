@@ -37,8 +37,8 @@ cc-kbs_LDLIBS := $(KBS_LDLIBS)
 
 # agent: the guest's half of key release. A static program of the guest image; the archive also runs on a host in tests.
 # --no-warnings: libcrypto's name lookups are linked in and never called; the linker would warn that they need libc.so.
-agent_SRCS := attest/agent/uri.c attest/agent/http.c attest/agent/tls.c attest/agent/config.c attest/agent/kbs.c \
-              attest/agent/serve.c
+agent_SRCS := $(addprefix attest/agent/,uri.c http.c tls.c settings.c kbs.c sealed.c release.c rest.c rest_serve.c serve.c) \
+              attest/kbs/http.c
 HOST_ARCHIVES += agent
 agent_LIBS := agent evidence initdata jose crypto_full crypto_small base
 AGENT_ELF := $(B)/image/agent

@@ -11,11 +11,11 @@
 
 #define LINE_MAX_LEN 8192u
 
-void http_answer_fini(struct http_response *r)
+void http_reply_fini(struct http_reply *r)
 {
     if (r->body) { wipe(r->body, r->body_len); }
     free(r->body);
-    *r = (struct http_response){0};
+    *r = (struct http_reply){0};
 }
 
 /* ---- the buffer */
@@ -98,7 +98,7 @@ struct head {
     bool has_length, keep;
 };
 
-static int parse_status(const char *line, struct http_response *r, struct head *head, struct err *e)
+static int parse_status(const char *line, struct http_reply *r, struct head *head, struct err *e)
 {
     bool v11 = strncmp(line, "HTTP/1.1 ", 9) == 0;
     if (!v11 && strncmp(line, "HTTP/1.0 ", 9) != 0) {
@@ -135,7 +135,7 @@ static int parse_length(const char *value, size_t max_body, struct head *head, s
 }
 
 /* The pair alone: on one connection to one server the attributes change nothing. */
-static int parse_cookie(const char *value, struct http_response *r, struct err *e)
+static int parse_cookie(const char *value, struct http_reply *r, struct err *e)
 {
     size_t len = strcspn(value, ";");
     while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t')) { len--; }
@@ -148,7 +148,7 @@ static int parse_cookie(const char *value, struct http_response *r, struct err *
     return 0;
 }
 
-static int parse_field(char *line, size_t max_body, struct http_response *r, struct head *head,
+static int parse_field(char *line, size_t max_body, struct http_reply *r, struct head *head,
                        struct err *e)
 {
     static const char token[] =
@@ -179,7 +179,7 @@ static int parse_field(char *line, size_t max_body, struct http_response *r, str
     return 0;
 }
 
-static int read_head(struct http *h, size_t max_body, struct http_response *r, struct head *head,
+static int read_head(struct http *h, size_t max_body, struct http_reply *r, struct head *head,
                      struct err *e)
 {
     char line[LINE_MAX_LEN];
@@ -300,9 +300,9 @@ static int read_body(struct http *h, const struct head *head, struct body *b, st
     return r;
 }
 
-int http_read_response(struct http *h, size_t max_body, struct http_response *out, struct err *e)
+int http_read_reply(struct http *h, size_t max_body, struct http_reply *out, struct err *e)
 {
-    auto_response r = {0};
+    auto_reply r = {0};
     struct head head = {0};
     struct body b = {.max = max_body};
     int rc = read_head(h, max_body, &r, &head, e);
@@ -314,14 +314,14 @@ int http_read_response(struct http *h, size_t max_body, struct http_response *ou
     r.body[r.body_len] = '\0';
     r.keep = head.keep;
     *out = r;
-    r = (struct http_response){0};
+    r = (struct http_reply){0};
     return 0;
 }
 
 /* ---- the request */
 
 int http_exchange(struct http *h, const struct http_request *q, size_t max_body,
-                  struct http_response *out, struct err *e)
+                  struct http_reply *out, struct err *e)
 {
     char *text = NULL;
     size_t len = 0;
@@ -345,5 +345,5 @@ int http_exchange(struct http *h, const struct http_request *q, size_t max_body,
     int r = h->io.write(h->io.ctx, (const uint8_t *)text, len, e);
     wipe(text, len);
     free(text);
-    return r < 0 ? r : http_read_response(h, max_body, out, e);
+    return r < 0 ? r : http_read_reply(h, max_body, out, e);
 }

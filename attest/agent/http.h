@@ -35,15 +35,15 @@ struct http {
     uint64_t received; /* bytes, since the connection began */
 };
 
-struct http_response {
+struct http_reply {
     unsigned status;
     char cookie[HTTP_COOKIE_MAX]; /* "name=value" of the last Set-Cookie, or "" */
     uint8_t *body;                /* heap, a zero byte behind it; never NULL after success */
     size_t body_len;
     bool keep; /* the connection can carry another request */
 };
-void http_answer_fini(struct http_response *r); /* wipes the body */
-#define auto_response __attribute__((cleanup(http_answer_fini))) struct http_response
+void http_reply_fini(struct http_reply *r); /* wipes the body */
+#define auto_reply __attribute__((cleanup(http_reply_fini))) struct http_reply
 
 struct http_request {
     const char *method, *path, *host;
@@ -55,9 +55,9 @@ struct http_request {
 
 /* Send one request and read its answer whole. max_body: bytes. */
 MUST_CHECK int http_exchange(struct http *h, const struct http_request *q, size_t max_body,
-                             struct http_response *out, struct err *e);
+                             struct http_reply *out, struct err *e);
 /* The second half alone: what fuzzing drives. */
-MUST_CHECK int http_read_response(struct http *h, size_t max_body, struct http_response *out,
-                                  struct err *e);
+MUST_CHECK int http_read_reply(struct http *h, size_t max_body, struct http_reply *out,
+                               struct err *e);
 
 #endif

@@ -16,28 +16,30 @@
 
 #define PREFIX       "/kbs/v0"
 #define TEE_KEY_ALG  "ECDH-ES+A256KW"
-#define AUTH_MAX     65536u                                /* bytes of a challenge */
-#define TOKEN_MAX    (JWS_TEXT_MAX + 1024u)                /* bytes of an attest answer */
-#define RESOURCE_MAX (AGENT_RESOURCE_MAX / 3 * 4 + 65536u) /* a resource as JWE */
+#define AUTH_MAX     65536u                             /* bytes of a challenge */
+#define TOKEN_MAX    (JWS_TEXT_MAX + 1024u)             /* bytes of an attest answer */
+#define RESOURCE_MAX (AGENT_VALUE_MAX / 3 * 4 + 65536u) /* a resource as JWE */
 #define NONCE_MAX    1024u
 
 struct kbs {
     const struct agent_env *env;
     int64_t deadline_ms;
-    struct kbs_config config;
+    const struct agent_broker *broker;
+    const struct kbs_guest *guest;
     struct broker_url url;
     struct crypto_key *key;
     json_t *tee_key; /* its public half as sent and hashed */
     struct tls *tls;
     struct http http;
     char cookie[HTTP_COOKIE_MAX];
+    char *token;
 };
 
 void kbs_close(struct kbs *k)
 {
     if (!k) { return; }
     tls_close(k->tls);
-    kbs_config_fini(&k->config);
+    free(k->token);
     crypto_key_free(k->key);
     json_decref(k->tee_key);
     wipe(k, sizeof *k);
@@ -54,7 +56,7 @@ static int connect_tls(struct kbs *k, struct err *e)
     tls_close(k->tls);
     k->tls = NULL;
     int r = k->env->connect(k->env->ctx, k->url.host, k->url.port, (unsigned)left, &fd, e);
-    if (r == 0) { r = tls_open(fd, k->url.host, k->config.cert, k->deadline_ms, &k->tls, e); }
+    if (r == 0) { r = tls_open(fd, k->url.host, k->broker->cert, k->deadline_ms, &k->tls, e); }
     if (r < 0) { return r; }
     k->http = (struct http){.io = {.ctx = k->tls, .read = tls_read, .write = tls_write}};
     return 0;
@@ -83,7 +85,7 @@ static void shorten(const char *in, char *out, size_t cap)
 /*
  * {"type":".../Variant","detail":"..."} as one phrase; whatever else the body is, the status alone.
  */
-static int refused(const struct http_response *r, const char *path, struct err *e)
+static int refused(const struct http_reply *r, const char *path, struct err *e)
 {
     auto_json j = json_loadb((const char *)r->body, r->body_len < 65536 ? r->body_len : 0,
                              JSON_REJECT_DUPLICATES, NULL);
@@ -104,7 +106,7 @@ static int refused(const struct http_response *r, const char *path, struct err *
  * each request of ours may be repeated in it.
  */
 static int exchange(struct kbs *k, const struct http_request *q, size_t max_body,
-                    struct http_response *out, struct err *e)
+                    struct http_reply *out, struct err *e)
 {
     struct err first = {0};
     uint64_t before = k->http.received;
@@ -125,9 +127,9 @@ static int exchange(struct kbs *k, const struct http_request *q, size_t max_body
  * none.
  */
 static int call(struct kbs *k, const char *path, const char *body, size_t max_body,
-                struct http_response *out, struct err *e)
+                struct http_reply *out, struct err *e)
 {
-    auto_response r = {0};
+    auto_reply r = {0};
     struct http_request q = {.method = body ? "POST" : "GET",
                              .path = path,
                              .host = k->url.authority,
@@ -143,7 +145,7 @@ static int call(struct kbs *k, const char *path, const char *body, size_t max_bo
     if (r.cookie[0] != '\0') { memcpy(k->cookie, r.cookie, sizeof k->cookie); }
     if (r.status != 200) { return refused(&r, path, e); }
     *out = r;
-    r = (struct http_response){0};
+    r = (struct http_reply){0};
     return 0;
 }
 
@@ -178,7 +180,7 @@ static int get_challenge(struct kbs *k, struct challenge *out, struct err *e)
         json_pack("{s:s, s:s, s:{s:[s,s,s]}}", "version", "0.4.0", "tee", k->env->tee,
                   "extra-params", "supported-hash-algorithms", "sha256", "sha384", "sha512");
     auto_free char *body = q ? json_dumps(q, JSON_COMPACT) : NULL;
-    auto_response r = {0};
+    auto_reply r = {0};
     auto_json j = NULL;
     const char *nonce;
     if (!body) { return err_set(e, ENOMEM, "challenge: out of memory"); }
@@ -207,21 +209,20 @@ static int make_key(struct kbs *k, struct err *e)
     return transcript_tee_key(jwk, &k->tee_key, e);
 }
 
-static int form_attestation(struct kbs *k, const struct challenge *c, const char *initdata,
-                            size_t len, const struct transcript_registers *registers, char **out,
-                            struct err *e)
+static int form_attestation(struct kbs *k, const struct challenge *c, char **out, struct err *e)
 {
     auto_free char *additional = NULL;
     auto_json primary = NULL;
     uint8_t data[TRANSCRIPT_REPORT_DATA];
-    int r = transcript_registers_format(registers, &additional, e);
+    const struct kbs_guest *g = k->guest;
+    int r = transcript_registers_format(&g->registers, &additional, e);
     if (r == 0) { r = transcript_report_data(c->nonce, k->tee_key, additional, c->hash, data, e); }
-    if (r == 0) { r = k->env->evidence(k->env->ctx, data, &primary, e); }
+    if (r == 0) { r = k->env->evidence(k->env->ctx, g->sealed, data, &primary, e); }
     if (r < 0) { return r; }
     auto_json j = json_pack("{s:{s:s, s:s%}, s:{s:s, s:O}, s:{s:O, s:s}}", "init-data", "format",
-                            "toml", "body", initdata, len, "runtime-data", "nonce", c->nonce,
-                            "tee-pubkey", k->tee_key, "tee-evidence", "primary_evidence", primary,
-                            "additional_evidence", additional);
+                            "toml", "body", g->initdata, g->initdata_len, "runtime-data", "nonce",
+                            c->nonce, "tee-pubkey", k->tee_key, "tee-evidence", "primary_evidence",
+                            primary, "additional_evidence", additional);
     *out = j ? json_dumps(j, JSON_COMPACT) : NULL;
     return *out ? 0 : err_set(e, ENOMEM, "evidence: out of memory");
 }
@@ -232,7 +233,7 @@ static int form_attestation(struct kbs *k, const struct challenge *c, const char
  */
 static int attest(struct kbs *k, const char *body, struct err *e)
 {
-    auto_response r = {0};
+    auto_reply r = {0};
     auto_json j = NULL;
     const char *token;
     int rc = call(k, PREFIX "/attest", body, TOKEN_MAX, &r, e);
@@ -240,28 +241,46 @@ static int attest(struct kbs *k, const char *body, struct err *e)
         rc = json_load_strict("attestation answer", r.body, r.body_len, TOKEN_MAX, &j, e);
     }
     if (rc == 0) { rc = json_get_text("attestation answer", j, "token", &token, e); }
-    return rc;
+    if (rc < 0) { return rc; }
+    k->token = strdup(token);
+    return k->token ? 0 : err_set(e, ENOMEM, "attestation answer: out of memory");
 }
 
-int kbs_open(const struct agent_env *env, const char *initdata, size_t len,
-             const struct transcript_registers *registers, struct kbs **out, struct err *e)
+int kbs_open(const struct agent_env *env, const struct agent_broker *broker,
+             const struct kbs_guest *guest, struct kbs **out, struct err *e)
 {
     struct challenge challenge;
     auto_free char *body = NULL;
+    if (!broker->url) {
+        return err_set(e, EINVAL, "initdata names no broker: aa.toml [token_configs.kbs] url");
+    }
+    if (!broker->cert) {
+        return err_set(
+            e, EINVAL,
+            "initdata names no certificate for the broker: aa.toml [token_configs.kbs] cert");
+    }
     auto_kbs k = calloc(1, sizeof *k);
     if (!k) { return err_set(e, ENOMEM, "agent: out of memory"); }
-    k->env = env;
-    k->deadline_ms = tls_now_ms() + env->timeout_ms;
+    *k = (struct kbs){.env = env,
+                      .broker = broker,
+                      .guest = guest,
+                      .deadline_ms = tls_now_ms() + env->timeout_ms};
 
-    int r = kbs_config_read(initdata, len, &k->config, e);
-    if (r == 0) { r = broker_url_parse(k->config.url, &k->url, e); }
+    int r = broker_url_parse(broker->url, &k->url, e);
     if (r == 0) { r = make_key(k, e); }
     if (r == 0) { r = get_challenge(k, &challenge, e); }
-    if (r == 0) { r = form_attestation(k, &challenge, initdata, len, registers, &body, e); }
+    if (r == 0) { r = form_attestation(k, &challenge, &body, e); }
     if (r == 0) { r = attest(k, body, e); }
     if (r < 0) { return r; }
     *out = steal_ptr(&k);
     return 0;
+}
+
+const char *kbs_token(const struct kbs *k) { return k->token; }
+
+int kbs_key_pem(const struct kbs *k, char **out, size_t *out_len)
+{
+    return crypto_key_to_pem(k->key, true, out, out_len);
 }
 
 /* ---- /resource */
@@ -269,7 +288,7 @@ int kbs_open(const struct agent_env *env, const char *initdata, size_t len,
 int kbs_get(struct kbs *k, const char *uri, uint8_t **out, size_t *out_len, struct err *e)
 {
     char path[sizeof PREFIX + sizeof "/resource/" + URI_PATH_MAX], name[URI_PATH_MAX];
-    auto_response r = {0};
+    auto_reply r = {0};
     int rc = resource_uri_parse(uri, name, e);
     if (rc < 0) { return rc; }
     (void)snprintf(path, sizeof path, PREFIX "/resource/%s", name);
@@ -278,11 +297,11 @@ int kbs_get(struct kbs *k, const char *uri, uint8_t **out, size_t *out_len, stru
     rc =
         jwe_decrypt((const char *)r.body, r.body_len, JWE_ALLOW_KBS, k->key, NULL, out, out_len, e);
     if (rc < 0) { return err_wrap(e, "resource %s", name); }
-    if (*out_len > AGENT_RESOURCE_MAX) {
+    if (*out_len > AGENT_VALUE_MAX) {
         wipe(*out, *out_len);
         free(*out);
         return err_set(e, E2BIG, "resource %s: %zu bytes, at most %u are taken", name, *out_len,
-                       AGENT_RESOURCE_MAX);
+                       AGENT_VALUE_MAX);
     }
     return 0;
 }

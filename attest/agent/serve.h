@@ -5,7 +5,10 @@
 
 #include "attest/agent/env.h"
 
-/* Returns the exit status: 0 everything delivered, 1 AGENT_FAILED was sent or could not be. */
+/*
+ * Returns the exit status: 0 everything delivered, 1 AGENT_FAILED was sent or could not be. In
+ * AGENT_MODE_SERVE it returns only when the service ends; both descriptors are closed then.
+ */
 int agent_serve(const struct agent_env *env, int in_fd, int out_fd);
 
 #endif

@@ -71,8 +71,7 @@ static bool hostname_ok(const char *s)
     return true;
 }
 
-/* Absolute, not the root, every component a name. */
-static bool target_ok(const char *s)
+bool spec_path_ok(const char *s)
 {
     if (*s != '/' || s[1] == '\0' || strlen(s) >= 4096) { return false; }
     while (*s == '/') {
@@ -85,8 +84,7 @@ static bool target_ok(const char *s)
     return true;
 }
 
-/* Is b the same as a, or below it? */
-static bool covers(const char *a, const char *b)
+bool spec_path_covers(const char *a, const char *b)
 {
     size_t n = strlen(a);
     return strncmp(a, b, n) == 0 && (b[n] == '\0' || b[n] == '/');
@@ -95,7 +93,7 @@ static bool covers(const char *a, const char *b)
 static int check_mounts(const struct spec_mount *m, size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!target_ok(m[i].target)) {
+        if (!spec_path_ok(m[i].target)) {
             return err_set(e, EBADMSG, "mount target '%.80s' is not a plain absolute path",
                            m[i].target);
         }
@@ -104,7 +102,8 @@ static int check_mounts(const struct spec_mount *m, size_t count, struct err *e)
                            m[i].target, m[i].kind);
         }
         for (size_t k = 0; k < i; k++) {
-            if (covers(m[i].target, m[k].target) || covers(m[k].target, m[i].target)) {
+            if (spec_path_covers(m[i].target, m[k].target) ||
+                spec_path_covers(m[k].target, m[i].target)) {
                 return err_set(e, EBADMSG, "mounts %.80s and %.80s cover each other", m[k].target,
                                m[i].target);
             }

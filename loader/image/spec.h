@@ -42,6 +42,11 @@ MUST_CHECK int spec_write(const struct launch_spec *s, char **out, size_t *out_l
 void spec_register_image(const struct digest *manifest, uint8_t out[SPEC_REGISTER_SIZE]);
 void spec_register_spec(const void *text, size_t len, uint8_t out[SPEC_REGISTER_SIZE]);
 
+/* A place in a root: absolute, not the root itself, every component a name; below 4096 bytes. */
+bool spec_path_ok(const char *s);
+/* Is b the same as a, or below it? */
+bool spec_path_covers(const char *a, const char *b);
+
 /* A text of the form NAME=value: the length of NAME, 0 when it is not one. */
 size_t spec_env_name(const char *text);
 

@@ -18,6 +18,8 @@ int env_agent_open(void);
 int env_register_set(int index, const uint8_t value[48]);
 int env_seal(void);
 int env_tee(void);
+int env_launch_flags(void);
+int env_stay(void);
 /* Returns only when it failed. */
 int env_start(const struct cc_container *c);
 /* The guest ends. */

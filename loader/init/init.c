@@ -7,10 +7,11 @@
  *      owner's choice
  *   3. set the runtime registers: initdata, image, spec
  *   4. read manifest and config, by that digest; learn which keys the layers need
- *   5. have the agent attest and fetch them
+ *   5. have the agent attest and fetch them, and what secrets spec and policy name
  *   6. seal: from here on nothing can change what evidence says was started
- *   7. read, check, decrypt and unpack the layers: hostile bytes are touched only now
- *   8. wipe the keys; start the application
+ *   7. where initdata ask for it, start the agent that serves the application
+ *   8. read, check, decrypt and unpack the layers: hostile bytes are touched only now
+ *   9. wipe the keys; put the secrets in place; start the application
  *
  * Without initdata nobody has said what may run, so there is no secret to protect: the spec is
  * taken as it is, registers 1 and 2 still say what was started, and an encrypted image is refused
@@ -26,6 +27,7 @@
 #include "loader/init/agent.h"
 #include "loader/init/env.h"
 #include "loader/init/policy.h"
+#include "loader/init/secrets.h"
 #include "loader/init/start.h"
 
 #include <errno.h>
@@ -40,14 +42,14 @@ struct init {
     struct launch_spec spec;
     struct image image;
     uint8_t registers[4][48];
-    struct kek *keys; /* AGENT_RESOURCES_MAX of them */
-    size_t key_count;
+    struct policy *policy; /* NULL without initdata */
+    struct secrets secrets;
 };
 
 static void init_fini(struct init *in)
 {
-    if (in->keys) { wipe(in->keys, AGENT_RESOURCES_MAX * sizeof *in->keys); }
-    free(in->keys);
+    secrets_fini(&in->secrets);
+    policy_free(in->policy);
     image_fini(&in->image);
     spec_fini(&in->spec);
     free(in->spec_text);
@@ -89,7 +91,8 @@ static int judge(struct init *in, struct err *e)
     if (!policy) {
         return err_set(e, EACCES, "initdata has no " INITDATA_POLICY ": it allows nothing");
     }
-    return policy_judge(policy, strlen(policy), &in->spec, e);
+    if (policy_load(policy, strlen(policy), &in->policy, e) < 0) { return -e->code; }
+    return policy_judge(in->policy, &in->spec, e);
 }
 
 static int read_request(struct init *in, struct err *e)
@@ -125,7 +128,7 @@ static int seal(struct err *e)
     return r < 0 ? err_set(e, -r, "seal: %s", strerror(-r)) : 0;
 }
 
-/* ---- 4 and 5: the image and its keys */
+/* ---- 4, 5 and 7: the image, its keys, the secrets */
 
 static int open_blob(struct blob_source *self, const struct digest *d, struct blob *out,
                      struct err *e)
@@ -143,27 +146,34 @@ static int open_blob(struct blob_source *self, const struct digest *d, struct bl
     return 0;
 }
 
-static int fetch_keys(struct init *in, struct err *e)
+static struct agent_guest agent_guest(const struct init *in)
 {
-    auto_free char(*uris)[KEK_URI_MAX] = calloc(AGENT_RESOURCES_MAX, KEK_URI_MAX);
-    size_t count = AGENT_RESOURCES_MAX;
-
-    in->keys = calloc(AGENT_RESOURCES_MAX, sizeof *in->keys);
-    if (!uris || !in->keys) { return err_set(e, ENOMEM, "out of memory"); }
-    if (ocicrypt_key_uris(&in->image, uris, &count, e) < 0) { return -e->code; }
-    if (count == 0) { return 0; }
-    if (!in->initdata_text) {
-        return err_set(e, ENOKEY, "image is encrypted, and without initdata there are no keys");
-    }
-    for (size_t i = 0; i < count; i++) { memcpy(in->keys[i].uri, uris[i], KEK_URI_MAX); }
-    if (agent_fetch(in->keys, count, in->initdata_text, in->initdata_len, in->registers, e) < 0) {
-        return err_wrap(e, "image key");
-    }
-    in->key_count = count;
-    return 0;
+    int flags = env_launch_flags();
+    return (struct agent_guest){
+        .initdata = in->initdata_text,
+        .initdata_len = in->initdata_len,
+        .registers = in->registers,
+        .launch_flags = flags > 0 ? (uint32_t)flags : 0,
+    };
 }
 
-/* ---- 7 and 8 */
+static int fetch_secrets(struct init *in, struct err *e)
+{
+    struct secrets *s = &in->secrets;
+    if (secrets_gather(s, &in->image, &in->spec, in->policy, e) < 0) { return -e->code; }
+    if (s->count == 0) { return 0; }
+    struct agent_guest g = agent_guest(in);
+    return agent_fetch(&g, s->wanted, s->count, e) < 0 ? err_wrap(e, "secrets") : 0;
+}
+
+static int serve_application(struct init *in, struct err *e)
+{
+    if (!in->policy || !policy_wants_rest(in->policy)) { return 0; }
+    struct agent_guest g = agent_guest(in);
+    return agent_stay(&g, e) < 0 ? err_wrap(e, "agent") : 0;
+}
+
+/* ---- 8 and 9 */
 
 /*
  * All the memory there is: a bomb then fails here, with a sentence, and not in the middle of a
@@ -178,13 +188,15 @@ static uint64_t unpack_budget(void)
 
 static int unpack(struct init *in, int root, struct err *e)
 {
-    struct ocicrypt_keys keys = {.kek = in->keys, .kek_count = in->key_count};
+    struct ocicrypt_keys keys = {.kek_count = in->secrets.key_count};
     struct untar_stats stats = {0};
     uint64_t budget = unpack_budget();
+    auto_free struct kek *kek = NULL;
 
+    if (secrets_keys(&in->secrets, &kek, e) < 0) { return -e->code; }
+    keys.kek = kek;
     int r = image_unpack(&in->blobs, &in->image, &keys, root, &budget, &stats, e);
-    wipe(in->keys, AGENT_RESOURCES_MAX * sizeof *in->keys);
-    in->key_count = 0;
+    wipe(kek, in->secrets.key_count * sizeof *kek);
     return r;
 }
 
@@ -200,13 +212,13 @@ static int run(struct init *in, const char *root_path, struct err *e)
     struct tree *t;
 
     if (read_request(in, e) < 0 || set_registers(in, e) < 0 ||
-        image_load(&in->blobs, &in->spec.manifest, &in->image, e) < 0 || fetch_keys(in, e) < 0 ||
-        seal(e) < 0) {
+        image_load(&in->blobs, &in->spec.manifest, &in->image, e) < 0 || fetch_secrets(in, e) < 0 ||
+        seal(e) < 0 || serve_application(in, e) < 0) {
         return START_FAILED;
     }
     auto_fd root = open_root(root_path, e);
     if (root < 0 || unpack(in, root, e) < 0 || tree_new(root, &t, e) < 0) { return START_FAILED; }
-    int status = start(t, root, &in->spec, e);
+    int status = start(t, root, &in->spec, &in->secrets, e);
     tree_free(t);
     return status;
 }

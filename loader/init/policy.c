@@ -7,10 +7,17 @@
 #include "loader/init/policy.h"
 
 #include "attest/toml.h"
+#include "guest/base/hosted.h"
 #include "loader/image/members.h"
 
 #include <errno.h>
 #include <string.h>
+
+struct policy {
+    json_t *tree;
+    struct secret_file files[POLICY_FILES_MAX];
+    size_t file_count;
+};
 
 /* ---- patterns */
 
@@ -221,17 +228,9 @@ static int judge_manifest(const json_t *j, const struct launch_spec *s, struct e
 
 static int judge(const json_t *j, const struct launch_spec *s, struct err *e)
 {
-    static const char *const known[] = {"version", "manifests", "process", NULL};
     struct err first = {0};
-    uint64_t version;
     json_t *list;
 
-    if (members_only(j, known, e) < 0 || member_size(j, "version", &version, e) < 0) {
-        return -e->code;
-    }
-    if (version != 1) {
-        return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version);
-    }
     if (judge_manifest(j, s, e) < 0 || member_array(j, "process", &list, e) < 0) {
         return -e->code;
     }
@@ -247,10 +246,105 @@ static int judge(const json_t *j, const struct launch_spec *s, struct err *e)
                          json_array_size(list), first.text);
 }
 
-int policy_judge(const char *policy, size_t len, const struct launch_spec *spec, struct err *e)
+int policy_judge(const struct policy *p, const struct launch_spec *spec, struct err *e)
 {
-    json_t *raw;
-    if (toml_load("policy", policy, len, POLICY_MAX, &raw, e) < 0) { return -e->code; }
-    auto_json j = raw;
-    return judge(j, spec, e) < 0 ? err_wrap(e, "launch policy") : 0;
+    return judge(p->tree, spec, e) < 0 ? err_wrap(e, "launch policy") : 0;
+}
+
+/* ---- secret files */
+
+/* Plain, absolute, and where the container has a disk of its own. */
+static bool file_path_ok(const char *s)
+{
+    static const char *const elsewhere[] = {"/dev/", "/proc/", "/sys/"};
+    for (size_t i = 0; i < ARRAY_COUNT(elsewhere); i++) {
+        if (strncmp(s, elsewhere[i], strlen(elsewhere[i])) == 0) { return false; }
+    }
+    return spec_path_ok(s);
+}
+
+static int read_file(const json_t *j, struct secret_file *out, struct err *e)
+{
+    static const char *const known[] = {"path", "resource", "sealed", NULL};
+    const char *path, *resource, *sealed;
+    if (!json_is_object(j)) { return err_set(e, EACCES, "not a table"); }
+    if (members_only(j, known, e) < 0 || member_text(j, "path", &path, e) < 0 ||
+        member_text_opt(j, "resource", &resource, e) < 0 ||
+        member_text_opt(j, "sealed", &sealed, e) < 0) {
+        return -e->code;
+    }
+    if (!file_path_ok(path)) {
+        return err_set(e, EACCES, "path '%.100s' is no place for a secret", path);
+    }
+    if (!resource == !sealed) { return err_set(e, EACCES, "wanted either resource or sealed"); }
+    *out = (struct secret_file){path, resource ? resource : sealed, sealed != NULL};
+    return 0;
+}
+
+static int read_files(struct policy *p, struct err *e)
+{
+    json_t *list;
+    if (member_array_opt(p->tree, "file", &list, e) < 0) { return -e->code; }
+    if (json_array_size(list) > POLICY_FILES_MAX) {
+        return err_set(e, EFBIG, "%zu [[file]], at most %d", json_array_size(list),
+                       POLICY_FILES_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (read_file(json_array_get(list, i), &p->files[i], e) < 0) {
+            return err_wrap(e, "file[%zu]", i);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (spec_path_covers(p->files[i].path, p->files[k].path) ||
+                spec_path_covers(p->files[k].path, p->files[i].path)) {
+                return err_set(e, EACCES, "files %.80s and %.80s cover each other",
+                               p->files[k].path, p->files[i].path);
+            }
+        }
+        p->file_count++;
+    }
+    return 0;
+}
+
+const struct secret_file *policy_files(const struct policy *p, size_t *out_count)
+{
+    *out_count = p->file_count;
+    return p->files;
+}
+
+bool policy_wants_rest(const struct policy *p)
+{
+    return json_object_get(json_object_get(p->tree, "agent"), "rest") != NULL;
+}
+
+/* ---- the whole */
+
+static int check(struct policy *p, struct err *e)
+{
+    static const char *const known[] = {"version", "manifests", "process", "file", "agent", NULL};
+    uint64_t version;
+
+    if (members_only(p->tree, known, e) < 0 || member_size(p->tree, "version", &version, e) < 0) {
+        return -e->code;
+    }
+    if (version != 1) {
+        return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version);
+    }
+    return read_files(p, e);
+}
+
+int policy_load(const char *text, size_t len, struct policy **out, struct err *e)
+{
+    auto_policy p = calloc(1, sizeof *p);
+    if (!p) { return err_set(e, ENOMEM, "out of memory"); }
+    if (toml_load("policy", text, len, POLICY_MAX, &p->tree, e) < 0) { return -e->code; }
+    if (check(p, e) < 0) { return err_wrap(e, "launch policy"); }
+    *out = steal_ptr(&p);
+    return 0;
+}
+
+void policy_free(struct policy *p)
+{
+    if (!p) { return; }
+    json_decref(p->tree);
+    free(p);
 }

@@ -21,6 +21,12 @@
  *   kind = "tmpfs"
  *   readonly = false
  *
+ *   [[file]]                         # a secret as a file of mode 0400, owned by the process's user
+ *   path = "/run/secrets/db"         # plain and absolute; not below /dev, /proc or /sys
+ *   resource = "kbs:///a/b/c"        # what is in it; or: sealed = "sealed.…"
+ *
+ *   [agent]                          # the agent's: attest/agent/settings.h
+ *
  * A pattern matches a whole text: '*' stands for any bytes, also none; '\' takes the next byte as
  * it is; everything else stands for itself. Variables that loaders and interpreters read
  * (LD_PRELOAD, PYTHONPATH, PATH and the like) match only a pattern without '*'.
@@ -32,12 +38,27 @@
 
 #define POLICY_MAX (256u << 10)
 
-/*
- * 0 when the policy (its text) allows the spec; -EACCES with the first member that it does not, or
- * why it is no policy.
- */
-MUST_CHECK int policy_judge(const char *policy, size_t len, const struct launch_spec *spec,
-                            struct err *e);
+/* A secret that becomes a file: views into the policy. */
+struct secret_file {
+    const char *path;
+    const char *source; /* a kbs: URI, or a sealed secret */
+    bool sealed;
+};
+#define POLICY_FILES_MAX 64
+
+struct policy;
+/* All of the text is checked here; -EACCES or another with why it is no policy. */
+MUST_CHECK int policy_load(const char *text, size_t len, struct policy **out, struct err *e);
+void policy_free(struct policy *p); /* NULL is fine */
+static inline void policy_cleanup(struct policy **p) { policy_free(*p); }
+#define auto_policy __attribute__((cleanup(policy_cleanup))) struct policy *
+
+/* 0 when the policy allows the spec; -EACCES with the first member that it does not. */
+MUST_CHECK int policy_judge(const struct policy *p, const struct launch_spec *spec, struct err *e);
+
+/* What else it says; views, as long as the policy. */
+const struct secret_file *policy_files(const struct policy *p, size_t *out_count);
+bool policy_wants_rest(const struct policy *p); /* is the agent to stay and serve? */
 
 /* Exposed for tests. */
 bool policy_pattern_matches(const char *pattern, const char *text);

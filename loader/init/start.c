@@ -107,16 +107,15 @@ static int close_stdin(const struct launch_spec *spec, struct err *e)
     return 0;
 }
 
-/* env as it is, and HOME where it has none. The list is the caller's, what is in it borrowed. */
-static int make_env(const struct launch_spec *spec, const char *home, const char ***out,
-                    struct err *e)
+/* from as it is, and HOME where it has none. The list is the caller's, what is in it borrowed. */
+static int make_env(const char *const *from, const char *home, const char ***out, struct err *e)
 {
     size_t count = 0;
-    while (spec->env[count]) { count++; }
+    while (from[count]) { count++; }
     const char **env = calloc(count + 2, sizeof *env);
     if (!env) { return err_set(e, ENOMEM, "out of memory"); }
-    memcpy(env, spec->env, count * sizeof *env);
-    if (!env_value(spec->env, "HOME")) { env[count] = home; }
+    memcpy(env, from, count * sizeof *env);
+    if (!env_value(from, "HOME")) { env[count] = home; }
     *out = env;
     return 0;
 }
@@ -144,19 +143,22 @@ static int run(int root_fd, const struct launch_spec *spec, const struct user *u
     return err_set(e, -r, "%.100s: %s", path, strerror(-r));
 }
 
-int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct err *e)
+int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct secrets *secrets,
+          struct err *e)
 {
     auto_free struct user *u = calloc(1, sizeof *u);
     auto_free const char **env = NULL;
+    const char *const *variables;
     char path[TREE_PATH_MAX], home[sizeof "HOME=" + USER_HOME_MAX];
 
     if (!u) { return (void)!err_set(e, ENOMEM, "out of memory"), START_FAILED; }
-    if (make_place(t, spec, e) < 0 || user_resolve(t, spec->user, u, e) < 0) {
+    if (make_place(t, spec, e) < 0 || user_resolve(t, spec->user, u, e) < 0 ||
+        secrets_place(secrets, t, u, e) < 0 || secrets_env(secrets, spec, &variables, e) < 0) {
         return START_FAILED;
     }
     (void)snprintf(home, sizeof home, "HOME=%s", u->home);
-    if (make_env(spec, home, &env, e) < 0 || close_stdin(spec, e) < 0) { return START_FAILED; }
-    if (start_find_program(t, spec->args[0], spec->env, spec->cwd, path, e) < 0) {
+    if (make_env(variables, home, &env, e) < 0 || close_stdin(spec, e) < 0) { return START_FAILED; }
+    if (start_find_program(t, spec->args[0], variables, spec->cwd, path, e) < 0) {
         return e->code == ENOENT || e->code == ENOTDIR ? START_NOT_FOUND : START_CANNOT_RUN;
     }
     (void)!run(root_fd, spec, u, path, env, e);

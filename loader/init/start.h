@@ -5,6 +5,7 @@
 
 #include "loader/image/spec.h"
 #include "loader/image/tree.h"
+#include "loader/init/secrets.h"
 
 /* Exit statuses, as docker has them. */
 #define START_FAILED     125 /* refused or failed before the application */
@@ -12,10 +13,11 @@
 #define START_NOT_FOUND  127
 
 /*
- * Resolve user, directory and program inside the root and hand over. Returns only when that failed:
- * a status above and the reason in e.
+ * Resolve user, directory and program inside the root, put the secrets in place and hand over.
+ * Returns only when that failed: a status above and the reason in e.
  */
-MUST_CHECK int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct err *e);
+MUST_CHECK int start(struct tree *t, int root_fd, const struct launch_spec *spec,
+                     struct secrets *secrets, struct err *e);
 
 /*
  * Where the program args[0] is: as it stands when it has a slash (relative to cwd), else along PATH

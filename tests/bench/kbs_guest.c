@@ -124,7 +124,7 @@ void bench_guest_free(struct bench_guest *g)
 
 /* body NULL = GET. *out_waited: until the whole answer is here. */
 static int ask(struct bench_guest *g, const char *path, const char *body, uint64_t *out_waited,
-               struct http_response *out, struct err *e)
+               struct http_reply *out, struct err *e)
 {
     struct http_request q = {.method = body ? "POST" : "GET",
                              .path = path,
@@ -150,7 +150,7 @@ static int challenge(struct bench_guest *g, char *out_nonce, size_t cap, uint64_
                      struct err *e)
 {
     char body[128];
-    auto_response r = {0};
+    auto_reply r = {0};
     auto_json j = NULL;
     const char *nonce;
     (void)snprintf(body, sizeof body,
@@ -189,7 +189,7 @@ static int attest(struct bench_guest *g, const char *nonce, const struct crypto_
                   uint64_t *out_waited, struct err *e)
 {
     auto_free char *body = NULL;
-    auto_response r = {0};
+    auto_reply r = {0};
     int rc = attestation(g, nonce, key, &body, e);
     return rc < 0 ? rc : ask(g, "/kbs/v0/attest", body, out_waited, &r, e);
 }
@@ -198,7 +198,7 @@ static int fetch(struct bench_guest *g, const struct crypto_key *key, uint64_t *
                  struct err *e)
 {
     char path[256];
-    auto_response r = {0};
+    auto_reply r = {0};
     auto_free uint8_t *value = NULL;
     size_t len;
     (void)snprintf(path, sizeof path, "/kbs/v0/resource/%s", g->target->resource);

@@ -5,8 +5,8 @@
  * registers it is asked to, which is what a lying host would do without the key, and an honest
  * guest with it.
  *
- * usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI...    hex; prints "INDEX TEXT" per
- *                                                                resource
+ * usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI|SEALED...    hex; prints "INDEX TEXT"
+ *                                                                       per value
  */
 #include "attest/agent/agent.h"
 #include "attest/agent/serve.h"
@@ -46,9 +46,11 @@ static int host_connect(void *ctx, const char *host, uint16_t port, unsigned tim
     return 0;
 }
 
-static int host_evidence(void *ctx, const uint8_t report_data[64], json_t **out, struct err *e)
+static int host_evidence(void *ctx, bool sealed, const uint8_t report_data[64], json_t **out,
+                         struct err *e)
 {
     struct host *h = ctx;
+    (void)sealed;
     uint8_t report[1184];
     int r = sim_signer_report(h->signer, report_data, h->measurement, h->host_data, report);
     if (r < 0) { return err_set(e, -r, "no report"); }
@@ -64,14 +66,14 @@ static int die(const char *what)
 
 static int print_answers(int fd)
 {
-    static char text[AGENT_RESOURCE_MAX + 1];
+    static char text[AGENT_VALUE_MAX + 1];
     struct agent_answer a;
     while (read(fd, &a, sizeof a) == sizeof a) {
         size_t got = 0;
         ssize_t n;
         while (got < a.len && (n = read(fd, text + got, a.len - got)) > 0) { got += (size_t)n; }
         text[got] = '\0';
-        if (a.kind == AGENT_RESOURCE) { printf("%u %s\n", a.index, text); }
+        if (a.kind == AGENT_VALUE) { printf("%u %s\n", a.index, text); }
         if (a.kind == AGENT_FAILED) { fprintf(stderr, "%s\n", text); }
     }
     return 0;
@@ -103,14 +105,17 @@ int main(int argc, char **argv)
     }
     initdata_fini(&d);
     q.initdata_len = (uint32_t)len;
-    q.resource_count = (uint32_t)(argc - 5);
+    q.want_count = (uint32_t)(argc - 5);
     if (pipe(in) < 0 || pipe(out) < 0) { return die("pipe"); }
     /* The request fits in the pipe; the answers are read by a child, so they need not. */
     if (write(in[1], &q, sizeof q) < 0 || write(in[1], text, len) < 0) { return die("write"); }
     for (int i = 5; i < argc; i++) {
-        struct agent_resource r = {{0}};
-        snprintf(r.uri, sizeof r.uri, "%s", argv[i]);
-        if (write(in[1], &r, sizeof r) < 0) { return die("write"); }
+        struct agent_want w = {.kind = strncmp(argv[i], "sealed.", 7) == 0 ? AGENT_WANT_SEALED
+                                                                           : AGENT_WANT_RESOURCE,
+                               .len = (uint32_t)strlen(argv[i])};
+        if (write(in[1], &w, sizeof w) < 0 || write(in[1], argv[i], w.len) < 0) {
+            return die("write");
+        }
     }
     close(in[1]);
     signal(SIGPIPE, SIG_IGN);

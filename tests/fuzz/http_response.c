@@ -30,12 +30,12 @@ static int tape_read(void *ctx, uint8_t *buf, size_t cap, size_t *out_n, struct 
     return 0;
 }
 
-static int read_answer(const uint8_t *data, size_t size, size_t piece, struct http_response *r)
+static int read_answer(const uint8_t *data, size_t size, size_t piece, struct http_reply *r)
 {
     struct tape t = {.p = data, .left = size, .piece = piece};
     struct http h = {.io = {.ctx = &t, .read = tape_read}};
     struct err e = {0};
-    int rc = http_read_response(&h, 5000, r, &e);
+    int rc = http_read_reply(&h, 5000, r, &e);
     if ((rc < 0) != (e.text[0] != '\0') || (rc == 0) != (r->body != NULL) || r->body_len > 5000) {
         abort();
     }
@@ -44,7 +44,7 @@ static int read_answer(const uint8_t *data, size_t size, size_t piece, struct ht
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct http_response a = {0}, b = {0};
+    struct http_reply a = {0}, b = {0};
     if (size == 0) { return 0; }
     int ra = read_answer(data + 1, size - 1, (size_t)data[0] + 1, &a);
     int rb = read_answer(data + 1, size - 1, size, &b);
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         strcmp(a.cookie, b.cookie) != 0) {
         abort();
     }
-    http_answer_fini(&a);
-    http_answer_fini(&b);
+    http_reply_fini(&a);
+    http_reply_fini(&b);
     return 0;
 }

@@ -22,7 +22,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *pattern = strndup((const char *)data, size);
     char *text = n < size ? strndup((const char *)data + n + 1, size - n - 1) : strdup("");
 
-    (void)!policy_judge((const char *)data, size, &spec, &e);
+    auto_policy p = NULL;
+    if (policy_load((const char *)data, size, &p, &e) == 0) {
+        size_t count;
+        const struct secret_file *f = policy_files(p, &count);
+        for (size_t i = 0; i < count; i++) {
+            if (f[i].path[0] != '/' || !f[i].source) { abort(); }
+        }
+        (void)!policy_judge(p, &spec, &e);
+    }
     if (pattern && text) {
         bool matches = policy_pattern_matches(pattern, text);
         if (!strpbrk(pattern, "*\\") && matches != (strcmp(pattern, text) == 0)) { abort(); }

@@ -24,12 +24,12 @@ static int tape_read(void *ctx, uint8_t *buf, size_t cap, size_t *out_n, struct 
     return 0;
 }
 
-static int read_text(const char *text, size_t len, size_t piece, struct http_response *r,
+static int read_text(const char *text, size_t len, size_t piece, struct http_reply *r,
                      struct err *e)
 {
     struct tape t = {.p = text, .left = len, .piece = piece};
     struct http h = {.io = {.ctx = &t, .read = tape_read}};
-    return http_read_response(&h, 100, r, e);
+    return http_read_reply(&h, 100, r, e);
 }
 
 struct good {
@@ -55,14 +55,14 @@ Test(http, answers_are_read_however_they_arrive)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         for (size_t piece = 1; piece < 40; piece += 3) {
             struct err e = {0};
-            struct http_response r = {0};
+            struct http_reply r = {0};
             cr_assert_eq(read_text(good[i].text, strlen(good[i].text), piece, &r, &e), 0, "%s: %s",
                          good[i].text, e.text);
             cr_assert_eq(r.status, good[i].status);
             cr_assert_str_eq((char *)r.body, good[i].body);
             cr_assert_eq(r.body_len, strlen(good[i].body));
             cr_assert_eq(r.keep, good[i].keep);
-            http_answer_fini(&r);
+            http_reply_fini(&r);
         }
     }
 }
@@ -114,7 +114,7 @@ Test(http, answers_a_careful_server_never_sends_are_refused_with_the_reason)
 {
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct err e = {0};
-        struct http_response r = {0};
+        struct http_reply r = {0};
         cr_expect_lt(read_text(bad[i].text, strlen(bad[i].text), 1000, &r, &e), 0, "%s",
                      bad[i].text);
         cr_expect_str_eq(e.text, bad[i].error, "%s", bad[i].text);
@@ -126,7 +126,7 @@ Test(http, head_without_an_end_stops_at_its_ceiling)
 {
     static char text[100000];
     struct err e = {0};
-    struct http_response r = {0};
+    struct http_reply r = {0};
     memset(text, 'a', sizeof text);
     memcpy(text, "HTTP/1.1 200 OK\r\n", 17);
     cr_assert_eq(read_text(text, sizeof text, 1000, &r, &e), -E2BIG);
@@ -142,10 +142,10 @@ Test(http, cookie_is_the_pair_without_its_attributes)
         "HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n"
         "Set-Cookie: kbs-session-id=5f0c ; Path=/; HttpOnly\r\nContent-Length: 0\r\n\r\n";
     struct err e = {0};
-    struct http_response r = {0};
+    struct http_reply r = {0};
     cr_assert_eq(read_text(text, sizeof text - 1, 1000, &r, &e), 0, "%s", e.text);
     cr_assert_str_eq(r.cookie, "kbs-session-id=5f0c");
-    http_answer_fini(&r);
+    http_reply_fini(&r);
 }
 
 /* ---- two answers on one connection */
@@ -157,12 +157,12 @@ Test(http, next_answer_begins_where_the_last_one_ended)
     struct tape t = {.p = text, .left = sizeof text - 1, .piece = 1000};
     struct http h = {.io = {.ctx = &t, .read = tape_read}};
     struct err e = {0};
-    struct http_response r = {0};
-    cr_assert_eq(http_read_response(&h, 100, &r, &e), 0);
+    struct http_reply r = {0};
+    cr_assert_eq(http_read_reply(&h, 100, &r, &e), 0);
     cr_assert_str_eq((char *)r.body, "x");
-    http_answer_fini(&r);
-    cr_assert_eq(http_read_response(&h, 100, &r, &e), 0);
+    http_reply_fini(&r);
+    cr_assert_eq(http_read_reply(&h, 100, &r, &e), 0);
     cr_assert_eq(r.status, 401);
     cr_assert_str_eq((char *)r.body, "y");
-    http_answer_fini(&r);
+    http_reply_fini(&r);
 }

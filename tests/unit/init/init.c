@@ -77,6 +77,8 @@ int env_seal(void)
 }
 
 int env_tee(void) { return los.tee; }
+int env_launch_flags(void) { return 1; }
+int env_stay(void) { return 0; }
 
 int env_start(const struct cc_container *c)
 {
@@ -266,15 +268,16 @@ Test(init, asks_the_agent_only_when_the_policy_allows)
 
 /* ---- the conversation with the agent */
 
-static int converse(const void *answers, size_t len, struct kek *keys, size_t count, struct err *e)
+static int converse(const void *answers, size_t len, struct wanted *w, size_t count, struct err *e)
 {
     int to[2], from[2];
     static const uint8_t registers[4][48];
+    struct agent_guest g = {.initdata = "x", .initdata_len = 1, .registers = registers};
     cr_assert_eq(pipe(to), 0);
     cr_assert_eq(pipe(from), 0);
     cr_assert_eq(write(from[1], answers, len), (ssize_t)len);
     (void)close(from[1]);
-    int r = agent_talk(to[1], from[0], keys, count, "x", 1, registers, e);
+    int r = agent_talk(to[1], from[0], &g, w, count, e);
     (void)close(to[0]);
     (void)close(to[1]);
     (void)close(from[0]);
@@ -289,7 +292,7 @@ struct one_key {
 
 static struct one_key good_answer(void)
 {
-    struct one_key a = {.head = {AGENT_ANSWER_MAGIC, AGENT_RESOURCE, 0, KEK_SIZE},
+    struct one_key a = {.head = {AGENT_ANSWER_MAGIC, AGENT_VALUE, 0, KEK_SIZE},
                         .done = {AGENT_ANSWER_MAGIC, AGENT_DONE, 0, 0}};
     memset(a.key, 0x5a, sizeof a.key);
     return a;
@@ -297,38 +300,39 @@ static struct one_key good_answer(void)
 
 Test(agent, takes_the_key)
 {
-    struct kek k = {.uri = "kbs:///a/b/c"};
+    struct wanted k = {.kind = AGENT_WANT_RESOURCE, .text = "kbs:///a/b/c"};
     struct one_key a = good_answer();
     struct err e = {0};
     cr_assert_eq(converse(&a, sizeof a, &k, 1, &e), 0, "%s", e.text);
-    cr_assert_arr_eq(k.key, a.key, KEK_SIZE);
+    cr_assert_eq(k.len, KEK_SIZE);
+    cr_assert_arr_eq(k.value, a.key, KEK_SIZE);
+    wanted_wipe(&k);
 }
 
 Test(agent, a_lie_or_an_early_end_leaves_no_key)
 {
     for (int i = 0; i < 7; i++) {
-        struct kek k = {.uri = "kbs:///a/b/c"};
+        struct wanted k = {.kind = AGENT_WANT_RESOURCE, .text = "kbs:///a/b/c"};
         struct one_key a = good_answer();
         struct err e = {0};
         size_t len = sizeof a;
-        static const uint8_t zero[KEK_SIZE];
         switch (i) {
         case 0: a.head.magic++; break;
         case 1: a.head.index = 1; break;
         case 2: a.head.len = KEK_SIZE - 1; break;
         case 3: a.head.kind = AGENT_DONE; break;
-        case 4: a.done.kind = AGENT_RESOURCE; break;
+        case 4: a.done.kind = AGENT_VALUE; break;
         case 5: len = sizeof a - 1; break;
         default: len = sizeof a.head + 7; break;
         }
         cr_assert_lt(converse(&a, len, &k, 1, &e), 0, "case %d", i);
-        cr_assert_arr_eq(k.key, zero, KEK_SIZE, "case %d left a key", i);
+        cr_assert_null(k.value, "case %d left a value", i);
     }
 }
 
 Test(agent, hands_on_the_reason_of_a_refusal)
 {
-    struct kek k = {.uri = "kbs:///a/b/c"};
+    struct wanted k = {.kind = AGENT_WANT_RESOURCE, .text = "kbs:///a/b/c"};
     struct {
         struct agent_answer head;
         char text[16];

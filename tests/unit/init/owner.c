@@ -33,7 +33,9 @@ static int judge(const char *initdata, const struct launch_spec *s, struct err *
     cr_assert_eq(initdata_parse(initdata, strlen(initdata), &d, e), 0, "%s", e->text);
     const char *policy = initdata_text(&d, INITDATA_POLICY);
     cr_assert_not_null(policy);
-    return policy_judge(policy, strlen(policy), s, e);
+    auto_policy p = NULL;
+    int r = policy_load(policy, strlen(policy), &p, e);
+    return r < 0 ? r : policy_judge(p, s, e);
 }
 
 Test(owner, initdata_allow_the_spec_and_no_other)

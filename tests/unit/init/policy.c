@@ -30,7 +30,9 @@ static int judge(const char *policy, struct err *e)
 {
     struct launch_spec s;
     cr_assert_eq(spec_parse(spec_text, strlen(spec_text), &s, e), 0, "%s", e->text);
-    int r = policy_judge(policy, strlen(policy), &s, e);
+    auto_policy p = NULL;
+    int r = policy_load(policy, strlen(policy), &p, e);
+    if (r == 0) { r = policy_judge(p, &s, e); }
     spec_fini(&s);
     return r;
 }

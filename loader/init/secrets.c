@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See secrets.h. */
+#include "loader/init/secrets.h"
+
+#include "guest/base/ct.h"
+#include "guest/base/hosted.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define SEALED "sealed."
+
+void secrets_fini(struct secrets *s)
+{
+    for (size_t i = 0; s->wanted && i < s->count; i++) { wanted_wipe(&s->wanted[i]); }
+    for (size_t i = 0; s->env_made && i < s->env_count; i++) {
+        if (s->env_made[i]) { wipe(s->env_made[i], strlen(s->env_made[i])); }
+        free(s->env_made[i]);
+    }
+    free(s->wanted);
+    free(s->uris);
+    free(s->env_at);
+    free(s->env);
+    free(s->env_made);
+    *s = (struct secrets){0};
+}
+
+/* ---- what is needed */
+
+static int want(struct secrets *s, uint32_t kind, const char *text, struct err *e)
+{
+    if (s->count == AGENT_WANTS_MAX) {
+        return err_set(e, EFBIG, "more than %u secrets and keys", AGENT_WANTS_MAX);
+    }
+    s->wanted[s->count++] = (struct wanted){.kind = kind, .text = text};
+    return 0;
+}
+
+static int gather_keys(struct secrets *s, const struct image *image, struct err *e)
+{
+    size_t count = AGENT_WANTS_MAX;
+    if (ocicrypt_key_uris(image, s->uris, &count, e) < 0) { return -e->code; }
+    for (size_t i = 0; i < count; i++) {
+        if (want(s, AGENT_WANT_RESOURCE, s->uris[i], e) < 0) { return -e->code; }
+    }
+    s->key_count = count;
+    return 0;
+}
+
+static const char *value_of(const char *variable)
+{
+    return variable + spec_env_name(variable) + 1; /* the spec's texts all have NAME= */
+}
+
+static int gather_env(struct secrets *s, const struct launch_spec *spec, struct err *e)
+{
+    for (size_t i = 0; spec->env[i]; i++) {
+        const char *value = value_of(spec->env[i]);
+        if (strncmp(value, SEALED, sizeof SEALED - 1) != 0) { continue; }
+        if (want(s, AGENT_WANT_SEALED, value, e) < 0) { return -e->code; }
+        s->env_at[s->env_count++] = i;
+    }
+    return 0;
+}
+
+static int gather_files(struct secrets *s, const struct policy *policy, struct err *e)
+{
+    size_t count = 0;
+    if (policy) { s->files = policy_files(policy, &count); }
+    for (size_t i = 0; i < count; i++) {
+        const struct secret_file *f = &s->files[i];
+        if (want(s, f->sealed ? AGENT_WANT_SEALED : AGENT_WANT_RESOURCE, f->source, e) < 0) {
+            return -e->code;
+        }
+    }
+    return 0;
+}
+
+int secrets_gather(struct secrets *s, const struct image *image, const struct launch_spec *spec,
+                   const struct policy *policy, struct err *e)
+{
+    s->wanted = calloc(AGENT_WANTS_MAX, sizeof *s->wanted);
+    s->uris = calloc(AGENT_WANTS_MAX, sizeof *s->uris);
+    s->env_at = calloc(AGENT_WANTS_MAX, sizeof *s->env_at);
+    if (!s->wanted || !s->uris || !s->env_at) { return err_set(e, ENOMEM, "out of memory"); }
+    if (gather_keys(s, image, e) < 0 || gather_env(s, spec, e) < 0 ||
+        gather_files(s, policy, e) < 0) {
+        return -e->code;
+    }
+    if (s->count > 0 && !policy) {
+        return err_set(e, ENOKEY, "%s, and without initdata there are no keys",
+                       s->key_count > 0 ? "image is encrypted" : "a variable is sealed");
+    }
+    return 0;
+}
+
+/* ---- handing out */
+
+int secrets_keys(struct secrets *s, struct kek **out, struct err *e)
+{
+    struct kek *keys = calloc(s->key_count + 1, sizeof *keys);
+    if (!keys) { return err_set(e, ENOMEM, "out of memory"); }
+    for (size_t i = 0; i < s->key_count; i++) {
+        struct wanted *w = &s->wanted[i];
+        if (w->len != KEK_SIZE) {
+            wipe(keys, s->key_count * sizeof *keys);
+            free(keys);
+            return err_set(e, EBADMSG, "key %.120s has %zu bytes, wanted %d", w->text, w->len,
+                           KEK_SIZE);
+        }
+        memcpy(keys[i].uri, s->uris[i], KEK_URI_MAX);
+        memcpy(keys[i].key, w->value, KEK_SIZE);
+        wanted_wipe(w);
+    }
+    *out = keys;
+    return 0;
+}
+
+static int make_variable(const char *sealed, const struct wanted *w, char **out, struct err *e)
+{
+    size_t name = spec_env_name(sealed);
+    if (memchr(w->value, '\0', w->len)) {
+        return err_set(e, EBADMSG, "the secret of variable %.*s has a zero byte in it",
+                       (int)(name < 100 ? name : 100), sealed);
+    }
+    *out = calloc(1, name + 1 + w->len + 1);
+    if (!*out) { return err_set(e, ENOMEM, "out of memory"); }
+    memcpy(*out, sealed, name + 1);
+    memcpy(*out + name + 1, w->value, w->len);
+    return 0;
+}
+
+int secrets_env(struct secrets *s, const struct launch_spec *spec, const char *const **out,
+                struct err *e)
+{
+    size_t count = 0;
+    while (spec->env[count]) { count++; }
+    s->env = calloc(count + 1, sizeof *s->env);
+    s->env_made = calloc(s->env_count + 1, sizeof *s->env_made);
+    if (!s->env || !s->env_made) { return err_set(e, ENOMEM, "out of memory"); }
+    memcpy(s->env, spec->env, count * sizeof *s->env);
+    for (size_t i = 0; i < s->env_count; i++) {
+        struct wanted *w = &s->wanted[s->key_count + i];
+        if (make_variable(spec->env[s->env_at[i]], w, &s->env_made[i], e) < 0) { return -e->code; }
+        s->env[s->env_at[i]] = s->env_made[i];
+        wanted_wipe(w);
+    }
+    *out = s->env;
+    return 0;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno == EINTR) { continue; }
+        if (n < 0) { return -errno; }
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* What the image has there is replaced; a directory of the image is not. */
+static int place(struct tree *t, const struct secret_file *f, const struct wanted *w,
+                 const struct user *u, struct err *e)
+{
+    struct place p;
+    struct stat st;
+    if (tree_resolve(t, f->path, true, &p, e) < 0) { return -e->code; }
+    if (fstatat(p.dir_fd, p.name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        if (S_ISDIR(st.st_mode)) { return err_set(e, EISDIR, "the image has a directory there"); }
+        if (unlinkat(p.dir_fd, p.name, 0) < 0) { return err_set(e, errno, "%s", strerror(errno)); }
+    }
+    auto_fd fd =
+        openat(p.dir_fd, p.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+    if (fd < 0) { return err_set(e, errno, "%s", strerror(errno)); }
+    int r = write_all(fd, w->value, w->len);
+    if (r == 0 && fchown(fd, u->uid, u->gid) < 0) { r = -errno; }
+    return r < 0 ? err_set(e, -r, "%s", strerror(-r)) : 0;
+}
+
+int secrets_place(struct secrets *s, struct tree *t, const struct user *u, struct err *e)
+{
+    for (size_t i = s->key_count + s->env_count; i < s->count; i++) {
+        const struct secret_file *f = &s->files[i - s->key_count - s->env_count];
+        if (place(t, f, &s->wanted[i], u, e) < 0) { return err_wrap(e, "secret %.100s", f->path); }
+        wanted_wipe(&s->wanted[i]);
+    }
+    return 0;
+}
