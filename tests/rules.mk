@@ -96,7 +96,12 @@ $(B)/tests/hello-static: tests/e2e/hello.c
 $(B)/tests/hello-dynamic: tests/e2e/hello.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -s -o $@ $<
-TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%) $(B)/tests/hello-static $(B)/tests/hello-dynamic
+# parties: the program of the multi-party example; its data and keys are made by the test.
+$(B)/tests/parties: $(B)/test/tests/e2e/parties.o $(B)/lib/libjose.a $(B)/lib/libcrypto_small.a $(B)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD T    parties (static)")
+	$(Q)$(CC) -static -s -Wl,--gc-sections -o $@ $^ -lcrypto
+TEST_EXTRA += $(E2E_PROGRAMS:%=$(B)/tests/%) $(B)/tests/hello-static $(B)/tests/hello-dynamic $(B)/tests/parties
 
 # OCI images for the end-to-end tests and the demo: $(B)/images is a layout, see scripts/make-image.
 TEST_IMAGES := debian hello-static hello-dynamic abi-glibc abi-musl
