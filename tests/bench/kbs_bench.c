@@ -81,6 +81,74 @@ static double process_cpu_s(pid_t pid)
     return pid > 0 && clock_getcpuclockid(pid, &id) == 0 ? clock_s(id) : 0;
 }
 
+/* ---- the bare cost ----------------------------------------------------------------------------- */
+
+/* Means over the run: a piece before each turn, so that a busy moment hits operations and releases alike. */
+struct bare {
+    double verify_p384_us, verify_p256_us, sign_p256_us, agree_p256_us;
+};
+
+#define BARE_ROUNDS 20
+
+static int bare_verify(enum crypto_key_type t, double *out_us, double *out_sign_us)
+{
+    auto_key key = NULL;
+    uint8_t digest[CRYPTO_SHA384_SIZE] = {1}, sig[2 * CRYPTO_COORD_MAX];
+    size_t len, digest_len = t == CRYPTO_P384 ? 48 : 32;
+    int rc = crypto_key_generate(t, 0, &key);
+    double start = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; rc == 0 && i < BARE_ROUNDS; i++) {
+        rc = crypto_ecdsa_sign(key, digest, digest_len, sig, &len);
+    }
+    double signed_at = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; rc == 0 && i < BARE_ROUNDS; i++) {
+        rc = crypto_ecdsa_verify(key, digest, digest_len, sig, len);
+    }
+    *out_sign_us = (signed_at - start) * 1e6 / BARE_ROUNDS;
+    *out_us = (clock_s(CLOCK_THREAD_CPUTIME_ID) - signed_at) * 1e6 / BARE_ROUNDS;
+    return rc;
+}
+
+/* What encrypting to a guest's key needs: an ephemeral key, and the shared point. */
+static int bare_agreement(double *out_us)
+{
+    auto_key peer = NULL;
+    uint8_t z[CRYPTO_COORD_MAX];
+    size_t len;
+    int rc = crypto_key_generate(CRYPTO_P256, 0, &peer);
+    double start = clock_s(CLOCK_THREAD_CPUTIME_ID);
+    for (int i = 0; rc == 0 && i < BARE_ROUNDS; i++) {
+        auto_key mine = NULL;
+        rc = crypto_key_generate(CRYPTO_P256, 0, &mine);
+        if (rc == 0) { rc = crypto_ecdh(mine, peer, z, &len); }
+    }
+    *out_us = (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) * 1e6 / BARE_ROUNDS;
+    return rc;
+}
+
+/* One of `pieces` equal pieces of the mean. */
+static int bare_measure(struct bare *sum, unsigned pieces, struct err *e)
+{
+    double ignored;
+    struct bare b = {0};
+    int rc = bare_verify(CRYPTO_P384, &b.verify_p384_us, &ignored);
+    if (rc == 0) { rc = bare_verify(CRYPTO_P256, &b.verify_p256_us, &b.sign_p256_us); }
+    if (rc == 0) { rc = bare_agreement(&b.agree_p256_us); }
+    if (rc < 0) { return err_set(e, -rc, "bare operations failed"); }
+    sum->verify_p384_us += b.verify_p384_us / pieces;
+    sum->verify_p256_us += b.verify_p256_us / pieces;
+    sum->sign_p256_us += b.sign_p256_us / pieces;
+    sum->agree_p256_us += b.agree_p256_us / pieces;
+    return 0;
+}
+
+/* The evidence, one token, one key agreement. */
+static double bare_us(const struct bare *b, const struct bench_kind *k)
+{
+    return k->verify_p384 * b->verify_p384_us + k->verify_p256 * b->verify_p256_us +
+           b->sign_p256_us + b->agree_p256_us;
+}
+
 /* ---- clients ----------------------------------------------------------------------------------- */
 
 struct client {
@@ -149,75 +217,18 @@ static int turn(struct side *s, unsigned clients, bool counts, struct err *e)
     return rc;
 }
 
-static int measure(const struct options *o, struct side *sides, size_t count, struct err *e)
+static int measure(const struct options *o, struct side *sides, size_t count, struct bare *bare,
+                   struct err *e)
 {
     for (unsigned t = 0; t <= o->seconds; t++) {
+        int bad = bare_measure(bare, o->seconds + 1, e);
+        if (bad < 0) { return bad; }
         for (size_t i = 0; i < count; i++) {
             int rc = turn(&sides[i], o->clients, t > 0, e);
             if (rc < 0) { return rc; }
         }
     }
     return 0;
-}
-
-/* ---- the bare cost ----------------------------------------------------------------------------- */
-
-struct bare {
-    double verify_p384_us, verify_p256_us, sign_p256_us, agree_p256_us;
-};
-
-#define BARE_ROUNDS 200
-
-static int bare_verify(enum crypto_key_type t, double *out_us, double *out_sign_us)
-{
-    auto_key key = NULL;
-    uint8_t digest[CRYPTO_SHA384_SIZE] = {1}, sig[2 * CRYPTO_COORD_MAX];
-    size_t len, digest_len = t == CRYPTO_P384 ? 48 : 32;
-    int rc = crypto_key_generate(t, 0, &key);
-    double start = clock_s(CLOCK_THREAD_CPUTIME_ID);
-    for (int i = 0; rc == 0 && i < BARE_ROUNDS; i++) {
-        rc = crypto_ecdsa_sign(key, digest, digest_len, sig, &len);
-    }
-    double signed_at = clock_s(CLOCK_THREAD_CPUTIME_ID);
-    for (int i = 0; rc == 0 && i < BARE_ROUNDS; i++) {
-        rc = crypto_ecdsa_verify(key, digest, digest_len, sig, len);
-    }
-    *out_sign_us = (signed_at - start) * 1e6 / BARE_ROUNDS;
-    *out_us = (clock_s(CLOCK_THREAD_CPUTIME_ID) - signed_at) * 1e6 / BARE_ROUNDS;
-    return rc;
-}
-
-/* What encrypting to a guest's key needs: an ephemeral key, and the shared point. */
-static int bare_agreement(double *out_us)
-{
-    auto_key peer = NULL;
-    uint8_t z[CRYPTO_COORD_MAX];
-    size_t len;
-    int rc = crypto_key_generate(CRYPTO_P256, 0, &peer);
-    double start = clock_s(CLOCK_THREAD_CPUTIME_ID);
-    for (int i = 0; rc == 0 && i < BARE_ROUNDS; i++) {
-        auto_key mine = NULL;
-        rc = crypto_key_generate(CRYPTO_P256, 0, &mine);
-        if (rc == 0) { rc = crypto_ecdh(mine, peer, z, &len); }
-    }
-    *out_us = (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) * 1e6 / BARE_ROUNDS;
-    return rc;
-}
-
-static int bare_measure(struct bare *out, struct err *e)
-{
-    double ignored;
-    int rc = bare_verify(CRYPTO_P384, &out->verify_p384_us, &ignored);
-    if (rc == 0) { rc = bare_verify(CRYPTO_P256, &out->verify_p256_us, &out->sign_p256_us); }
-    if (rc == 0) { rc = bare_agreement(&out->agree_p256_us); }
-    return rc < 0 ? err_set(e, -rc, "bare operations failed") : 0;
-}
-
-/* The evidence, one token, one key agreement. */
-static double bare_us(const struct bare *b, const struct bench_kind *k)
-{
-    return k->verify_p384 * b->verify_p384_us + k->verify_p256 * b->verify_p256_us +
-           b->sign_p256_us + b->agree_p256_us;
 }
 
 /* ---- report ------------------------------------------------------------------------------------ */
@@ -416,7 +427,7 @@ static int run(const struct options *o, const char *dir, struct err *e)
 {
     struct bench_machine *m = NULL;
     struct bench_broker own = {0};
-    struct bare bare;
+    struct bare bare = {0};
     struct side sides[2] = {{.name = "cc-kbs"}, {.name = "other"}};
     size_t count = o->url[1] ? 2 : 1;
     int rc = bench_machine_new(o->kind, dir, &m, e);
@@ -434,8 +445,7 @@ static int run(const struct options *o, const char *dir, struct err *e)
     }
     if (rc == 0 && o->idle) { rc = idle(o, &sides[0], e); }
     if (rc == 0 && !o->idle) {
-        rc = bare_measure(&bare, e);
-        if (rc == 0) { rc = measure(o, sides, count, e); }
+        rc = measure(o, sides, count, &bare, e);
         if (rc == 0) { report(o, sides, count, &bare); }
     }
     for (size_t i = 0; i < count; i++) { free(sides[i].samples); }

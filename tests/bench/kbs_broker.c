@@ -6,7 +6,9 @@
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
 #include "attest/kbs/broker.h"
+#include "attest/kbs/evidence_sample.h"
 #include "attest/kbs/evidence_sim.h"
+#include "attest/kbs/rules.h"
 #include "attest/kbs/server.h"
 #include "attest/kbs/setup.h"
 #include "guest/base/hosted.h"
@@ -31,7 +33,7 @@ struct service {
     const struct crypto_key *admin_keys[1];
     struct crypto_key *sim_keys[1];
     struct evidence_sim sim;
-    struct verifier verifiers[1];
+    struct verifier verifiers[2];
     struct broker *broker;
     struct server *server;
 };
@@ -66,13 +68,17 @@ static int administer(struct service *s, const char *path, const void *body, siz
 static int owner_registers(struct service *s, const struct bench_machine *m, struct err *e)
 {
     static const uint8_t value[BENCH_VALUE_SIZE] = "thirty-two bytes that are a key";
-    char initdata[HEX_LEN(48)], measurement[HEX_LEN(48)], text[1024], b64[2048], body[2100];
+    char initdata[HEX_LEN(48)], digest[HEX_LEN(48)], measurement[128] = "", text[1024], b64[2048],
+                                                     body[2100];
     hex_encode(m->initdata, sizeof m->initdata, initdata);
-    hex_encode(m->measurement, sizeof m->measurement, measurement);
+    hex_encode(m->measurement, sizeof m->measurement, digest);
+    if (reference_name_of(m->kind->name)) {
+        (void)snprintf(measurement, sizeof measurement, ",\"measurement\":[\"%s\"]", digest);
+    }
     int n =
         snprintf(text, sizeof text,
                  "{\"version\":1,\"rules\":[{\"name\":\"bench\",\"resources\":[\"" BENCH_RESOURCE
-                 "\"],\"tee\":[\"%s\"],\"initdata\":[\"%s\"],\"measurement\":[\"%s\"]}]}",
+                 "\"],\"tee\":[\"%s\"],\"initdata\":[\"%s\"]%s}]}",
                  m->kind->name, initdata, measurement);
     b64u_encode(text, (size_t)n, b64);
     n = snprintf(body, sizeof body, "{\"policy\":\"%s\"}", b64);
@@ -101,6 +107,7 @@ static int service_make(struct service *s, const struct bench_machine *m, const 
     s->sim_keys[0] = (struct crypto_key *)(uintptr_t)sim_signer_key(m->sim);
     s->sim = (struct evidence_sim){.keys = s->sim_keys, .count = 1};
     s->verifiers[0] = evidence_sim_verifier(&s->sim);
+    s->verifiers[1] = evidence_sample_verifier();
     struct broker_setup setup = {
         .store = s->store,
         .token_key = s->token_key,
@@ -108,7 +115,7 @@ static int service_make(struct service *s, const struct bench_machine *m, const 
         .admin_key_count = 1,
         .admin_issuer = ISSUER,
         .verifiers = s->verifiers,
-        .verifier_count = 1,
+        .verifier_count = ARRAY_COUNT(s->verifiers),
         .max_sessions = 100000,
         .session_seconds = 300,
         .audit = audit_line,
