@@ -4,6 +4,7 @@
  *
  * Exit status: 0 done; 1 refused or failed, with one line that says why; 2 wrong arguments.
  */
+#include "attest/hex.h"
 #include "attest/kbs/audit.h"
 #include "attest/kbs/broker.h"
 #include "attest/kbs/command.h"
@@ -29,11 +30,15 @@
 static const char usage_text[] =
     "usage: cc-kbs init DIR [--listen ADDRESS:PORT] [--name HOST]... [--insecure-sim-key PEM]\n"
     "       cc-kbs serve --config FILE [--insecure-http]\n"
-    "       cc-kbs check-config --config FILE\n"
+    "       cc-kbs check-config FILE\n"
+    "       cc-kbs wrap-storage-key FILE\n"
+    "       cc-kbs audit verify FILE...\n"
     "       cc-kbs admin-token --key PEM [--issuer NAME] [--days N]\n"
     "       cc-kbs admin --url URL --cert PEM --token FILE [--insecure-http] COMMAND\n"
     "\n"
     "init makes a directory with configuration, keys, certificate and an administrator's token.\n"
+    "wrap-storage-key makes the file that [storage.pkcs11] of the configuration FILE names.\n"
+    "audit verify checks the chain over the lines of one log, oldest file first.\n"
     "Administrator's commands:\n"
     "  set-resource REPO/TYPE/TAG FILE    delete-resource REPO/TYPE/TAG    list "
     "[resources|references]\n"
@@ -56,10 +61,7 @@ static int fail(const struct err *e)
     return 1;
 }
 
-static int64_t now_s(void)
-{
-    return (int64_t)time(NULL);
-}
+static int64_t now_s(void) { return (int64_t)time(NULL); }
 
 /* ---- serve ----------------------------------------------------------------------------------- */
 
@@ -204,14 +206,9 @@ static int cmd_serve(int argc, char **argv)
     bool insecure_http = false;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
-        case 'c':
-            config = optarg;
-            break;
-        case 'i':
-            insecure_http = true;
-            break;
-        default:
-            return usage();
+        case 'c': config = optarg; break;
+        case 'i': insecure_http = true; break;
+        default: return usage();
         }
     }
     if (!config || optind != argc) { return usage(); }
@@ -221,18 +218,49 @@ static int cmd_serve(int argc, char **argv)
 
 static int cmd_check_config(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
-    const char *path = NULL;
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (o != 'c') { return usage(); }
-        path = optarg;
-    }
-    if (!path || optind != argc) { return usage(); }
+    if (argc != 2) { return usage(); }
     auto_config c = {0};
     struct err e = {0};
-    if (config_load(path, &c, &e) < 0) { return fail(&e); }
-    (void)printf("%s: good; listens on %s, %zu administrator(s), sim %s\n", path, c.listen,
+    if (config_load(argv[1], &c, &e) < 0) { return fail(&e); }
+    (void)printf("%s: good; listens on %s, %zu administrator(s), sim %s\n", argv[1], c.listen,
                  c.admin_keys.count, c.insecure_sim_keys.count ? "accepted (insecure)" : "refused");
+    return 0;
+}
+
+static int cmd_wrap_storage_key(int argc, char **argv)
+{
+    struct err e = {0};
+    if (argc != 2) { return usage(); }
+    if (config_wrap_storage_key(argv[1], &e) < 0) { return fail(&e); }
+    (void)printf("cc-kbs: made a storage key, wrapped\n");
+    return 0;
+}
+
+/* Prints where the chain ends: whoever keeps that elsewhere sees a cut end, too. */
+static int cmd_audit(int argc, char **argv)
+{
+    struct audit_check c = {0};
+    struct err e = {0};
+    char head[HEX_LEN(CRYPTO_SHA256_SIZE)];
+    if (argc < 3 || strcmp(argv[1], "verify") != 0) { return usage(); }
+    for (int i = 2; i < argc; i++) {
+        if (audit_check_file(&c, argv[i], &e) < 0) { return fail(&e); }
+    }
+    if (c.lines == 0) {
+        (void)printf("empty\n");
+        return 0;
+    }
+    hex_encode(c.head, sizeof c.head, head);
+    (void)printf("good: lines %" PRIu64 " to %" PRIu64 ", the last with SHA-256 %s\n", c.first_seq,
+                 c.seq, head);
+    if (c.first_seq > 1) {
+        hex_encode(c.first_prev, sizeof c.first_prev, head);
+        (void)printf("it goes on behind a line with SHA-256 %s\n", head);
+    }
+    if (c.torn) {
+        (void)printf("%" PRIu64 " line(s) were torn by a kill or a full disk\n", c.torn);
+    }
+    if (c.lost) { (void)printf("%" PRIu64 " line(s) could not be written\n", c.lost); }
     return 0;
 }
 
@@ -247,18 +275,13 @@ static int cmd_init(int argc, char **argv)
     struct setup_options s = {.listen = "127.0.0.1:8443", .now = now_s()};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
-        case 'l':
-            s.listen = optarg;
-            break;
-        case 's':
-            s.insecure_sim_key = optarg;
-            break;
+        case 'l': s.listen = optarg; break;
+        case 's': s.insecure_sim_key = optarg; break;
         case 'n':
             if (s.name_count == SETUP_NAMES_MAX) { return usage(); }
             s.names[s.name_count++] = optarg;
             break;
-        default:
-            return usage();
+        default: return usage();
         }
     }
     if (optind != argc - 1) { return usage(); }
@@ -296,17 +319,10 @@ static int cmd_admin_token(int argc, char **argv)
     const char *key = NULL, *issuer = "cc-kbs", *days = "365";
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
-        case 'k':
-            key = optarg;
-            break;
-        case 'i':
-            issuer = optarg;
-            break;
-        case 'd':
-            days = optarg;
-            break;
-        default:
-            return usage();
+        case 'k': key = optarg; break;
+        case 'i': issuer = optarg; break;
+        case 'd': days = optarg; break;
+        default: return usage();
         }
     }
     char *end;
@@ -342,20 +358,11 @@ static int cmd_admin(int argc, char **argv)
     const char *token = NULL;
     for (int o; (o = getopt_long(argc, argv, "+", options, NULL)) != -1;) {
         switch (o) {
-        case 'u':
-            c.url = optarg;
-            break;
-        case 'c':
-            c.cert_pem = optarg;
-            break;
-        case 't':
-            token = optarg;
-            break;
-        case 'i':
-            c.insecure_http = true;
-            break;
-        default:
-            return usage();
+        case 'u': c.url = optarg; break;
+        case 'c': c.cert_pem = optarg; break;
+        case 't': token = optarg; break;
+        case 'i': c.insecure_http = true; break;
+        default: return usage();
         }
     }
     if (!c.url || !token || (!c.cert_pem && !c.insecure_http) || optind == argc) { return usage(); }
@@ -372,6 +379,8 @@ int main(int argc, char **argv)
     } commands[] = {{"init", cmd_init},
                     {"serve", cmd_serve},
                     {"check-config", cmd_check_config},
+                    {"wrap-storage-key", cmd_wrap_storage_key},
+                    {"audit", cmd_audit},
                     {"admin-token", cmd_admin_token},
                     {"admin", cmd_admin}};
     for (size_t i = 0; argc > 1 && i < ARRAY_COUNT(commands); i++) {

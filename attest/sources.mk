@@ -23,13 +23,14 @@ HOST_ARCHIVES += initdata evidence
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
 kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c limit.c rules.c)
-kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c evidence_sim.c rcar.c \
-              release.c selfsigned.c server.c session.c session_memory.c session_shared.c setup.c store.c store_pg.c store_sqlite.c token.c)
+kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c config_coco.c config_reader.c \
+              config_storage.c evidence_sim.c hsm.c rcar.c release.c selfsigned.c server.c session.c session_memory.c \
+              session_shared.c setup.c store.c store_pg.c store_sqlite.c token.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
 kbs_SRCS += attest/kbs/evidence_sample.c
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure evidence initdata jose crypto_full crypto_small base
-KBS_LDLIBS := -ljansson -lsqlite3 -lpq -levent -levent_openssl -lcurl -lssl -lcrypto
+KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto
 PROGRAMS      += cc-kbs
 cc-kbs_MAIN   := attest/cc_kbs.c
 cc-kbs_LIBS   := $(KBS_LIBS)

@@ -1,17 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The broker's configuration: one TOML file, read strictly. Unknown tables and keys are errors. File names are relative
- * to the file's own directory.
+ * The broker's configuration: one TOML file, read strictly. Unknown tables and keys are errors, and one that a CoCo broker
+ * would know says what it is called here. File names are relative to the file's own directory.
  *
  *      [server]
  *      listen = "127.0.0.1:8443"
+ *      ops_listen = "127.0.0.1:9090"        plain http for /metrics, /healthz and /readyz, on an inner network; absent:
+ *                                           they are served, without details, to whoever asks at `listen`
  *      tls_cert = "server.crt"              PEM, leaf first
  *      tls_key = "server.key"
  *      max_connections = 1024               absent = that
  *      max_body = 2097152                   bytes; absent = that
  *      [storage]
- *      database = "kbs.sqlite"
- *      key_file = "storage.key"             64 hexadecimal digits; readable by nobody else
+ *      database = "kbs.sqlite"              a file of this broker alone, or
+ *      url = "postgresql://user@host/db"    a database that several brokers share, sessions included. Passwords by
+ *                                           ?passfile=FILE; the server's certificate is checked (sslmode=verify-full,
+ *                                           sslrootcert=FILE) unless the URL names another sslmode
+ *      key_file = "storage.key"             64 hexadecimal digits; readable by nobody else; or
+ *      key_env = "NAME"                     the same in an environment variable, which is wiped; or
+ *      [storage.pkcs11]                     in a security module:
+ *      module = "/usr/lib/softhsm/libsofthsm2.so"
+ *      token = "kbs"                        labels of token and RSA key pair
+ *      key = "storage"
+ *      pin_file = "hsm.pin"                 or pin_env = "NAME"
+ *      wrapped_key = "storage.key.wrapped"  what cc-kbs wrap-storage-key makes
  *      [token]
  *      key = "token.key"                    PEM, private: P-256 (the only kind CoCo's broker reads), P-384 or P-521
  *      issuer = "cc-kbs"                    absent = that
@@ -27,6 +39,11 @@
  *      [sessions]                           absent = these
  *      max = 10000
  *      seconds = 300
+ *      [limits]                             per client (an IPv4 address, an IPv6 /64); absent = these
+ *      requests_per_second = 200            on average; 0 = no limits, for behind a balancer that hides addresses
+ *      burst = 2000                         at once
+ *      connections = 256
+ *      clients = 16384                      remembered
  *      [audit]                              absent = standard error
  *      file = "audit.log"
  *      [insecure_sim]                       absent = evidence of kind sim is refused
@@ -42,6 +59,7 @@
 #include "attest/crypto.h"
 #include "attest/jose.h"
 #include "attest/kbs/broker.h"
+#include "attest/kbs/limit.h"
 #include "guest/base/err.h"
 
 #define CONFIG_KEYS_MAX  16
@@ -68,7 +86,8 @@ struct config {
     char *listen, *tls_cert, *tls_key; /* tls_*: absolute or relative to the current directory */
     uint32_t max_connections;
     uint64_t max_body;
-    char *database;
+    char *ops_listen; /* NULL = none */
+    char *database;   /* for store_open() */
     uint8_t storage_key[STORE_KEY_SIZE];
     struct crypto_key *token_key;
     char *token_issuer;
@@ -80,7 +99,8 @@ struct config {
     struct config_roles roles;
     uint32_t max_sessions;
     int64_t session_seconds;
-    char *audit_file; /* NULL = standard error */
+    struct limit_setup limits; /* per_second 0 = none */
+    char *audit_file;          /* NULL = standard error */
     struct config_keys insecure_sim_keys;
     bool insecure_sample, insecure_without_initdata, insecure_header_jwk;
 };
@@ -89,6 +109,9 @@ struct config {
 MUST_CHECK int config_load(const char *path, struct config *out, struct err *e);
 void config_fini(struct config *c); /* wipes keys; a zeroed one is fine */
 #define auto_config __attribute__((cleanup(config_fini))) struct config
+
+/* Make a storage key and write it, wrapped, to the file that [storage.pkcs11] of this configuration names; a new file. */
+MUST_CHECK int config_wrap_storage_key(const char *path, struct err *e);
 
 /* The whole of a file of at most max bytes. private: refuse one that others may read. */
 struct store_value;

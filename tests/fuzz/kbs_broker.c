@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: kbs kbs_pure evidence initdata jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lsqlite3 -lpq -levent -levent_openssl -lcurl -lssl -lcrypto */
+/* ldlibs: -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto */
 /*
  * Whole requests to a broker: the first byte chooses the route, the rest is the body. Uploads are an administrator's, so
  * that they reach the parsers behind the token; attestations come from a guest with an open session. Nobody ever gets a

@@ -108,6 +108,20 @@ Test(config, refuses_one_wrong_line)
          "not 1 to 16 PEM certificates"},
         {"\"token.key\"", "\"token.key\"\ntrusted_jwks = [\"admin.pub\"]", "JWK set"},
         {"[audit]", "[audit", "line"},
+        {"database = \"kbs.sqlite\"\n", "", "wants one of database (a file) and url"},
+        {"[token]", "url = \"postgresql://h/d\"\n[token]",
+         "wants one of database (a file) and url"},
+        {"database = \"kbs.sqlite\"", "url = \"mysql://h/d\"", "wanted postgresql://"},
+        {"database = \"kbs.sqlite\"", "url = \"postgresql://me:secret@h/d\"", "found a password"},
+        {"database = \"kbs.sqlite\"", "url = \"postgresql://h/d?password=x\"", "found a password"},
+        {"key_file = \"storage.key\"\n", "", "wants one of key_file and key_env"},
+        {"[token]", "key_env = \"K\"\n[token]", "wants one of key_file and key_env"},
+        {"key_file = \"storage.key\"", "key_env = \"KBS_TEST_NOT_SET\"",
+         "no environment variable KBS_TEST_NOT_SET"},
+        {"[token]", "[storage.pkcs11]\n[token]", "has a key beside [storage.pkcs11]"},
+        {"key_file = \"storage.key\"", "[storage.pkcs11]\nslot = 1", "unknown key slot"},
+        {"[audit]", "[limits]\nburst = 0\n[audit]", "burst: found 0, wanted 1 to 1000000"},
+        {"[audit]", "[limits]\nper_minute = 3\n[audit]", "[limits] unknown key per_minute"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         struct config c = {0};
@@ -115,6 +129,72 @@ Test(config, refuses_one_wrong_line)
         cr_expect_lt(load_with(cases[i].from, cases[i].to, &c, &e), 0, "%s", cases[i].to);
         cr_expect(strstr(e.text, cases[i].why), "%s: %s", cases[i].to, e.text);
     }
+}
+
+/* What stands in a CoCo broker's file says what it is called here. [coco §11.1] */
+Test(config, names_of_coco_are_told_apart_from_typing_errors)
+{
+    static const struct {
+        const char *from, *to, *why;
+    } cases[] = {
+        {"[server]", "[http_server]", "http_server is a name of CoCo's; here it is [server]"},
+        {"[token]", "[attestation_token]",
+         "attestation_token is a name of CoCo's; here it is [token]"},
+        {"[audit]", "[attestation_service]\n[audit]", "attestation_service is a name of CoCo's"},
+        {"[audit]", "[[plugins]]\nname = \"resource\"\n[audit]", "resources are built in"},
+        {"listen =", "sockets =", "[server] sockets is a name of CoCo's; here it is listen"},
+        {"tls_key =", "private_key =", "here it is tls_key"},
+        {"[storage]", "payload_request_size = 2\n[storage]", "here it is max_body, in bytes"},
+        {"public_keys", "auth_public_key", "here it is public_keys"},
+        {"[audit]", "[sessions]\ntimeout = 5\n[audit]", "here it is seconds"},
+        {"[admin]", "insecure_key = true\n[admin]", "here it is [insecure_coco] header_jwk"},
+        {"public_keys", "authorization_mode = \"InsecureAllowAll\"\npublic_keys",
+         "administrators always show a token"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct config c = {0};
+        struct err e;
+        cr_expect_eq(load_with(cases[i].from, cases[i].to, &c, &e), -EINVAL, "%s", cases[i].to);
+        cr_expect(strstr(e.text, cases[i].why), "%s: %s", cases[i].to, e.text);
+    }
+}
+
+Test(config, takes_the_storage_key_out_of_the_environment_and_wipes_it)
+{
+    struct config c = {0};
+    struct err e;
+    static const char hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+    cr_assert_eq(setenv("KBS_TEST_KEY", hex, 1), 0);
+    const char *there = getenv("KBS_TEST_KEY");
+    cr_assert_eq(load_with("key_file = \"storage.key\"", "key_env = \"KBS_TEST_KEY\"", &c, &e), 0,
+                 "%s", e.text);
+    cr_assert_eq(c.storage_key[31], 0x1f);
+    cr_assert_null(getenv("KBS_TEST_KEY"));
+    cr_assert_eq(there[0], 0, "nor in the memory that /proc shows");
+    config_fini(&c);
+}
+
+Test(config, a_database_by_url_and_limits)
+{
+    struct config c = {0};
+    struct err e;
+    cr_assert_eq(load_with("database = \"kbs.sqlite\"",
+                           "url = \"postgresql://kbs@db/kbs?passfile=/etc/p\"", &c, &e),
+                 0, "%s", e.text);
+    cr_assert_str_eq(c.database, "postgresql://kbs@db/kbs?passfile=/etc/p");
+    cr_assert_eq(c.limits.per_second, 200);
+    cr_assert_eq(c.limits.burst, 2000);
+    cr_assert_null(c.ops_listen);
+    config_fini(&c);
+    cr_assert_eq(load_with("[storage]",
+                           "ops_listen = \"127.0.0.1:9\"\n[limits]\nrequests_per_second = 0\n"
+                           "clients = 99\n[storage]",
+                           &c, &e),
+                 0, "%s", e.text);
+    cr_assert_eq(c.limits.per_second, 0);
+    cr_assert_eq(c.limits.clients, 99);
+    cr_assert_str_eq(c.ops_listen, "127.0.0.1:9");
+    config_fini(&c);
 }
 
 Test(config, init_replaces_no_file_and_makes_secrets_private)
