@@ -14,11 +14,12 @@
 
 #define INITDATA_MAX (1u << 20)
 
-/* Names in [data]. The first three are CoCo's, the last holds our launch policy. */
+/* Names in [data]. The first three are CoCo's; then our launch policy, and brokers of shares. */
 #define INITDATA_AA     "aa.toml"
 #define INITDATA_CDH    "cdh.toml"
 #define INITDATA_REGO   "policy.rego"
 #define INITDATA_POLICY "casemate.toml"
+#define INITDATA_BROKERS "brokers.toml"
 
 /* Fields of evidence that hold the digest, cut or padded with zeros. */
 #define INITDATA_FIELD_SNP 32 /* HOST_DATA; sim too */

@@ -111,7 +111,9 @@ static int add_public(struct keys *k, const char *path, struct err *e)
 int keys_add_recipient(struct keys *k, const char *text, struct err *e)
 {
     if (strncmp(text, "jwe:", 4) == 0) { return add_public(k, text + 4, e); }
-    if (strncmp(text, "kbs://", 6) == 0) { return keys_add_kek(k, text, e); }
+    if (strncmp(text, "kbs://", 6) == 0 || strncmp(text, "shares://", 9) == 0) {
+        return keys_add_kek(k, text, e);
+    }
     return err_set(e, EINVAL, "recipient '%.80s' is neither jwe:PUB.pem nor kbs:///a/b/c=KEKFILE",
                    text);
 }

@@ -19,6 +19,10 @@ void agent_settings_fini(struct agent_settings *s)
 {
     free(s->broker.url);
     free(s->broker.cert);
+    for (size_t i = 0; i < s->share_broker_count; i++) {
+        free(s->share_brokers[i].url);
+        free(s->share_brokers[i].cert);
+    }
     for (size_t i = 0; i < s->credential_count; i++) { free(s->credentials[i].uri); }
     *s = (struct agent_settings){0};
 }
@@ -131,6 +135,9 @@ static const struct key cdh_keys[] = {{"socket", TEXT},
                                       {"log", TABLE, logging},
                                       {NULL}};
 
+/* Names are the owner's, so each table is checked by itself. */
+static const struct key brokers_keys[] = {{"brokers", TABLE}, {NULL}};
+
 static const struct key agent_keys[] = {
     {"rest", TEXT}, {"insecure_unsigned_secrets", FLAG}, {NULL}};
 
@@ -233,6 +240,46 @@ static int read_cdh(const struct initdata *d, struct agent_settings *s, struct e
     return r;
 }
 
+static int read_share_broker(const char *name, const json_t *table, struct agent_settings *s,
+                             struct err *e)
+{
+    char what[SETTINGS_NAME_MAX + 40];
+    if (strlen(name) >= SETTINGS_NAME_MAX || s->share_broker_count == SHARES_MAX) {
+        return err_set(e, E2BIG,
+                       "initdata brokers.toml: a name of %zu bytes, or more than %u brokers",
+                       strlen(name), SHARES_MAX);
+    }
+    (void)snprintf(what, sizeof what, "initdata brokers.toml [brokers.%s]", name);
+    if (!json_is_object(table)) { return err_set(e, EINVAL, "%s is not a table", what); }
+    int r = check_table(what, table, url_cert, e);
+    if (r < 0) { return r; }
+    if (!text_at(table, "url") || !text_at(table, "cert")) {
+        return err_set(e, EINVAL, "%s: url and cert are wanted", what);
+    }
+    struct agent_broker *to = &s->share_brokers[s->share_broker_count++];
+    (void)snprintf(to->name, sizeof to->name, "%s", name);
+    to->url = strdup(text_at(table, "url"));
+    to->cert = strdup(text_at(table, "cert"));
+    return to->url && to->cert ? 0 : err_set(e, ENOMEM, "settings: out of memory");
+}
+
+static int read_brokers(const struct initdata *d, struct agent_settings *s, struct err *e)
+{
+    auto_json root = NULL;
+    const char *name;
+    json_t *table;
+    int r = load(d, INITDATA_BROKERS, brokers_keys, &root, e);
+    if (r < 0 || !root) { return r; }
+    json_object_foreach (json_object_get(root, "brokers"), name, table) {
+        r = read_share_broker(name, table, s, e);
+        if (r < 0) { return r; }
+    }
+    return s->share_broker_count >= 2
+               ? 0
+               : err_set(e, EINVAL, "initdata brokers.toml: %zu brokers, wanted two or more",
+                         s->share_broker_count);
+}
+
 static int read_rest(const char *rest, struct agent_settings *s, struct err *e)
 {
     if (!rest) { return 0; }
@@ -270,6 +317,7 @@ int agent_settings_read(const char *initdata, size_t len, struct agent_settings 
     int r = initdata_parse(initdata, len, &d, e);
     if (r == 0) { r = read_aa(&d, &s, e); }
     if (r == 0) { r = read_cdh(&d, &s, e); }
+    if (r == 0) { r = read_brokers(&d, &s, e); }
     if (r == 0) { r = read_own(&d, &s, e); }
     if (r < 0) {
         agent_settings_fini(&s);

@@ -8,6 +8,9 @@
  *   cdh.toml   [kbc] url, kbs_cert                         the same broker, if named here too
  *              [[credentials]] resource_uri, path          keys that verify sealed secrets, for path
  *                                                          /run/confidential-containers/cdh/sealed-secret/NAME
+ *   brokers.toml
+ *              [brokers.NAME] url, cert                    two or more, each with one share of what
+ *                                                          is named shares:///… (attest/shares.h)
  *   casemate.toml
  *              [agent]
  *              rest = "resource"                           the service on 127.0.0.1:8006: "resource",
@@ -22,14 +25,16 @@
 #define CASEMATE_ATTEST_AGENT_SETTINGS_H
 
 #include "attest/agent/uri.h"
+#include "attest/shares.h"
 #include "guest/base/err.h"
 
 #define SETTINGS_CREDENTIALS_MAX 16
 #define SETTINGS_NAME_MAX        64 /* with the zero byte */
 
 struct agent_broker {
-    char *url;  /* heap; NULL = none is named */
-    char *cert; /* heap, PEM */
+    char name[SETTINGS_NAME_MAX]; /* "" for the one of aa.toml and cdh.toml */
+    char *url;                    /* heap; NULL = none is named */
+    char *cert;                   /* heap, PEM */
 };
 
 /* A public key under a local name, kept at the broker. */
@@ -40,6 +45,8 @@ struct agent_credential {
 
 struct agent_settings {
     struct agent_broker broker;
+    struct agent_broker share_brokers[SHARES_MAX];
+    size_t share_broker_count;
     struct agent_credential credentials[SETTINGS_CREDENTIALS_MAX];
     size_t credential_count;
     bool rest_resource, rest_attestation;

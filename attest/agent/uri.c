@@ -112,3 +112,17 @@ int resource_uri_parse(const char *uri, char out_path[URI_PATH_MAX], struct err 
     memcpy(out_path, p, strlen(p) + 1);
     return 0;
 }
+
+#define SHARES "shares:///"
+
+bool share_set_uri_is(const char *uri) { return strncmp(uri, "shares:", 7) == 0; }
+
+int share_set_uri_parse(const char *uri, char out_path[URI_PATH_MAX], struct err *e)
+{
+    const char *p = uri + sizeof SHARES - 1;
+    if (strncmp(uri, SHARES, sizeof SHARES - 1) != 0 || !path_ok(p) || strlen(p) >= URI_PATH_MAX) {
+        return err_set(e, EINVAL, "resource %.100s: wanted " SHARES "repository/type/tag", uri);
+    }
+    memcpy(out_path, p, strlen(p) + 1);
+    return 0;
+}

@@ -27,4 +27,9 @@ MUST_CHECK int broker_url_parse(const char *text, struct broker_url *out, struct
  */
 MUST_CHECK int resource_uri_parse(const char *uri, char out_path[URI_PATH_MAX], struct err *e);
 
+/* The same for "shares:///repository/type/tag", a secret in shares (attest/shares.h). */
+MUST_CHECK int share_set_uri_parse(const char *uri, char out_path[URI_PATH_MAX], struct err *e);
+/* Does it claim to be one? */
+bool share_set_uri_is(const char *uri);
+
 #endif

@@ -74,7 +74,7 @@ MUST_CHECK int ocicrypt_key_uris(const struct image *img, char (*out)[KEK_URI_MA
 
 /*
  * "kbs://[host]/a/b/c" -> "kbs:///a/b/c": the host is ignored, three segments of [A-Za-z0-9_.-] are
- * required.
+ * required. "shares:" likewise: a key in shares at several brokers (attest/shares.h).
  */
 MUST_CHECK int kek_uri_normalise(const char *text, char out[KEK_URI_MAX], struct err *e);
 

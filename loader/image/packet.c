@@ -24,11 +24,15 @@ static bool segment_char(char c)
 
 int kek_uri_normalise(const char *text, char out[KEK_URI_MAX], struct err *e)
 {
-    static const char scheme[] = "kbs://";
+    static const char *const schemes[] = {"kbs://", "shares://"};
+    const char *scheme = NULL;
     size_t segments = 0;
 
-    if (strncmp(text, scheme, strlen(scheme)) != 0) {
-        return err_set(e, EINVAL, "key id '%.80s' does not begin with kbs://", text);
+    for (size_t i = 0; i < ARRAY_COUNT(schemes); i++) {
+        if (strncmp(text, schemes[i], strlen(schemes[i])) == 0) { scheme = schemes[i]; }
+    }
+    if (!scheme) {
+        return err_set(e, EINVAL, "key id '%.80s' does not begin with kbs:// or shares://", text);
     }
     const char *path = strchr(text + strlen(scheme), '/');
     if (!path || strlen(scheme) + strlen(path) >= KEK_URI_MAX) {
@@ -39,16 +43,15 @@ int kek_uri_normalise(const char *text, char out[KEK_URI_MAX], struct err *e)
         p++;
         while (segment_char(p[n])) { n++; }
         bool dots = n <= 2 && strspn(p, ".") == n;
-        if (n == 0 || dots || (p[n] != '/' && p[n] != '\0')) {
-            return err_set(e, EINVAL, "key id '%.80s' is not kbs:///repository/type/tag", text);
-        }
+        if (n == 0 || dots || (p[n] != '/' && p[n] != '\0')) { break; }
         p += n;
+        if (*p == '\0' && segments == 2) {
+            memcpy(out, scheme, strlen(scheme));
+            memcpy(out + strlen(scheme), path, strlen(path) + 1);
+            return 0;
+        }
     }
-    if (segments != 3) {
-        return err_set(e, EINVAL, "key id '%.80s' is not kbs:///repository/type/tag", text);
-    }
-    (void)snprintf(out, KEK_URI_MAX, "%s%s", scheme, path);
-    return 0;
+    return err_set(e, EINVAL, "key id '%.80s' is not %s/repository/type/tag", text, scheme);
 }
 
 static int parse(const uint8_t *packet, size_t len, json_t **out, char kid[KEK_URI_MAX],

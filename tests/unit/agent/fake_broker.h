@@ -99,6 +99,7 @@ struct broker {
     const char *initdata;
     char failure[256]; /* what an honest broker did not like */
     bool sealed;       /* evidence is to be of the register form, after seal */
+    struct view value; /* of resources; p NULL: secret */
     bool anything;     /* takes any evidence of any tee */
     json_t *tee_key;
     unsigned served;
@@ -241,21 +242,23 @@ static void on_attest(struct broker *b, SSL *ssl, const char *request, const cha
     }
 }
 
-static char *encrypt_to(const json_t *jwk)
+static char *encrypt_to(const json_t *jwk, struct view value)
 {
     struct err e = {0};
     struct jwk k = {0};
     char *text = NULL;
     if (jwk_from_json(jwk, &k, &e) < 0) { return NULL; }
     struct jwe_recipient to = {.alg = JWE_ECDH_ES_A256KW, .key = k.key};
-    if (jwe_encrypt(&to, 1, secret, strlen(secret), &text, &e) < 0) { text = NULL; }
+    if (jwe_encrypt(&to, 1, value.p, value.len, &text, &e) < 0) { text = NULL; }
     jwk_fini(&k);
     return text;
 }
 
 static void on_resource(struct broker *b, SSL *ssl, const char *request)
 {
-    char *jwe = encrypt_to(b->tee_key);
+    struct view value = {.p = (const uint8_t *)secret, .len = strlen(secret)};
+    if (b->value.p) { value = b->value; }
+    char *jwe = encrypt_to(b->tee_key, value);
     WANT(b, jwe != NULL);
     WANT(b, strstr(request, "\r\nCookie: kbs-session-id=def\r\n") != NULL);
     if (strncmp(request, "GET /kbs/v0/resource/default/key/absent ", 40) == 0) {
@@ -287,7 +290,7 @@ static void on_resource(struct broker *b, SSL *ssl, const char *request)
         json_t *other;
         cr_assert_eq(crypto_key_generate(CRYPTO_P256, 0, &k), 0);
         cr_assert_eq(jwk_to_json(k, "ECDH-ES+A256KW", false, &other), 0);
-        char *text = encrypt_to(other);
+        char *text = encrypt_to(other, value);
         reply(b, ssl, 200, "", text);
         free(text);
         json_decref(other);
@@ -411,10 +414,10 @@ static int test_connect(void *ctx, const char *host, uint16_t port, unsigned tim
 {
     struct guest *g = ctx;
     struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons(g->b->port),
+                            .sin_port = htons(port == 8080 ? g->b->port : port),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    (void)host, (void)port, (void)timeout_ms;
+    (void)host, (void)timeout_ms;
     if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0) {
         close(fd);
         return err_set(e, errno, "connect");

@@ -104,6 +104,36 @@ Test(settings, what_is_not_understood_is_refused_with_its_name)
     }
 }
 
+Test(settings, brokers_of_shares_are_two_or_more_with_url_and_certificate)
+{
+    static const struct {
+        const char *toml, *says;
+    } cases[] = {
+        {"[brokers.a]\nurl = \"u\"\ncert = \"c\"\n", "1 brokers, wanted two or more"},
+        {"[brokers.a]\nurl = \"u\"\n", "[brokers.a]: url and cert are wanted"},
+        {"[brokers]\na = 1\nb = 2\n", "[brokers.a] is not a table"},
+        {"[brokers.a]\nuri = \"u\"\n", "unknown key \"uri\""},
+        {"[broker.a]\n", "unknown key \"broker\""},
+        {"[brokers.a]\nurl = \"u\"\ncert = \"c\"\n[brokers.b]\nurl = \"v\"\ncert = \"d\"\n", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        auto_settings s = {0};
+        struct err e = {0};
+        char text[512];
+        snprintf(
+            text, sizeof text,
+            "version = \"0.1.0\"\nalgorithm = \"sha256\"\n[data]\n\"brokers.toml\" = '''\n%s'''\n",
+            cases[i].toml);
+        int r = agent_settings_read(text, strlen(text), &s, &e);
+        cr_expect_eq(r == 0, cases[i].says == NULL, "case %zu: %s", i, e.text);
+        if (r == 0) {
+            cr_expect_eq(s.share_broker_count, 2);
+        } else {
+            cr_expect(strstr(e.text, cases[i].says), "case %zu: %s", i, e.text);
+        }
+    }
+}
+
 Test(settings, initdata_of_the_vectors)
 {
     static const char *const bad[] = {"bad-algorithm", "bad-no-data", "bad-nonstring",
