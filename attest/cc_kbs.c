@@ -6,12 +6,9 @@
  */
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
-#include "attest/kbs/broker.h"
 #include "attest/kbs/command.h"
 #include "attest/kbs/config.h"
-#include "attest/kbs/evidence_sample.h"
-#include "attest/kbs/evidence_sim.h"
-#include "attest/kbs/server.h"
+#include "attest/kbs/serve.h"
 #include "attest/kbs/setup.h"
 
 #include "guest/base/ct.h"
@@ -21,11 +18,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <time.h>
-
-#define BODIES_IN_MEMORY                                                                           \
-    32u /* as many bodies of the largest size as may be in memory at one time */
 
 static const char usage_text[] =
     "usage: cc-kbs init DIR [--listen ADDRESS:PORT] [--name HOST]... [--insecure-sim-key PEM]\n"
@@ -63,140 +56,7 @@ static int fail(const struct err *e)
 
 static int64_t now_s(void) { return (int64_t)time(NULL); }
 
-/* ---- serve ----------------------------------------------------------------------------------- */
-
-/* What a running broker holds, in the order it is made; undone in the reverse order. */
-struct running {
-    struct config config;
-    struct store *store;
-    struct audit audit;
-    struct verifier verifiers[8];
-    size_t verifier_count;
-    struct evidence_sim sim;
-    struct broker *broker;
-    struct server *server;
-};
-
-static void running_fini(struct running *r)
-{
-    server_free(r->server);
-    broker_free(r->broker);
-    audit_close(&r->audit);
-    store_close(r->store);
-    config_fini(&r->config);
-}
-
-static void verifiers_make(struct running *r)
-{
-    if (r->config.insecure_sim_keys.count) {
-        (void)fprintf(stderr,
-                      "cc-kbs: warning: [insecure_sim] is on: evidence of the software TEE is "
-                      "accepted from %zu "
-                      "machine(s)\n",
-                      r->config.insecure_sim_keys.count);
-        r->sim = (struct evidence_sim){.keys = r->config.insecure_sim_keys.v,
-                                       .count = r->config.insecure_sim_keys.count};
-        r->verifiers[r->verifier_count++] = evidence_sim_verifier(&r->sim);
-    }
-    if (r->config.insecure_sample) {
-        (void)fputs("cc-kbs: warning: [insecure_coco] sample is on: evidence that proves nothing "
-                    "is accepted\n",
-                    stderr);
-        r->verifiers[r->verifier_count++] = evidence_sample_verifier();
-        r->verifiers[r->verifier_count++] = evidence_sampledevice_verifier();
-    }
-    if (r->verifier_count == 0) {
-        (void)fputs("cc-kbs: warning: no verifier is enabled, so no evidence will be accepted\n",
-                    stderr);
-    }
-}
-
-static void insecure_warn(const struct config *c)
-{
-    if (c->insecure_without_initdata) {
-        (void)fputs("cc-kbs: warning: [insecure_coco] without_initdata is on: a guest need not say "
-                    "whose it is\n",
-                    stderr);
-    }
-    if (c->insecure_header_jwk) {
-        (void)fputs("cc-kbs: warning: [insecure_coco] header_jwk is on: anybody can write tokens "
-                    "that are believed\n",
-                    stderr);
-    }
-}
-
-static int broker_make(struct running *r, struct err *e)
-{
-    struct config *c = &r->config;
-    struct broker_setup setup = {
-        .token_key = c->token_key,
-        .token_chain = c->token_chain.v,
-        .token_chain_count = c->token_chain.count,
-        .token_issuer = c->token_issuer,
-        .token_trust = {.roots = c->trusted_certs.v,
-                        .root_count = c->trusted_certs.count,
-                        .keys = &c->trusted_jwks,
-                        .insecure_header_jwk = c->insecure_header_jwk},
-        .insecure_without_initdata = c->insecure_without_initdata,
-        .admin_keys = (const struct crypto_key *const *)c->admin_keys.v,
-        .admin_key_count = c->admin_keys.count,
-        .admin_issuer = c->admin_issuer,
-        .roles = c->roles.v,
-        .role_count = c->roles.count,
-        .verifiers = r->verifiers,
-        .max_sessions = c->max_sessions,
-        .session_seconds = c->session_seconds,
-        .token_seconds = c->token_seconds,
-        .audit = audit_line,
-        .audit_ctx = &r->audit,
-    };
-    int rc = store_open(c->database, c->storage_key, &r->store, e);
-    if (rc == 0) { rc = audit_open(c->audit_file, &r->audit, e); }
-    if (rc < 0) { return rc; }
-    verifiers_make(r);
-    insecure_warn(c);
-    setup.store = r->store;
-    setup.verifier_count = r->verifier_count;
-    return broker_new(&setup, &r->broker, e);
-}
-
-static int server_make(struct running *r, bool insecure_http, struct err *e)
-{
-    const struct config *c = &r->config;
-    struct server_setup setup = {
-        .listen = c->listen,
-        .tls_cert_pem = insecure_http ? NULL : c->tls_cert,
-        .tls_key_pem = insecure_http ? NULL : c->tls_key,
-        .max_connections = c->max_connections,
-        .max_body = c->max_body,
-        .max_buffered = c->max_body * BODIES_IN_MEMORY,
-        .handle = broker_handle,
-        .ctx = r->broker,
-    };
-    return server_new(&setup, &r->server, e);
-}
-
-static int serve(const char *config, bool insecure_http, struct err *e)
-{
-    struct running r = {.audit = {.fd = -1}};
-    (void)prctl(PR_SET_DUMPABLE,
-                0); /* no core file and no debugger of this user: keys are in this memory */
-    int rc = config_load(config, &r.config, e);
-    if (rc == 0) { rc = broker_make(&r, e); }
-    if (rc == 0) { rc = server_make(&r, insecure_http, e); }
-    if (rc == 0) {
-        if (insecure_http) {
-            (void)fputs("cc-kbs: warning: --insecure-http: everybody on the wire reads along\n",
-                        stderr);
-        }
-        (void)printf("cc-kbs: listening on %s port %u\n", insecure_http ? "http" : "https",
-                     server_port(r.server));
-        (void)fflush(stdout);
-        rc = server_run(r.server, e);
-    }
-    running_fini(&r);
-    return rc;
-}
+/* ---- serve, check-config, audit -------------------------------------------------------------- */
 
 static int cmd_serve(int argc, char **argv)
 {
@@ -213,7 +73,7 @@ static int cmd_serve(int argc, char **argv)
     }
     if (!config || optind != argc) { return usage(); }
     struct err e = {0};
-    return serve(config, insecure_http, &e) < 0 ? fail(&e) : 0;
+    return serve_run(config, insecure_http, &e) < 0 ? fail(&e) : 0;
 }
 
 static int cmd_check_config(int argc, char **argv)
@@ -221,7 +81,7 @@ static int cmd_check_config(int argc, char **argv)
     if (argc != 2) { return usage(); }
     auto_config c = {0};
     struct err e = {0};
-    if (config_load(argv[1], &c, &e) < 0) { return fail(&e); }
+    if (config_load(argv[1], NULL, &c, &e) < 0) { return fail(&e); }
     (void)printf("%s: good; listens on %s, %zu administrator(s), sim %s\n", argv[1], c.listen,
                  c.admin_keys.count, c.insecure_sim_keys.count ? "accepted (insecure)" : "refused");
     return 0;

@@ -254,12 +254,19 @@ struct reference_source broker_reference_source(struct broker *b)
     return (struct reference_source){.ctx = b, .get = reference_get};
 }
 
+void broker_adopt(struct broker *b, const struct broker_setup *s)
+{
+    b->setup = *s;
+    b->setup.token_trust.own = s->token_key;
+}
+
+uint32_t broker_sessions(const struct broker *b) { return sessions_count(b->sessions); }
+
 int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
 {
     struct broker *b = calloc(1, sizeof *b);
     if (!b) { return err_set(e, ENOMEM, "broker: out of memory"); }
-    b->setup = *s;
-    b->setup.token_trust.own = s->token_key;
+    broker_adopt(b, s);
     int rc = sessions_new(s->max_sessions, s->session_seconds,
                           store_is_shared(s->store) ? s->store : NULL, &b->sessions, e);
     if (rc == 0 && broker_load_policy(b, e) < 0) { rc = err_wrap(e, "stored policy"); }

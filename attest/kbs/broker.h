@@ -55,6 +55,18 @@ struct broker_setup {
 MUST_CHECK int broker_new(const struct broker_setup *s, struct broker **out, struct err *e);
 void broker_free(struct broker *b);
 
+/* Between two requests: go on with another setup of the same store, audit log and sessions. Nothing of the old is kept. */
+void broker_adopt(struct broker *b, const struct broker_setup *s);
+
+/*
+ * Bring the rules up to what the store has: another broker may have replaced them. An absent policy is none. On failure
+ * the rules stay as they were, and whoever is about to judge by them must not.
+ */
+MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
+
+/* Sessions that there are now. */
+uint32_t broker_sessions(const struct broker *b);
+
 /* A server_handler: ctx is the broker. */
 void broker_handle(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
                    struct http_response *out);

@@ -61,12 +61,6 @@ void handle_admin_own(struct exchange *x);    /* admin.c: /casemate/v0 */
 
 /* ---- state */
 
-/*
- * Bring the rules up to what the store has: another broker may have replaced them. An absent policy is none. On failure
- * the rules stay as they were, and whoever is about to judge by them must not.
- */
-MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
-
 #define POLICY_NAME "resource-policy"
 
 /* Readers of the store: for rules_judge(), and for an attestation policy. */

@@ -196,14 +196,21 @@ static int insecure_coco_read(struct reader *r, struct config *c, struct err *e)
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static int config_read(struct reader *r, struct config *c, struct err *e)
+static int storage_keep(const struct config *old, struct config *c, struct err *e)
+{
+    memcpy(c->storage_key, old->storage_key, sizeof c->storage_key);
+    c->database = strdup(old->database);
+    return c->database ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+static int config_read(struct reader *r, const struct config *old, struct config *c, struct err *e)
 {
     static const char *const known[] = {"server",   "storage", "token",        "admin",
                                         "sessions", "audit",   "insecure_sim", "insecure_coco",
                                         "limits",   NULL};
     int rc = reader_only_known(r, "", r->doc, known, e);
     if (rc == 0) { rc = server_read(r, c, e); }
-    if (rc == 0) { rc = config_storage_read(r, c, e); }
+    if (rc == 0) { rc = old ? storage_keep(old, c, e) : config_storage_read(r, c, e); }
     if (rc == 0) { rc = token_read(r, c, e); }
     if (rc == 0) { rc = admin_read(r, c, e); }
     if (rc == 0) { rc = sessions_read(r, c, e); }
@@ -214,12 +221,12 @@ static int config_read(struct reader *r, struct config *c, struct err *e)
     return rc;
 }
 
-int config_load(const char *path, struct config *out, struct err *e)
+int config_load(const char *path, const struct config *old, struct config *out, struct err *e)
 {
     auto_reader r = {0};
     auto_config c = {0};
     int rc = reader_open(path, &r, e);
-    if (rc == 0) { rc = config_read(&r, &c, e); }
+    if (rc == 0) { rc = config_read(&r, old, &c, e); }
     if (rc < 0) { return rc; }
     *out = c;
     wipe(&c, sizeof c);

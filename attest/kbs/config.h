@@ -105,8 +105,14 @@ struct config {
     bool insecure_sample, insecure_without_initdata, insecure_header_jwk;
 };
 
-/* Reads the file and every key it names. */
-MUST_CHECK int config_load(const char *path, struct config *out, struct err *e);
+/*
+ * Reads the file and every key it names.
+ *
+ * old  what is in force already: [storage] is taken from there and not looked at, for its key may have been in an
+ *      environment that was wiped, and changing it needs a restart anyway; NULL at the start
+ */
+MUST_CHECK int config_load(const char *path, const struct config *old, struct config *out,
+                           struct err *e);
 void config_fini(struct config *c); /* wipes keys; a zeroed one is fine */
 #define auto_config __attribute__((cleanup(config_fini))) struct config
 

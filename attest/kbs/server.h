@@ -5,12 +5,14 @@
  *
  * What a hostile client can cost: one connection of max_connections, of which it may hold a share only until the phase
  * it is in runs out of time (TLS and head 10 s, body 30 s, answer 30 s, idle 30 s); one head of HTTP_HEAD_MAX; one body
- * of max_body, and all bodies together max_buffered. Time limits are absolute: a byte now and then buys nothing.
+ * of max_body, and all bodies together max_buffered. Time limits are absolute: a byte now and then buys nothing. With
+ * limits, one client has a share of connections and of requests: 429 with Retry-After.
  */
 #ifndef CASEMATE_ATTEST_KBS_SERVER_H
 #define CASEMATE_ATTEST_KBS_SERVER_H
 
 #include "attest/kbs/http.h"
+#include "attest/kbs/limit.h"
 
 struct server;
 
@@ -19,14 +21,21 @@ typedef void server_handler(void *ctx, const struct http_request *rq, const char
                             struct http_response *out);
 
 struct server_setup {
-    const char *listen; /* "127.0.0.1:8080", "[::]:8080"; port 0 lets the kernel choose */
+    const char *listen;       /* "127.0.0.1:8080", "[::]:8080"; port 0 lets the kernel choose */
     const char *tls_cert_pem; /* file names; both NULL = plain http, asked for by name */
     const char *tls_key_pem;
+    const char
+        *ops_listen; /* a second address, always plain http and without limits; NULL = none */
     uint32_t max_connections;
-    uint64_t max_body;     /* bytes, one request */
-    uint64_t max_buffered; /* bytes, all bodies that are in memory at one time */
-    uint32_t phase_ms;     /* 0 = the time limits above; tests shorten all of them to one */
+    uint64_t max_body;      /* bytes, one request */
+    uint64_t max_buffered;  /* bytes, all bodies that are in memory at one time */
+    struct limiter *limits; /* per client; borrowed; NULL = none */
+    uint32_t phase_ms;      /* 0 = the time limits above; tests shorten all of them to one */
     server_handler *handle;
+    server_handler *handle_ops; /* of the second address */
+    /* After each answer; rq NULL: a request that could not be read. NULL = nobody counts. */
+    void (*observe)(void *ctx, const struct http_request *rq, int status, uint64_t took_us);
+    void (*hangup)(void *ctx); /* on SIGHUP, between two requests; NULL = the signal is ignored */
     void *ctx;
 };
 
@@ -34,8 +43,20 @@ struct server_setup {
 MUST_CHECK int server_new(const struct server_setup *s, struct server **out, struct err *e);
 void server_free(struct server *s);
 
-/* The port that is bound. */
+/* The ports that are bound; 0 for an address that there is none of. */
 uint16_t server_port(const struct server *s);
+uint16_t server_ops_port(const struct server *s);
+
+struct server_stats {
+    uint32_t connections;
+    uint64_t turned_away; /* connections that were closed at once */
+    uint64_t buffered;    /* bytes of bodies in memory */
+    bool stopping;
+};
+struct server_stats server_stats(const struct server *s);
+
+/* Read certificate and key again, for connections from now on. When they are no good the old ones stay. */
+MUST_CHECK int server_reload_tls(struct server *s, struct err *e);
 
 /*
  * Serve until SIGTERM, SIGINT or server_stop(). Then no new connection is taken, answers under way are finished for at

@@ -52,14 +52,14 @@ static int load_with(const char *from, const char *to, struct config *c, struct 
     (void)fprintf(f, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
     (void)fclose(f);
     *e = (struct err){0};
-    return config_load(other, c, e);
+    return config_load(other, NULL, c, e);
 }
 
 Test(config, loads_what_init_made_with_the_stated_defaults)
 {
     struct config c = {0};
     struct err e = {0};
-    cr_assert_eq(config_load(path, &c, &e), 0, "%s", e.text);
+    cr_assert_eq(config_load(path, NULL, &c, &e), 0, "%s", e.text);
     cr_assert_str_eq(c.listen, "127.0.0.1:0");
     cr_assert_str_eq(c.admin_issuer, "cc-kbs");
     cr_assert_eq(c.max_connections, 1024);

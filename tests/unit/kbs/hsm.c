@@ -130,20 +130,20 @@ Test(hsm, a_configuration_takes_its_storage_key_from_the_module)
                    (int)(at - text), text, at + strlen("key_file = \"storage.key\""));
     put("kbs.toml", other);
     put("pin", "1234\n");
-    cr_assert_lt(config_load(path, &c, &e), 0);
+    cr_assert_lt(config_load(path, NULL, &c, &e), 0);
     cr_assert(strstr(e.text, "wrapped: No such file"), "%s", e.text);
     e = (struct err){0};
     cr_assert_eq(config_wrap_storage_key(path, &e), 0, "%s", e.text);
     cr_assert_eq(config_wrap_storage_key(path, &e), -EEXIST, "a key in use is not replaced");
     e = (struct err){0};
-    cr_assert_eq(config_load(path, &c, &e), 0, "%s", e.text);
-    cr_assert_eq(config_load(path, &again, &e), 0, "%s", e.text);
+    cr_assert_eq(config_load(path, NULL, &c, &e), 0, "%s", e.text);
+    cr_assert_eq(config_load(path, NULL, &again, &e), 0, "%s", e.text);
     static const uint8_t zeros[STORE_KEY_SIZE];
     cr_assert_arr_eq(c.storage_key, again.storage_key, STORE_KEY_SIZE);
     cr_assert_neq(memcmp(c.storage_key, zeros, STORE_KEY_SIZE), 0);
     config_fini(&c);
     config_fini(&again);
     put("wrapped", "abc\n");
-    cr_assert_lt(config_load(path, &c, &e), 0);
+    cr_assert_lt(config_load(path, NULL, &c, &e), 0);
     cr_assert(strstr(e.text, "not a wrapped key"), "%s", e.text);
 }

@@ -289,6 +289,95 @@ Test(server, stops_when_asked_but_finishes_what_it_has)
     server_free(srv);
 }
 
+/* ---- limits, the second address, counting ---------------------------------------------------- */
+
+static struct limiter *limits_of(uint32_t burst, uint32_t connections)
+{
+    struct limit_setup l = {
+        .per_second = 1, .burst = burst, .connections = connections, .clients = 8};
+    struct limiter *out = NULL;
+    struct err e = {0};
+    cr_assert_eq(limiter_new(&l, &out, &e), 0, "%s", e.text);
+    return out;
+}
+
+Test(server, a_client_who_asks_too_much_is_told_when_to_come_back)
+{
+    struct limiter *l = limits_of(2, 16);
+    start((struct server_setup){.limits = l});
+    const char *a = once("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nPOST /3 HTTP/1.1\r\n"
+                         "Content-Length: 3\r\n\r\nabcGET /4 HTTP/1.1\r\n\r\n");
+    cr_assert(strstr(a, "GET /1") && strstr(a, "GET /2"), "%s", a);
+    const char *refused = strstr(a, "HTTP/1.1 429 Too Many Requests\r\n");
+    cr_assert_not_null(refused, "%s", a);
+    cr_assert(strstr(refused, "\r\nRetry-After: 1\r\n"), "%s", a);
+    cr_assert(strstr(refused, "\r\nConnection: close\r\n"), "%s", a);
+    cr_assert_null(strstr(refused, "/4"), "%s", a);
+    stop();
+    limiter_free(l);
+}
+
+Test(server, a_client_has_a_share_of_the_connections)
+{
+    struct limiter *l = limits_of(100, 2);
+    start((struct server_setup){.limits = l});
+    int a = dial(), b = dial();
+    say(a, "GET /a HTTP/1.1\r\n\r\n");
+    say(b, "GET /b HTTP/1.1\r\n\r\n");
+    char buf[512];
+    cr_assert_gt(recv(a, buf, sizeof buf, 0), 0);
+    cr_assert_gt(recv(b, buf, sizeof buf, 0), 0);
+    cr_assert_str_eq(hear_all(dial()), "");
+    say(a, "GET /a HTTP/1.0\r\n\r\n");
+    (void)hear_all(a); /* the server has closed it, and its place is free */
+    assert_status(once("GET /c HTTP/1.0\r\n\r\n"), "200");
+    (void)close(b);
+    stop();
+    limiter_free(l);
+}
+
+static unsigned seen_200, seen_400, seen_unread;
+
+static void count(void *ctx, const struct http_request *rq, int status, uint64_t took_us)
+{
+    (void)ctx, (void)took_us;
+    seen_200 += status == 200;
+    seen_400 += status == 400;
+    seen_unread += rq == NULL;
+}
+
+static void say_ops(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                    struct http_response *out)
+{
+    (void)ctx, (void)rq, (void)peer, (void)now;
+    *out = (struct http_response){.status = 200, .body = (uint8_t *)strdup("ops"), .body_len = 3};
+}
+
+Test(server, a_second_address_has_a_handler_of_its_own_and_no_limits)
+{
+    struct limiter *l = limits_of(1, 1);
+    start((struct server_setup){
+        .limits = l, .ops_listen = "127.0.0.1:0", .handle_ops = say_ops, .observe = count});
+    cr_assert_neq(server_ops_port(srv), 0);
+    cr_assert_neq(server_ops_port(srv), server_port(srv));
+    assert_status(once("hello\r\n\r\n"), "400");
+    for (size_t i = 0; i < 5; i++) {
+        struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(server_ops_port(srv))};
+        sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        cr_assert_eq(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+        say(fd, "GET /metrics HTTP/1.0\r\n\r\n");
+        const char *a = hear_all(fd);
+        assert_status(a, "200");
+        cr_assert(strstr(a, "\r\n\r\nops"), "%s", a);
+    }
+    stop();
+    cr_assert_eq(seen_200, 5);
+    cr_assert_eq(seen_400, 1);
+    cr_assert_eq(seen_unread, 1);
+    limiter_free(l);
+}
+
 /* ---- TLS ----------------------------------------------------------------------------------- */
 
 static void write_file(const char *path, const char *text)
@@ -370,6 +459,68 @@ Test(server, survives_garbage_and_silence_instead_of_tls)
     cr_assert_not_null(ssl, "others are still served");
     (void)close(SSL_get_fd(ssl)); /* without goodbye */
     SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    stop();
+}
+
+static int reload_rc[2];
+static unsigned reloads;
+
+/* In the server's own thread, as SIGHUP brings it. */
+static void reload(void *ctx)
+{
+    struct err e = {0};
+    (void)ctx;
+    reload_rc[reloads++] = server_reload_tls(srv, &e);
+}
+
+/* The key that the peer's certificate shows, as a number to compare. */
+static unsigned long peer_key(SSL_CTX *ctx)
+{
+    SSL *ssl = tls_dial(ctx, TLS1_3_VERSION);
+    cr_assert_not_null(ssl);
+    X509 *cert = SSL_get1_peer_certificate(ssl);
+    unsigned long h;
+    unsigned char digest[32];
+    cr_assert_eq(X509_pubkey_digest(cert, EVP_sha256(), digest, NULL), 1);
+    memcpy(&h, digest, sizeof h);
+    X509_free(cert);
+    (void)close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+    return h;
+}
+
+static void hang_up(unsigned want)
+{
+    cr_assert_eq(kill(getpid(), SIGHUP), 0);
+    for (size_t i = 0; i < 2000 && *(volatile unsigned *)&reloads < want; i++) {
+        (void)usleep(1000);
+    }
+    cr_assert_eq(reloads, want);
+}
+
+Test(server, takes_a_new_certificate_and_keeps_the_old_one_when_it_is_bad)
+{
+    char *key, *cert;
+    struct err e = {0};
+    start_tls((struct server_setup){.hangup = reload});
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    unsigned long first = peer_key(ctx);
+    write_file(cert_path, "rubbish");
+    write_file(key_path, "rubbish");
+    hang_up(1);
+    cr_assert_lt(reload_rc[0], 0);
+    cr_assert_eq(peer_key(ctx), first);
+    cr_assert_eq(setup_self_signed(NULL, 0, (int64_t)time(NULL), &key, &cert, &e), 0, "%s", e.text);
+    write_file(cert_path, cert);
+    write_file(key_path, key);
+    hang_up(2);
+    cr_assert_eq(reload_rc[1], 0);
+    cr_assert_neq(peer_key(ctx), first);
+    (void)unlink(cert_path);
+    (void)unlink(key_path);
+    free(key);
+    free(cert);
     SSL_CTX_free(ctx);
     stop();
 }

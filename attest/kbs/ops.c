@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Health and numbers of a running broker. */
+#include "attest/kbs/ops.h"
+
+#include "guest/base/hosted.h"
+
+#include <string.h>
+
+static void text_reply(struct http_response *out, int status, char *take_text)
+{
+    out->status = take_text ? status : 500;
+    out->content_type = "text/plain; charset=utf-8";
+    out->body = (uint8_t *)take_text;
+    out->body_len = take_text ? strlen(take_text) : 0;
+}
+
+static void ready_reply(struct ops *o, bool private, struct http_response *out)
+{
+    struct err e = {0};
+    bool stopping = server_stats(o->server).stopping;
+    bool database = store_ping(o->store, &e) == 0;
+    char *text = NULL;
+    int n;
+    if (!stopping && database) {
+        n = asprintf(&text, "ready\n");
+    } else {
+        n = asprintf(&text, "not ready: %s\n",
+                     stopping  ? "stopping"
+                     : private ? e.text
+                               : "the database cannot be reached");
+    }
+    text_reply(out, stopping || !database ? 503 : 200, n < 0 ? NULL : text);
+}
+
+static void metrics_reply(const struct ops *o, struct http_response *out)
+{
+    struct server_stats s = server_stats(o->server);
+    const struct metrics_value values[] = {
+        {"connections", "Connections now.", false, s.connections},
+        {"connections_turned_away_total", "Closed at once: too many.", true, s.turned_away},
+        {"buffered_bytes", "Bodies of requests in memory now.", false, s.buffered},
+        {"sessions", "Handshakes and attested sessions now.", false, broker_sessions(o->broker)},
+        {"store_outages_total", "Calls that found no database.", true, store_outages(o->store)},
+        {"audit_seq", "Number of the audit log's last line.", false, o->audit->seq},
+        {"audit_lost", "Audit lines that wait for a log that can be written.", false,
+         o->audit->lost},
+    };
+    text_reply(out, 200, metrics_text(&o->metrics, values, ARRAY_COUNT(values)));
+}
+
+bool ops_handle(struct ops *o, const struct http_request *rq, bool private,
+                struct http_response *out)
+{
+    if (rq->method != HTTP_GET) { return false; }
+    if (http_view_is(rq->path, "/healthz")) {
+        out->status = 200;
+    } else if (http_view_is(rq->path, "/readyz")) {
+        ready_reply(o, private, out);
+    } else if (http_view_is(rq->path, "/metrics")) {
+        metrics_reply(o, out);
+    } else {
+        return false;
+    }
+    return true;
+}
