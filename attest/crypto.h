@@ -337,7 +337,12 @@ MUST_CHECK int crypto_crl_facts(const struct crypto_crl *c, struct crypto_crl_fa
 MUST_CHECK int crypto_crl_issuer(const struct crypto_crl *c, char out[CRYPTO_NAME_MAX]);
 MUST_CHECK int crypto_crl_signed_by(const struct crypto_crl *c, const struct crypto_key *issuer,
                                     enum crypto_cert_alg alg);
-/* Is this certificate's serial number listed, for whatever reason? Who issued it is not looked at. */
+/*
+ * Is this serial number listed, for whatever reason? Who issued the certificate is not looked at. A
+ * certificate whose number cannot be read counts as listed.
+ * serial  as in crypto_cert_facts
+ */
+bool crypto_crl_lists_serial(const struct crypto_crl *c, const uint8_t *serial, size_t len);
 bool crypto_crl_lists(const struct crypto_crl *c, const struct crypto_cert *cert);
 
 /* ---- chains as TLS has them */

@@ -97,13 +97,24 @@ int crypto_crl_signed_by(const struct crypto_crl *c, const struct crypto_key *is
     return crypto_fail(ok ? 0 : -EKEYREJECTED);
 }
 
+bool crypto_crl_lists_serial(const struct crypto_crl *c, const uint8_t *serial, size_t len)
+{
+    STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(c->crl);
+    BIGNUM *wanted = BN_bin2bn(serial, (int)len, NULL);
+    bool listed = !wanted;
+    for (int i = 0; !listed && i < sk_X509_REVOKED_num(list); i++) {
+        const X509_REVOKED *entry = sk_X509_REVOKED_value(list, i);
+        BIGNUM *n = ASN1_INTEGER_to_BN(X509_REVOKED_get0_serialNumber(entry), NULL);
+        listed = !n || BN_cmp(n, wanted) == 0;
+        BN_free(n);
+    }
+    BN_free(wanted);
+    ERR_clear_error();
+    return listed;
+}
+
 bool crypto_crl_lists(const struct crypto_crl *c, const struct crypto_cert *cert)
 {
-    const ASN1_INTEGER *serial = X509_get0_serialNumber(cert->x509);
-    STACK_OF(X509_REVOKED) *list = X509_CRL_get_REVOKED(c->crl);
-    for (int i = 0; i < sk_X509_REVOKED_num(list); i++) {
-        const X509_REVOKED *entry = sk_X509_REVOKED_value(list, i);
-        if (ASN1_INTEGER_cmp(X509_REVOKED_get0_serialNumber(entry), serial) == 0) { return true; }
-    }
-    return false;
+    struct crypto_cert_facts f;
+    return crypto_cert_facts(cert, &f) < 0 || crypto_crl_lists_serial(c, f.serial, f.serial_len);
 }

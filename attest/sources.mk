@@ -16,6 +16,7 @@ HOST_ARCHIVES += jose
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
 evidence_SRCS := attest/der.c attest/rfc3339.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
+evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c vek.c)
 evidence_SRCS += attest/verify/sample.c
 evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c pck.c pem.c policy.c \
                    quote.c tcb.c tdx.c)
@@ -52,7 +53,7 @@ $(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/l
 
 # cc-attest: launch digests and evidence on the command line. cli/: a file per command, judge_*: a file per kind of evidence.
 attest_cli_SRCS := $(addprefix attest/cli/,cli.c measure.c sim_key.c verify.c)
-attest_cli_SRCS += $(addprefix attest/cli/,judge_sim.c judge_tdx.c)
+attest_cli_SRCS += $(addprefix attest/cli/,judge_sim.c judge_snp.c judge_tdx.c)
 HOST_ARCHIVES   += attest_cli
 PROGRAMS         += cc-attest
 cc-attest_MAIN   := attest/cc_attest.c

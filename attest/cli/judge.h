@@ -49,7 +49,7 @@ struct judge {
     int (*run)(const struct judge_input *in, struct verdict *v, json_t *claims, struct err *e);
 };
 
-extern const struct judge judge_sim, judge_tdx;
+extern const struct judge judge_sim, judge_snp, judge_tdx;
 
 /* "name": "<hex>" into claims. Without memory it is left out. */
 void judge_claim_hex(json_t *claims, const char *name, const uint8_t *p, size_t len);

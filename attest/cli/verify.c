@@ -8,6 +8,7 @@
 
 #include "attest/hex.h"
 #include "attest/json.h"
+#include "attest/rfc3339.h"
 #include "attest/verify/explain.h"
 #include "guest/base/hosted.h"
 
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-static const struct judge *const judges[] = {&judge_sim, &judge_tdx};
+static const struct judge *const judges[] = {&judge_snp, &judge_tdx, &judge_sim};
 
 /* ---- what the judges share */
 
@@ -107,10 +108,11 @@ static int take_key(struct judge_input *in, const char *path, struct err *e)
 /* "2026-06-01T00:00:00Z", or with an offset as +02:00; fractions of a second do not matter here. */
 static int take_time(const char *text, int64_t *out, struct err *e)
 {
-    struct tm tm = {0};
+    char utc[RFC3339_SIZE] = "";
+    const char *rest = text + (strlen(text) < 19 ? strlen(text) : 19);
     int sign = 0, hours = 0, minutes = 0, used = 0;
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    bool ok = rest && rest - text == 19; /* every number at its full width */
+    (void)snprintf(utc, sizeof utc, "%.19sZ", text);
+    bool ok = rfc3339_parse(utc, strlen(utc), out);
     if (ok && *rest == '.') {
         size_t digits = strspn(rest + 1, "0123456789");
         ok = digits > 0;
@@ -118,14 +120,14 @@ static int take_time(const char *text, int64_t *out, struct err *e)
     }
     if (ok && strcmp(rest, "Z") != 0) {
         sign = *rest == '+' ? 1 : *rest == '-' ? -1 : 0;
-        ok = sign != 0 && strlen(rest) == 6 &&
+        ok = sign != 0 && strlen(rest) == 6 && strspn(rest + 1, "0123456789:") == 5 &&
              sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) == 2 && used == 5 &&
              hours < 24 && minutes < 60;
     }
     if (!ok) {
         return err_set(e, EINVAL, "--at: found %.40s, wanted a time as 2026-06-01T00:00:00Z", text);
     }
-    *out = (int64_t)timegm(&tm) - sign * (hours * 3600 + minutes * 60);
+    *out -= sign * (hours * 3600 + minutes * 60);
     return 0;
 }
 
@@ -221,6 +223,12 @@ static int answer(const struct request *q, struct err *e)
     auto_json claims = json_object();
     int r = claims ? q->judge->run(&q->in, &v, claims, e) : err_set(e, ENOMEM, "out of memory");
     if (r < 0) { return r; }
+    if (q->in.file[JUDGE_ROOT].bytes) {
+        (void)fputs(
+            "cc-attest: warning: --root replaces the maker's roots: whoever has this root's "
+            "key can make any evidence\n",
+            stderr);
+    }
     if (q->as_json) {
         auto_json out = verdict_to_json(&v, claims);
         r = cli_print_json(out, e);
@@ -247,8 +255,11 @@ static int run(int argc, char **argv)
 
 const struct cli_command cli_verify = {
     .name = "verify",
-    .help = "usage: cc-attest verify --type sim|tdx --evidence FILE [--policy JSON] [--json]\n"
-            "                        [--insecure-sim-key PEM]...\n"
+    .help = "usage: cc-attest verify --type snp|tdx|sim --evidence FILE [--policy JSON]\n"
+            "                        [--at RFC3339] [--json]\n"
+            "                        snp: [--vek DER] [--chain PEM] [--root DER] [--crl DER]\n"
+            "                        tdx: [--collateral JSON] [--root DER]\n"
+            "                        sim: [--insecure-sim-key PEM]...\n"
             "Judges evidence: layout, certificates, signature, report data, launch digest,\n"
             "initdata. Says first what nobody demanded anything of, then field by field what\n"
             "was found and expected, then every reason to refuse and what to do about it.\n"
@@ -257,6 +268,12 @@ const struct cli_command cli_verify = {
             "  --policy JSON          what is demanded; attest/verify/README.md has the members\n"
             "  --at RFC3339           judge as at that time; absent: now\n"
             "  --json                 {\"verdict\",\"reasons\",\"unbound\",\"claims\"}\n"
+            "  --vek DER              certificate of the key that signed the report (VCEK, VLEK);\n"
+            "                         absent: the evidence's own\n"
+            "  --chain PEM            its issuer and the root; absent: the evidence's own\n"
+            "  --root DER             trust this root and not the maker's; for tests\n"
+            "  --crl DER              the root's revocation list\n"
+            "  --collateral JSON      what the maker says about TCBs and revocation\n"
             "  --insecure-sim-key PEM a machine whose software TEE is believed; without one all\n"
             "                         evidence of sim is refused\n",
     .run = run,

@@ -5,6 +5,7 @@
 #include "attest/verify/binding.h"
 #include "attest/verify/sample.h"
 #include "attest/verify/sim.h"
+#include "attest/verify/snp/codes.h"
 #include "attest/verify/tdx/codes.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@ static const struct {
 } tables[] = {
     {binding_codes, BINDING_CODE_COUNT},
     {sim_codes, SIM_CODE_COUNT},
+    {snp_codes, SNP_CODE_COUNT},
     {sample_codes, SAMPLE_CODE_COUNT},
     {tdx_codes, TDX_CODE_COUNT},
 };

@@ -1,0 +1,729 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The SNP verifier against reports made elsewhere: 144 of a made hierarchy, each with one fault and
+ * the number of the check that has to see it, and the real ones with their real chains.
+ */
+#include "attest/cli/judge.h"
+#include "attest/verify/explain.h"
+#include "attest/verify/snp/evidence.h"
+#include "attest/verify/snp/snp.h"
+#include "tests/unit/attest/vectors.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define DIR "snp/synthetic/"
+
+/* ---- a judgement, as cc-attest makes it */
+
+struct judgement {
+    struct judge_input in;
+    struct verdict_table table;
+    struct verdict v;
+    json_t *claims;
+    struct err e;
+    int r;
+};
+
+static void put_bytes(struct judgement *j, enum judge_file f, const void *p, size_t len)
+{
+    free(j->in.file[f].bytes);
+    char *copy = calloc(1, len + 1);
+    memcpy(copy, p, len);
+    j->in.file[f].bytes = copy;
+    j->in.file[f].len = len;
+}
+
+static void put_file(struct judgement *j, enum judge_file f, const char *name)
+{
+    free(j->in.file[f].bytes);
+    j->in.file[f].bytes = vector_bytes(name, &j->in.file[f].len);
+}
+
+static void put_json(struct judgement *j, enum judge_file f, const json_t *doc)
+{
+    char *text = json_dumps(doc, 0);
+    put_bytes(j, f, text, strlen(text));
+    free(text);
+}
+
+static void run(struct judgement *j)
+{
+    json_decref(j->claims);
+    j->v = (struct verdict){.table = &j->table};
+    j->table.count = 0;
+    j->e = (struct err){0};
+    j->claims = json_object();
+    j->r = judge_snp.run(&j->in, &j->v, j->claims, &j->e);
+}
+
+static void done(struct judgement *j)
+{
+    for (size_t i = 0; i < JUDGE_FILES; i++) { free(j->in.file[i].bytes); }
+    json_decref(j->claims);
+}
+
+/* Exactly these codes, in this order. */
+static void expect_codes(const struct judgement *j, const char *what, const char *codes)
+{
+    char got[512] = "";
+    for (size_t i = 0; i < j->v.reason_count && i < VERDICT_REASONS_MAX; i++) {
+        size_t at = strlen(got);
+        (void)snprintf(got + at, sizeof got - at, "%s%s", i ? " " : "", j->v.reasons[i].code);
+    }
+    cr_expect_eq(j->r, 0, "%s: %s", what, j->e.text);
+    cr_expect_str_eq(got, codes, "%s: got %s, wanted %s", what, got, codes);
+    cr_expect_eq(j->v.result, codes[0] ? VERDICT_REFUSED : VERDICT_ACCEPTED, "%s", what);
+}
+
+static int64_t time_of(const char *text)
+{
+    struct tm tm = {0};
+    cr_assert(strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm), "%s", text);
+    return (int64_t)timegm(&tm);
+}
+
+/* ---- the made cases */
+
+static json_t *made; /* cases.json */
+
+static void load(void) { made = vector_json(DIR "cases.json"); }
+static void unload(void) { json_decref(made); }
+TestSuite(snp, .init = load, .fini = unload);
+
+static json_t *made_policy(const json_t *c)
+{
+    json_t *p = json_copy(json_object_get(made, "base_policy"));
+    cr_assert_eq(json_object_update(p, json_object_get(c, "policy")), 0);
+    return p;
+}
+
+static void put_case_file(struct judgement *j, enum judge_file f, const json_t *c, const char *name)
+{
+    char path[128];
+    if (!json_object_get(c, name)) { return; }
+    (void)snprintf(path, sizeof path, DIR "%s", member(c, name));
+    put_file(j, f, path);
+}
+
+static struct judgement of_case(const json_t *c)
+{
+    struct judgement j = {0};
+    put_case_file(&j, JUDGE_EVIDENCE, c, "report");
+    put_case_file(&j, JUDGE_VEK, c, "endorsement_key");
+    put_case_file(&j, JUDGE_CHAIN, c, "chain");
+    put_case_file(&j, JUDGE_ROOT, c, "trusted_root");
+    put_case_file(&j, JUDGE_CRL, c, "crl");
+    json_t *policy = made_policy(c);
+    put_json(&j, JUDGE_POLICY, policy);
+    json_decref(policy);
+    j.in.now = time_of(member(c, "time"));
+    return j;
+}
+
+static const json_t *find_case(const char *id)
+{
+    const json_t *c;
+    size_t i;
+    json_array_foreach (json_object_get(made, "cases"), i, c) {
+        if (strcmp(member(c, "id"), id) == 0) { return c; }
+    }
+    cr_assert(false, "no case %s", id);
+    return NULL;
+}
+
+Test(snp, every_made_case_is_decided_as_its_maker_says_and_by_that_check_first)
+{
+    const json_t *c;
+    size_t i;
+    json_array_foreach (json_object_get(made, "cases"), i, c) {
+        struct judgement j = of_case(c);
+        const char *id = member(c, "id"), *expect = member(c, "expect");
+        run(&j);
+        cr_expect_eq(j.r, 0, "%s: %s", id, j.e.text);
+        if (strcmp(expect, "accept") == 0) {
+            expect_codes(&j, id, "");
+        } else if (strcmp(expect, "reject") == 0) {
+            cr_expect_eq(j.v.result, VERDICT_REFUSED, "%s", id);
+            cr_expect_geq(j.v.reason_count, 1, "%s", id);
+            const struct verdict_code *code =
+                j.v.reason_count ? explain_find(j.v.reasons[0].code) : NULL;
+            cr_expect(code && strcmp(code->ref, member(c, "check")) == 0, "%s: %s, wanted %s", id,
+                      code ? code->ref : "nothing", member(c, "check"));
+        }
+        done(&j);
+    }
+    cr_assert_eq(i, 144);
+}
+
+Test(snp, where_the_maker_leaves_the_choice_we_choose_always_the_same)
+{
+    struct judgement j = of_case(find_case("chain-order-swapped"));
+    run(&j);
+    expect_codes(&j, "root first", "");
+    done(&j);
+    j = of_case(find_case("crl-vek-serial-listed"));
+    run(&j);
+    expect_codes(&j, "number of the endorsement key listed", "snp-crl-revoked");
+    done(&j);
+}
+
+Test(snp, one_fault_is_one_reason_wherever_the_fault_has_one_effect)
+{
+    /* A level below the minimum at launch too, and what the host can go back to above what runs. */
+    static const struct {
+        const char *id, *codes;
+    } several[] = {
+        {"tcb-componentwise", "snp-tcb-minimum snp-launch-tcb"},
+        {"tcb-below-min", "snp-tcb-minimum snp-launch-tcb"},
+        {"tcb-committed-above-current", "snp-tcb-order snp-provisional"},
+        {"turin-snp-low", "snp-tcb-minimum snp-launch-tcb"},
+        {"turin-legacy-layout", "snp-tcb-reserved snp-tcb-certificate"},
+    };
+    const json_t *c;
+    size_t i;
+    json_array_foreach (json_object_get(made, "cases"), i, c) {
+        struct judgement j = of_case(c);
+        const char *codes = NULL;
+        run(&j);
+        for (size_t k = 0; k < ARRAY_COUNT(several); k++) {
+            if (strcmp(several[k].id, member(c, "id")) == 0) { codes = several[k].codes; }
+        }
+        if (codes) {
+            expect_codes(&j, member(c, "id"), codes);
+        } else {
+            cr_expect_leq(j.v.reason_count, 1, "%s", member(c, "id"));
+        }
+        done(&j);
+    }
+}
+
+/* ---- files of strangers that are no files of the kind */
+
+Test(snp, what_does_not_parse_is_refused_by_a_code_of_its_own)
+{
+    static const struct {
+        enum judge_file file;
+        const char *bytes, *codes;
+    } t[] = {
+        {JUDGE_EVIDENCE, "{\"attestation_report\":{}}", "snp-evidence"},
+        {JUDGE_EVIDENCE, "{", "snp-evidence"},
+        {JUDGE_EVIDENCE, "x", "snp-size"},
+        {JUDGE_VEK, "x", "snp-vek-unreadable"},
+        {JUDGE_VEK, "", "snp-vek-unreadable"},
+        {JUDGE_CHAIN, "x", "snp-chain-unreadable"},
+        {JUDGE_CHAIN, "", "snp-chain-unreadable"},
+        {JUDGE_ROOT, "x", "snp-root-unreadable"},
+        {JUDGE_CRL, "x", "snp-crl-unreadable"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        struct judgement j = of_case(find_case("ok-milan-v3"));
+        put_bytes(&j, t[i].file, t[i].bytes, strlen(t[i].bytes));
+        run(&j);
+        expect_codes(&j, t[i].bytes, t[i].codes);
+        done(&j);
+    }
+}
+
+Test(snp, root_must_be_named_as_one)
+{
+    struct judgement j = of_case(find_case("ok-milan-v3"));
+    put_case_file(&j, JUDGE_ROOT, find_case("ok-milan-v3"), "endorsement_key");
+    run(&j);
+    expect_codes(&j, "an endorsement key as root", "snp-root-unreadable");
+    done(&j);
+}
+
+Test(snp, input_larger_than_any_honest_one_is_not_looked_at)
+{
+    static const enum judge_file files[] = {JUDGE_EVIDENCE, JUDGE_VEK, JUDGE_CHAIN, JUDGE_ROOT};
+    char *big = calloc(1, 1 << 20);
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        struct judgement j = of_case(find_case("ok-milan-v3"));
+        put_bytes(&j, files[i], big, 1 << 20);
+        run(&j);
+        expect_codes(&j, "a mebibyte", "snp-limits");
+        done(&j);
+    }
+    free(big);
+}
+
+Test(snp, without_the_signing_keys_certificate_nothing_is_believed)
+{
+    struct judgement j = of_case(find_case("ok-milan-v3"));
+    free(j.in.file[JUDGE_VEK].bytes);
+    j.in.file[JUDGE_VEK].bytes = NULL;
+    run(&j);
+    expect_codes(&j, "no certificate", "snp-vek-missing");
+    done(&j);
+}
+
+Test(snp, made_roots_are_trusted_only_when_they_are_named)
+{
+    struct judgement j = of_case(find_case("ok-milan-v3"));
+    free(j.in.file[JUDGE_ROOT].bytes);
+    j.in.file[JUDGE_ROOT].bytes = NULL;
+    j.in.file[JUDGE_ROOT].len = 0;
+    run(&j);
+    expect_codes(&j, "AMD's roots", "snp-root");
+    cr_assert_str_eq(member(j.claims, "root"), "amd");
+    done(&j);
+    j = of_case(find_case("ok-milan-v3"));
+    run(&j);
+    expect_codes(&j, "the made root", "");
+    cr_assert_str_eq(member(j.claims, "root"), "replaced by --root");
+    done(&j);
+}
+
+Test(snp, product_that_is_not_allowed_is_refused)
+{
+    struct judgement j = of_case(find_case("ok-turin-v5"));
+    json_t *p = made_policy(find_case("ok-turin-v5"));
+    json_object_set_new(p, "products", json_pack("[s,s]", "Milan", "Genoa"));
+    put_json(&j, JUDGE_POLICY, p);
+    run(&j);
+    expect_codes(&j, "Turin", "snp-product-allowed");
+    json_decref(p);
+    done(&j);
+}
+
+Test(snp, product_without_a_minimum_does_not_meet_it)
+{
+    struct judgement j = of_case(find_case("ok-genoa-v5"));
+    json_t *p = made_policy(find_case("ok-genoa-v5"));
+    json_t *min = json_deep_copy(json_object_get(p, "min_tcb"));
+    json_object_del(min, "Genoa");
+    json_object_set_new(p, "min_tcb", min);
+    put_json(&j, JUDGE_POLICY, p);
+    run(&j);
+    expect_codes(&j, "no minimum for Genoa", "snp-tcb-minimum");
+    json_decref(p);
+    done(&j);
+}
+
+Test(snp, report_of_another_kind_of_key_than_its_certificate_is_refused)
+{
+    struct judgement j = of_case(find_case("ok-vlek"));
+    put_case_file(&j, JUDGE_VEK, find_case("ok-milan-v3"), "endorsement_key");
+    put_case_file(&j, JUDGE_CHAIN, find_case("ok-milan-v3"), "chain");
+    run(&j);
+    expect_codes(&j, "VLEK report, VCEK certificate", "snp-key-kind");
+    done(&j);
+}
+
+/* ---- the policy */
+
+Test(snp, without_a_policy_the_strict_defaults_hold_and_the_rest_is_unbound)
+{
+    static const char *const unbound[] = {"require_crl",
+                                          "report_data",
+                                          "min_tcb",
+                                          "min_launch_tcb",
+                                          "min_firmware",
+                                          "min_launch_mit_vector",
+                                          "min_current_mit_vector",
+                                          "measurement",
+                                          "min_abi",
+                                          "platform_info_must_be_set",
+                                          "platform_info_must_be_clear",
+                                          "platform_info_known_bits",
+                                          "chip_id_allow",
+                                          "host_data",
+                                          "id_key_digests",
+                                          "author_key_digests",
+                                          "min_guest_svn"};
+    static const struct {
+        const char *id, *codes;
+    } t[] = {{"ok-milan-v3", ""},
+             {"measurement-mismatch", ""},
+             {"policy-0xb0000", "snp-guest-policy"},
+             {"vmpl-1", "snp-vmpl"},
+             {"ok-vlek", "snp-vlek"},
+             {"tcb-provisional", "snp-provisional"},
+             {"report-id-ma", "snp-migration-agent"}};
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        struct judgement j = of_case(find_case(t[i].id));
+        free(j.in.file[JUDGE_POLICY].bytes);
+        j.in.file[JUDGE_POLICY].bytes = NULL;
+        run(&j);
+        expect_codes(&j, t[i].id, t[i].codes);
+        cr_assert_eq(j.v.unbound_count, ARRAY_COUNT(unbound));
+        for (size_t k = 0; k < ARRAY_COUNT(unbound); k++) {
+            cr_expect_str_eq(j.v.unbound[k], unbound[k]);
+        }
+        done(&j);
+    }
+}
+
+Test(snp, complete_policy_leaves_open_only_what_it_calls_null)
+{
+    struct judgement j = of_case(find_case("ok-milan-v3"));
+    run(&j);
+    expect_codes(&j, "base policy", "");
+    cr_assert_eq(j.v.unbound_count, 4);
+    cr_assert_str_eq(j.v.unbound[0], "min_abi");
+    cr_assert_str_eq(j.v.unbound[1], "chip_id_allow");
+    cr_assert_str_eq(j.v.unbound[2], "id_key_digests");
+    cr_assert_str_eq(j.v.unbound[3], "author_key_digests");
+    done(&j);
+}
+
+Test(snp, policy_with_a_mistake_is_an_error_and_says_where)
+{
+    static const struct {
+        const char *policy, *says;
+    } t[] = {
+        {"{\"measurement\":[]}", "unknown member \"measurement\""},
+        {"[]", "not an object"},
+        {"{\"vmpl\":0,\"vmpl\":0}", "not JSON"},
+        {"{\"products\":[\"Rome\"]}", "products"},
+        {"{\"products\":\"Milan\"}", "products"},
+        {"{\"products\":null}", "null"},
+        {"{\"report_versions\":[4]}", "report_versions"},
+        {"{\"report_data\":\"00\"}", "report_data: wanted 128 digits"},
+        {"{\"host_data\":\"" /* upper case */
+         "43AB581DFF616C71A194DF004CB2FD4E3B8BED24772485F5D78C48D1273D8CA0\"}",
+         "host_data: wanted 64 digits of lower-case hex"},
+        {"{\"measurements\":[\"00\"]}", "measurements"},
+        {"{\"measurements\":{}}", "measurements: wanted a list"},
+        {"{\"vmpl\":\"0\"}", "vmpl: wanted a number"},
+        {"{\"vmpl\":-1}", "vmpl"},
+        {"{\"vmpl\":4294967296}", "vmpl"},
+        {"{\"guest_policy_mask\":\"0x\"}", "guest_policy_mask"},
+        {"{\"guest_policy_mask\":\"0x11111111111111111\"}", "guest_policy_mask"},
+        {"{\"min_abi\":\"1\"}", "min_abi: wanted \"1.55\""},
+        {"{\"min_firmware\":\"1.55\"}", "min_firmware: wanted \"1.55.0\""},
+        {"{\"min_firmware\":\"1.256.0\"}", "min_firmware"},
+        {"{\"min_firmware\":\"1.5.0.\"}", "min_firmware"},
+        {"{\"min_firmware\":\"1.-5.0\"}", "min_firmware"},
+        {"{\"allow_vlek\":1}", "allow_vlek: wanted true or false"},
+        {"{\"csp_ids\":[\"\"]}", "csp_ids"},
+        {"{\"csp_ids\":[\"a\\u0000b\"]}", "not JSON"},
+        {"{\"min_tcb\":{\"Rome\":{}}}", "min_tcb: wanted Milan"},
+        {"{\"min_tcb\":{\"Milan\":{\"bl\":4,\"tee\":0,\"snp\":24}}}", "min_tcb.Milan: wanted bl"},
+        {"{\"min_tcb\":{\"Milan\":{\"bl\":4,\"tee\":0,\"snp\":24,\"ucode\":256}}}",
+         "min_tcb.Milan.ucode: wanted 0 to 255"},
+        {"{\"min_tcb\":{\"Milan\":{\"fmc\":0,\"bl\":4,\"tee\":0,\"snp\":24,\"ucode\":25}}}",
+         "min_tcb.Milan: wanted bl"},
+        {"{\"min_tcb\":{\"Turin\":{\"bl\":4,\"tee\":0,\"snp\":24,\"ucode\":25}}}",
+         "min_tcb.Turin: wanted fmc, bl"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        struct judgement j = of_case(find_case("ok-milan-v3"));
+        put_bytes(&j, JUDGE_POLICY, t[i].policy, strlen(t[i].policy));
+        run(&j);
+        cr_expect_lt(j.r, 0, "%s", t[i].policy);
+        cr_expect(strstr(j.e.text, t[i].says), "%s: says %s", t[i].policy, j.e.text);
+        cr_expect_eq(j.v.result, VERDICT_REFUSED);
+        done(&j);
+    }
+}
+
+Test(snp, every_member_of_a_policy_can_be_missing_and_then_a_strict_door_says_so)
+{
+    struct err e = {0};
+    struct snp_policy p;
+    struct verdict v = {0};
+    json_t *base = json_copy(json_object_get(made, "base_policy"));
+    cr_assert_eq(snp_policy_parse(base, &p, &e), 0, "%s", e.text);
+    snp_policy_check_complete(&p, 0, &v);
+    cr_assert_eq(v.reason_count, 0);
+    snp_policy_fini(&p);
+    for (unsigned m = 0; m < SNP_M_COUNT; m++) {
+        json_t *less = json_copy(base);
+        cr_assert_eq(json_object_del(less, snp_member_name((enum snp_member)m)), 0, "member %u", m);
+        v = (struct verdict){0};
+        cr_assert_eq(snp_policy_parse(less, &p, &e), 0, "%s", e.text);
+        snp_policy_check_complete(&p, 0, &v);
+        cr_expect_eq(v.reason_count, 1, "%s", snp_member_name((enum snp_member)m));
+        cr_expect_str_eq(v.reasons[0].code, "snp-policy-member");
+        cr_expect_str_eq(v.reasons[0].wanted, snp_member_name((enum snp_member)m));
+        v = (struct verdict){0};
+        snp_policy_check_complete(&p, 1u << m, &v);
+        cr_expect_eq(v.reason_count, 0);
+        snp_policy_fini(&p);
+        json_decref(less);
+    }
+    json_decref(base);
+}
+
+/* ---- every check has been seen to refuse */
+
+Test(snp, list_of_checks_has_no_gap)
+{
+    /* V34 and V37 are the nonce and the key in report_data (V27), V39 is how snp_report_parse() works. */
+    static const char elsewhere[] = "V34 V37 V39";
+    for (int n = 1; n <= 40; n++) {
+        char ref[8];
+        bool there = false;
+        (void)snprintf(ref, sizeof ref, "V%02d", n);
+        for (size_t i = 0; i < SNP_CODE_COUNT; i++) {
+            there = there || strcmp(snp_codes[i].ref, ref) == 0;
+        }
+        cr_expect(there != (strstr(elsewhere, ref) != NULL), "%s", ref);
+    }
+}
+
+/* ---- real reports */
+
+Test(snp, real_reports_verify_under_amds_roots_and_strict_rules_say_what_is_wrong_with_them)
+{
+    static const struct {
+        const char *name, *codes, *product;
+    } t[] = {
+        {"milan-v2-a", "snp-guest-policy", "Milan"}, /* DEBUG */
+        {"milan-v2-b", "", "Milan"},
+        {"milan-v2-c", "snp-provisional", "Milan"},
+        {"milan-v3-vlek", "snp-vlek snp-provisional snp-vmpl", "Milan"},
+        {"milan-v3-a", "", "Milan"},
+        {"milan-v3-b", "", "Milan"},
+        {"genoa-v3", "", "Genoa"},
+        {"genoa-v5", "", "Genoa"},
+        {"turin-v5", "", "Turin"},
+    };
+    json_t *index = vector_json("snp/reports.json"), *r;
+    size_t i;
+    json_array_foreach (json_object_get(index, "reports"), i, r) {
+        struct judgement j = {.in.now = time_of(member(r, "evaluate_at"))};
+        const json_t *chain = json_object_get(json_object_get(index, "chains"), member(r, "chain"));
+        char path[128];
+        cr_assert_str_eq(member(r, "name"), t[i].name);
+        (void)snprintf(path, sizeof path, "snp/%s", member(r, "report"));
+        put_file(&j, JUDGE_EVIDENCE, path);
+        (void)snprintf(path, sizeof path, "snp/%s", member(r, "endorsement_key"));
+        put_file(&j, JUDGE_VEK, path);
+        (void)snprintf(path, sizeof path, "snp/%s", member(chain, "file"));
+        put_file(&j, JUDGE_CHAIN, path);
+        run(&j);
+        expect_codes(&j, t[i].name, t[i].codes);
+        cr_expect_str_eq(member(j.claims, "product"), t[i].product);
+
+        const json_t *fields = json_object_get(r, "fields");
+        static const char *const same[] = {"measurement", "report_data", "host_data", "chip_id"};
+        for (size_t k = 0; k < ARRAY_COUNT(same); k++) {
+            cr_expect_str_eq(member(j.claims, same[k]), member(fields, same[k]), "%s", t[i].name);
+        }
+        /* Any other time, chain or byte, and it is nothing. */
+        j.in.now = time_of("2060-01-01T00:00:00Z");
+        run(&j);
+        expect_codes(&j, t[i].name, "snp-validity snp-validity snp-validity");
+        j.in.now = time_of(member(r, "evaluate_at"));
+        j.in.file[JUDGE_EVIDENCE].bytes[0x55] ^= 1;
+        run(&j);
+        expect_codes(&j, t[i].name, "snp-signature");
+        done(&j);
+    }
+    cr_assert_eq(i, ARRAY_COUNT(t));
+    json_decref(index);
+}
+
+Test(snp, odd_but_readable_certificates_are_read)
+{
+    static const struct {
+        const char *file, *hwid;
+        struct snp_tcb tcb;
+    } t[] = {
+        {"snp/certs-odd/vcek-hwid-raw.der", "00010203", {.bl = 3, .snp = 10, .ucode = 169}},
+        {"snp/certs-odd/vcek-hwid-der-octets.der", "00010203", {.ucode = 30}},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        size_t len;
+        char hex[9];
+        auto_cert c = NULL;
+        struct snp_vek k;
+        struct verdict v = {0};
+        char *der = vector_bytes(t[i].file, &len);
+        cr_assert_eq(crypto_cert_from_der(der, len, &c), 0);
+        free(der);
+        cr_assert(snp_vek_read(c, SNP_MILAN, false, &k, &v), "%s", v.reasons[0].found);
+        hex_of(k.hwid, 4, hex);
+        cr_expect_str_eq(hex, t[i].hwid);
+        cr_expect(snp_tcb_equal(&k.tcb, &t[i].tcb));
+        cr_expect_str_eq(k.product_name, "Milan-B0");
+        /* As another product's or another kind's it has no meaning. */
+        cr_expect(!snp_vek_read(c, SNP_TURIN, false, &k, &v));
+        cr_expect(!snp_vek_read(c, SNP_MILAN, true, &k, &v));
+    }
+}
+
+/* ---- the JSON a guest sends */
+
+static json_t *ints(const uint8_t *p, size_t n)
+{
+    json_t *a = json_array();
+    for (size_t i = 0; i < n; i++) { json_array_append_new(a, json_integer(p[i])); }
+    return a;
+}
+
+static uint64_t le(const uint8_t *p, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) { v |= (uint64_t)p[i] << (8 * i); }
+    return v;
+}
+
+static json_t *tcb_json(const uint8_t *p, bool turin)
+{
+    return turin ? json_pack("{s:i,s:i,s:i,s:i,s:i}", "fmc", p[0], "bootloader", p[1], "tee", p[2],
+                             "snp", p[3], "microcode", p[7])
+                 : json_pack("{s:n,s:i,s:i,s:i,s:i}", "fmc", "bootloader", p[0], "tee", p[1], "snp",
+                             p[6], "microcode", p[7]);
+}
+
+static json_t *firmware_json(const uint8_t *p)
+{
+    return json_pack("{s:i,s:i,s:i}", "build", p[0], "minor", p[1], "major", p[2]);
+}
+
+/* A report as the CoCo guest tells it, written from the specification and not from the parser. */
+static json_t *evidence_json(const uint8_t *b, const char *vek, size_t vek_len)
+{
+    bool turin = b[0x188] == 0x1a, v3 = b[0] >= 3, v5 = b[0] >= 5;
+    json_t *r = json_object();
+    static const struct {
+        const char *name;
+        size_t at, n;
+    } numbers[] = {{"version", 0, 4},    {"guest_svn", 4, 4},   {"policy", 8, 8},
+                   {"vmpl", 0x30, 4},    {"sig_algo", 0x34, 4}, {"plat_info", 0x40, 8},
+                   {"key_info", 0x48, 4}},
+      arrays[] = {{"family_id", 0x10, 16},          {"image_id", 0x20, 16},
+                  {"report_data", 0x50, 64},        {"measurement", 0x90, 48},
+                  {"host_data", 0xc0, 32},          {"id_key_digest", 0xe0, 48},
+                  {"author_key_digest", 0x110, 48}, {"report_id", 0x140, 32},
+                  {"report_id_ma", 0x160, 32},      {"chip_id", 0x1a0, 64}},
+      tcbs[] = {{"current_tcb", 0x38, 8},
+                {"reported_tcb", 0x180, 8},
+                {"committed_tcb", 0x1e0, 8},
+                {"launch_tcb", 0x1f0, 8}},
+      cpu[] = {{"cpuid_fam_id", 0x188, 1}, {"cpuid_mod_id", 0x189, 1}, {"cpuid_step", 0x18a, 1}},
+      mit[] = {{"launch_mit_vector", 0x1f8, 8}, {"current_mit_vector", 0x200, 8}};
+    for (size_t i = 0; i < ARRAY_COUNT(numbers); i++) {
+        json_object_set_new(r, numbers[i].name,
+                            json_integer((json_int_t)le(b + numbers[i].at, numbers[i].n)));
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(arrays); i++) {
+        json_object_set_new(r, arrays[i].name, ints(b + arrays[i].at, arrays[i].n));
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(tcbs); i++) {
+        json_object_set_new(r, tcbs[i].name, tcb_json(b + tcbs[i].at, turin));
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(cpu); i++) {
+        json_object_set_new(r, cpu[i].name, v3 ? json_integer(b[cpu[i].at]) : json_null());
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(mit); i++) {
+        json_object_set_new(r, mit[i].name,
+                            v5 ? json_integer((json_int_t)le(b + mit[i].at, 8)) : json_null());
+    }
+    json_object_set_new(r, "current", firmware_json(b + 0x1e8));
+    json_object_set_new(r, "committed", firmware_json(b + 0x1ec));
+    json_object_set_new(r, "signature",
+                        json_pack("{s:o,s:o}", "r", ints(b + 0x2a0, 72), "s", ints(b + 0x2e8, 72)));
+    return json_pack("{s:o,s:[{s:s,s:o}]}", "attestation_report", r, "cert_chain", "cert_type",
+                     b[0x48] & 4 ? "VLEK" : "VCEK", "data", ints((const uint8_t *)vek, vek_len));
+}
+
+Test(snp, evidence_in_a_guests_json_is_judged_as_the_report_it_tells)
+{
+    static const char *const ids[] = {
+        "ok-milan-v3", "ok-milan-v2", "ok-genoa-v5", "ok-turin-v5",
+        "ok-vlek",     "sig-flip-r",  "vmpl-host",   "measurement-mismatch"};
+    for (size_t i = 0; i < ARRAY_COUNT(ids); i++) {
+        struct judgement raw = of_case(find_case(ids[i])), j = of_case(find_case(ids[i]));
+        json_t *doc = evidence_json((const uint8_t *)raw.in.file[JUDGE_EVIDENCE].bytes,
+                                    raw.in.file[JUDGE_VEK].bytes, raw.in.file[JUDGE_VEK].len);
+        put_json(&j, JUDGE_EVIDENCE, doc);
+        free(j.in.file[JUDGE_VEK].bytes);
+        j.in.file[JUDGE_VEK].bytes = NULL;
+        run(&raw);
+        run(&j);
+        cr_expect_eq(j.v.result, raw.v.result, "%s", ids[i]);
+        cr_expect_eq(j.v.reason_count, raw.v.reason_count, "%s", ids[i]);
+        if (raw.v.reason_count) {
+            cr_expect_str_eq(j.v.reasons[0].code, raw.v.reasons[0].code, "%s", ids[i]);
+        }
+        cr_expect(json_equal(j.claims, raw.claims), "%s", ids[i]);
+        /* In the envelope a broker gets it in. */
+        json_t *outer = json_pack("{s:O,s:s}", "primary_evidence", doc, "additional_evidence", "");
+        put_json(&j, JUDGE_EVIDENCE, outer);
+        run(&j);
+        cr_expect_eq(j.v.result, raw.v.result, "%s", ids[i]);
+        json_decref(outer);
+        json_decref(doc);
+        done(&raw);
+        done(&j);
+    }
+}
+
+Test(snp, evidence_of_another_shape_is_refused)
+{
+    struct judgement j = of_case(find_case("ok-milan-v3"));
+    json_t *good = evidence_json((const uint8_t *)j.in.file[JUDGE_EVIDENCE].bytes, "x", 1);
+    json_t *report = json_object_get(good, "attestation_report");
+    struct snp_evidence ev;
+    struct err e = {0};
+    cr_assert_eq(snp_evidence_parse(good, &ev, &e), 0, "%s", e.text);
+    cr_assert_eq(memcmp(ev.report, j.in.file[JUDGE_EVIDENCE].bytes, sizeof ev.report), 0);
+    cr_assert(ev.vek.len == 1 && !ev.ask.p);
+    snp_evidence_fini(&ev);
+
+    static const struct {
+        const char *name, *value;
+    } wrong[] = {
+        {"version", "\"3\""},
+        {"version", "4294967296"},
+        {"version", "-1"},
+        {"version", "null"},
+        {"vmpl", "1.5"},
+        {"cpuid_fam_id", "256"},
+        {"cpuid_fam_id", "null"},
+        {"measurement", "[1]"},
+        {"measurement", "\"00\""},
+        {"current", "{\"major\":1}"},
+        {"signature", "{}"},
+        {"reported_tcb", "{}"},
+        {"chip_id", "null"},
+        {"surprise", "0"},
+        {"reported_tcb", "{\"fmc\":1,\"bootloader\":1,\"tee\":1,\"snp\":1,\"micro\":1}"},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(wrong); i++) {
+        json_t *old = json_incref(json_object_get(report, wrong[i].name));
+        json_object_set_new(report, wrong[i].name,
+                            json_loads(wrong[i].value, JSON_DECODE_ANY, NULL));
+        e = (struct err){0};
+        cr_expect_eq(snp_evidence_parse(good, &ev, &e), -EBADMSG, "%s %s", wrong[i].name,
+                     wrong[i].value);
+        if (old) {
+            json_object_set_new(report, wrong[i].name, old);
+        } else {
+            json_object_del(report, wrong[i].name);
+        }
+    }
+    static const char *const chains[] = {
+        "{}", "[{\"cert_type\":\"VCEK\",\"data\":[256]}]", "[{\"cert_type\":\"VCEK\",\"data\":[]}]",
+        "[{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VLEK\",\"data\":[1]}]",
+        "[1,2,3,4,5,6,7,8,9]"};
+    for (size_t i = 0; i < ARRAY_COUNT(chains); i++) {
+        json_object_set_new(good, "cert_chain", json_loads(chains[i], 0, NULL));
+        e = (struct err){0};
+        cr_expect_eq(snp_evidence_parse(good, &ev, &e), -EBADMSG, "%s", chains[i]);
+    }
+    json_decref(good);
+    done(&j);
+}
+
+Test(snp, evidence_written_elsewhere_is_read)
+{
+    size_t len;
+    struct snp_evidence ev;
+    struct err e = {0};
+    struct snp_report r;
+    struct verdict v = {0};
+    char *text = vector_bytes("coco/evidence/snp-evidence.json", &len);
+    json_t *doc = json_loadb(text, len, 0, NULL);
+    cr_assert_eq(snp_evidence_parse(doc, &ev, &e), 0, "%s", e.text);
+    cr_assert(snp_report_parse(ev.report, sizeof ev.report, &r, &v), "%s", v.reasons[0].text);
+    cr_assert_eq(r.guest_svn, 7);
+    snp_evidence_fini(&ev);
+    json_decref(doc);
+    free(text);
+}
