@@ -269,6 +269,7 @@ int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
     broker_adopt(b, s);
     int rc = sessions_new(s->max_sessions, s->session_seconds,
                           store_is_shared(s->store) ? s->store : NULL, &b->sessions, e);
+    if (rc == 0) { rc = token_header_make(b, &b->token_header, e); }
     if (rc == 0 && broker_load_policy(b, e) < 0) { rc = err_wrap(e, "stored policy"); }
     if (rc < 0) {
         broker_free(b);
@@ -281,6 +282,7 @@ int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
 void broker_free(struct broker *b)
 {
     if (!b) { return; }
+    json_decref(b->token_header);
     rules_free(b->rules);
     sessions_free(b->sessions);
     free(b);

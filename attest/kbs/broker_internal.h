@@ -17,6 +17,7 @@ struct broker {
     struct sessions *sessions;
     struct rules *rules; /* NULL = no policy yet; see broker_load_policy() */
     struct store_stamp rules_stamp;
+    json_t *token_header; /* of every token that we sign */
 };
 
 /* One request under way. */
@@ -79,6 +80,8 @@ struct attested {
 void attested_fini(struct attested *a);
 #define auto_attested __attribute__((cleanup(attested_fini))) struct attested
 
+/* Key, its name and its certificates. */
+MUST_CHECK int token_header_make(const struct broker *b, json_t **out, struct err *e);
 /* Appraise each device and put all into an attestation token. *out: malloc. */
 MUST_CHECK int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out,
                            struct err *e);

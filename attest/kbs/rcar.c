@@ -324,15 +324,6 @@ static int evidence_verify(struct exchange *x, const struct session *s, const st
     return rc;
 }
 
-/* For the audit line; a token without a TEE of its own tells nothing there. */
-static void claims_tell(struct exchange *x, const char *token)
-{
-    auto_json payload = NULL;
-    struct err ignored = {0};
-    x->has_claims = token_take_own(token, x->now, &payload, &ignored) == 0 &&
-                    claims_from_json(payload, &x->claims, &ignored) == 0;
-}
-
 /* With the verifier's reasons, where it is the one who refused. */
 static void refuse_evidence(struct exchange *x, const struct err *e)
 {
@@ -387,7 +378,6 @@ static void settle(struct exchange *x, const struct session *s, const char *toke
         return;
     }
     x->decision.allowed = true;
-    claims_tell(x, token);
     struct session settled = *s;
     settled.token = (char *)(uintptr_t)token; /* borrowed */
     reply_token(x, &settled);
@@ -426,6 +416,9 @@ void handle_attest(struct exchange *x)
         reply_error(x, 500, "AttestationError", "%s", e.text);
         return;
     }
+    x->has_claims = proved.device[0].class == CLAIMS_CPU; /* for the audit line */
+    x->claims = proved.device[0];
+    proved.device[0] = (struct claims){0};
     settle(x, &s, token);
     wipe(token, strlen(token));
     free(token);

@@ -90,7 +90,7 @@ static int chain_write(const struct broker *b, json_t *jwk, struct err *e)
     return json_object_set(jwk, "x5c", list) == 0 ? 0 : err_set(e, ENOMEM, "token: out of memory");
 }
 
-static int header_write(const struct broker *b, json_t **out, struct err *e)
+int token_header_make(const struct broker *b, json_t **out, struct err *e)
 {
     auto_json jwk = NULL;
     char kid[JWK_THUMBPRINT_SIZE];
@@ -107,10 +107,8 @@ static int header_write(const struct broker *b, json_t **out, struct err *e)
 int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out, struct err *e)
 {
     int64_t life = b->setup.token_seconds ? b->setup.token_seconds : b->setup.session_seconds;
-    auto_json header = NULL;
     auto_json submods = json_object();
-    int rc = header_write(b, &header, e);
-    if (rc == 0) { rc = submodules(b, a, submods, e); }
+    int rc = submodules(b, a, submods, e);
     if (rc < 0) { return rc; }
     auto_json payload =
         json_pack("{s:s, s:I, s:{s:s, s:s}, s:O, s:I, s:s}", "eat_profile",
@@ -119,7 +117,7 @@ int token_issue(struct broker *b, const struct attested *a, int64_t now, char **
                   "submods", submods, "exp", (json_int_t)(now + life), "iss",
                   b->setup.token_issuer ? b->setup.token_issuer : "cc-kbs");
     if (!payload) { return err_set(e, ENOMEM, "token: out of memory"); }
-    return jwt_sign(b->setup.token_key, header, payload, out, e);
+    return jwt_sign(b->setup.token_key, b->token_header, payload, out, e);
 }
 
 int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
