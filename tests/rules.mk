@@ -82,10 +82,11 @@ TEST_EXTRA += $(GUEST_TESTS)
 
 # ---- end to end --------------------------------------------------------------------------------------------------------
 
-# agent_host: the guest's agent as a host program.
-E2E_PROGRAMS := kvm_smoke agent_host
+# agent_host: the guest's agent as a host program. kbs_load: guests that ask several brokers.
+E2E_PROGRAMS := kvm_smoke agent_host kbs_load
 E2E_LDLIBS_agent_host := -lssl -ljansson -lcrypto
-$(B)/tests/agent_host: $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
+E2E_LDLIBS_kbs_load := $(E2E_LDLIBS_agent_host)
+$(B)/tests/agent_host $(B)/tests/kbs_load: $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
 $(B)/tests/%: $(B)/test/tests/e2e/%.o
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD T    $*")

@@ -4,11 +4,13 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const uint8_t key[STORE_KEY_SIZE] = {1, 2, 3};
@@ -256,4 +258,63 @@ Test(store, stamps_change_with_every_writing)
     cr_assert_eq(store_stamp(st, STORE_POLICY, "p", &two, &e), 0);
     cr_assert_neq(memcmp(one.v, two.v, sizeof one.v), 0);
     store_close(st);
+}
+
+/* Writes items and tells the number of each through the pipe as soon as its write has returned; until it is killed. */
+static _Noreturn void write_until_killed(int fd, unsigned first)
+{
+    struct store *st = NULL;
+    struct err e = {0};
+    if (store_open(path, key, &st, &e) < 0) { _exit(1); }
+    for (unsigned i = first;; i++) {
+        char name[32];
+        bool taken = false;
+        (void)snprintf(name, sizeof name, "a/b/%u", i);
+        if (store_put(st, STORE_RESOURCE, name, &i, sizeof i, &e) < 0 ||
+            store_count_take(st, "n", UINT64_MAX, &taken, &e) < 0 ||
+            write(fd, &i, sizeof i) != sizeof i) {
+            _exit(1);
+        }
+    }
+}
+
+Test(store, a_kill_in_the_middle_loses_nothing_that_was_acknowledged)
+{
+    unsigned next = 0;
+    for (unsigned round = 0; round < 5; round++) {
+        int fds[2];
+        unsigned number = next, heard = 0;
+        cr_assert_eq(pipe(fds), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+            (void)close(fds[0]);
+            write_until_killed(fds[1], next);
+        }
+        (void)close(fds[1]);
+        /* Somewhere behind the last one that was heard: in a write, in a sync, in the pipe. */
+        while (heard < 10 + 7 * round && read(fds[0], &number, sizeof number) == sizeof number) {
+            heard++;
+        }
+        cr_assert_eq(kill(pid, SIGKILL), 0);
+        while (read(fds[0], &number, sizeof number) == sizeof number) { heard++; }
+        (void)close(fds[0]);
+        cr_assert_eq(waitpid(pid, NULL, 0), pid);
+        cr_assert_geq(heard, 10);
+        next = number + 1;
+
+        struct err e = {0};
+        struct store *st = open_ok();
+        for (unsigned i = 0; i < next; i++) {
+            char name[32];
+            struct store_value v = {0};
+            (void)snprintf(name, sizeof name, "a/b/%u", i);
+            cr_assert_eq(store_get(st, STORE_RESOURCE, name, &v, &e), 0, "%s", e.text);
+            cr_assert_arr_eq(v.p, &i, sizeof i);
+            store_value_fini(&v);
+        }
+        uint64_t used = 0;
+        cr_assert_eq(store_count_get(st, "n", &used, &e), 0);
+        cr_assert_geq(used, next);
+        store_close(st);
+    }
 }
