@@ -169,6 +169,7 @@ static void run_all(struct vm *vm)
     for (unsigned i = 1; i < vm->cpus; i++) {
         int r = pthread_create(&vm->vcpu[i].thread, NULL, vcpu_thread, &vm->vcpu[i]);
         if (r != 0) {
+            vm->vcpu[i].thread = pthread_self();
             err_note(&e, r, "thread of vCPU %u: %s", i, strerror(r));
             vm_fail(vm, &e);
             break;
