@@ -8,7 +8,7 @@ image_SRCS := loader/image/digest.c loader/image/ref.c loader/image/blob.c loade
               loader/image/tree.c loader/image/untar.c loader/image/unpack.c loader/image/spec.c \
               loader/image/layout.c loader/image/dirimage.c loader/image/user.c
 HOST_ARCHIVES += image
-image_LDLIBS := -ljansson -lz -lzstd
+image_LDLIBS := -ljansson -lz -lzstd -ldeflate
 
 # loader: what host programs share
 loader_SRCS := loader/resolve.c loader/owner.c loader/keys.c loader/keyprovider.c loader/layout_write.c loader/recrypt.c \
@@ -37,7 +37,7 @@ $(B)/initobj/%.o: %.c
 $(B)/image/init: $(call objs,initobj,$(INIT_SRCS))
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD      init (static)")
-	$(Q)$(CC) -static -Wl,--gc-sections -Wl,--build-id=none -s -o $@ $^ -ljansson -lz -lzstd -lcrypto
+	$(Q)$(CC) -static -Wl,--gc-sections -Wl,--build-id=none -s -o $@ $^ -ljansson -lz -lzstd -ldeflate -lcrypto
 IMAGES += $(B)/image/init
 INIT_ELF := $(B)/image/init
 

@@ -13,7 +13,7 @@ UNIT_LIBS_los_task := los
 UNIT_LIBS_x86code := x86code
 
 UNIT_LIBS_image := loader image jose crypto_full crypto_small base
-UNIT_LDLIBS_image := -ljansson -lz -lzstd -lcrypto
+UNIT_LDLIBS_image := -ljansson -lz -lzstd -ldeflate -lcrypto
 UNIT_LIBS_kbs := $(KBS_LIBS)
 UNIT_LDLIBS_kbs := $(KBS_LDLIBS)
 
@@ -24,7 +24,7 @@ UNIT_LIBS_agent := agent $(UNIT_LIBS_attest)
 UNIT_LDLIBS_agent := -lssl $(UNIT_LDLIBS_attest)
 
 UNIT_LIBS_init := initcore policy loader image initdata jose crypto_full crypto_small base
-UNIT_LDLIBS_init := -ljansson -lz -lzstd -lcrypto
+UNIT_LDLIBS_init := -ljansson -lz -lzstd -ldeflate -lcrypto
 
 UNIT_LIBS_firmware := plan base
 UNIT_LIBS_vmm := vmm streams plan base

@@ -171,7 +171,7 @@ struct layer_sink {
  *
  * budget  bytes that may still come out; counted down, so that one budget serves all layers of an
  *         image
- * out     SHA-256 of what came out (the diff id)
+ * out     SHA-256 of what came out (the diff id); NULL = not wanted
  */
 MUST_CHECK int layer_decode(enum layer_coding coding, const uint8_t *p, size_t len,
                             uint64_t *budget, struct layer_sink *sink, struct digest *out,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /* References and digests: any text is taken apart or refused, and what was taken is complete. */
 #include "loader/image/image.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: loader image jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /*
  * Requests to the key provider. A keypath that the fuzzer invents is opened for reading and has to
  * be 32 bytes: harmless.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: policy image initdata jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /*
  * The launch policy against one spec, and the pattern matcher: PATTERN, NUL, TEXT. A literal
  * pattern matches one text.

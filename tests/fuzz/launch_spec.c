@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /* The launch spec: what is taken is written again as the same bytes. */
 #include "loader/image/spec.h"
 

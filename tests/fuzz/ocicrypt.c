@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /*
  * Everything an encrypted layer's annotations can say: public and private options, packets, lists
  * of packets.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: image jose crypto_full crypto_small base */
-/* ldlibs: -ljansson -lz -lzstd -lcrypto */
+/* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /*
  * The unpacker, on a real directory: the input is two layers (the first byte says where the first
  * ends). Whatever they hold, the directory above the root still has exactly what was put there, and

@@ -3,7 +3,8 @@
  * Claims about decompression and the tar reader beyond the recorded layers: ceilings, odd headers,
  * small pieces.
  */
-#include "loader/image/untar.h"
+#include "attest/crypto.h"
+#include "loader//image/untar.h"
 #include "tests/unit/image/vectors.h"
 
 #include <errno.h>
@@ -70,6 +71,42 @@ Test(layer, every_cut_is_an_error)
                          -EBADMSG, "cut at %zu", cut);
         }
     }
+}
+
+/* Each way of unpacking gzip must come to the same bytes, and a trailer that lies must help nobody. */
+Test(layer, a_gzip_trailer_is_a_hint_and_a_check)
+{
+    static uint8_t zeros[3u << 20], packed[64u << 10];
+    size_t len = gzip(zeros, sizeof zeros, packed, sizeof packed);
+    static const uint32_t says[] = {3u << 20, 0, 1, (3u << 20) - 1, (3u << 20) + 1, 0xffffffff};
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+        struct counter c = {.sink.write = count};
+        struct err e = {0};
+        struct digest d;
+        uint64_t budget = 4u << 20;
+        for (unsigned k = 0; k < 4; k++) { packed[len - 4 + k] = (uint8_t)(says[i] >> (8 * k)); }
+        int r = layer_decode(LAYER_GZIP, packed, len, &budget, &c.sink, &d, &e);
+        cr_assert_eq(r, i == 0 ? 0 : -EBADMSG, "trailer says %u: %s", says[i], e.text);
+        if (i == 0) { cr_assert_eq(c.bytes, 3u << 20); }
+    }
+}
+
+Test(layer, a_large_gzip_layer_unpacks_in_constant_memory_to_the_same)
+{
+    size_t size = (64u << 20) + 1;
+    uint8_t *zeros = calloc(1, size), *packed = malloc(1u << 20);
+    cr_assert(zeros && packed);
+    size_t len = gzip(zeros, size, packed, 1u << 20);
+    struct counter c = {.sink.write = count};
+    struct err e = {0};
+    struct digest d, wanted;
+    uint64_t budget = 65u << 20;
+    cr_assert_eq(layer_decode(LAYER_GZIP, packed, len, &budget, &c.sink, &d, &e), 0, "%s", e.text);
+    cr_assert_eq(c.bytes, size);
+    crypto_sha256(zeros, size, wanted.sha256);
+    cr_assert(digest_equal(&d, &wanted));
+    free(zeros);
+    free(packed);
 }
 
 /* ---- tar, by hand */
