@@ -8,19 +8,24 @@ crypto_small_SRCS := attest/crypto_small.c attest/crypto_ctr.c attest/crypto_gcm
 crypto_full_SRCS  := attest/crypto_openssl.c attest/crypto_key.c attest/crypto_cert.c attest/crypto_x509.c attest/crypto_crl.c
 HOST_ARCHIVES += crypto_small crypto_full
 
-# JOSE over the two: base64, strict JSON, JWK, JWE, JWS.
-jose_SRCS := attest/base64.c attest/json.c attest/jwk.c attest/jwe.c attest/jws.c
+# JOSE over the two: base64, strict JSON, JWK, JWE, JWS; and the other strict text, times.
+jose_SRCS := attest/base64.c attest/json.c attest/rfc3339.c attest/jwk.c attest/jwe.c attest/jws.c
 HOST_ARCHIVES += jose
 
 # What crosses between guest and broker: initdata, report data, shares of secrets. evidence: reports and their verifiers.
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
-evidence_SRCS := attest/der.c attest/rfc3339.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
+evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
 evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c vek.c)
 evidence_SRCS += attest/verify/sample.c
 evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c pck.c pem.c policy.c \
                    quote.c tcb.c tdx.c)
 HOST_ARCHIVES += initdata evidence
+
+# Policies in Rego: an interpreter that only computes.
+rego_SRCS := $(addprefix attest/policy/,arena.c builtins.c check.c decide.c decision.c eval.c lex.c parse.c \
+              regex.c time.c trace.c value.c)
+HOST_ARCHIVES += rego
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
 kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c limit.c metrics.c rules.c)
@@ -30,7 +35,7 @@ kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c 
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
 kbs_SRCS += attest/kbs/evidence_sample.c
 HOST_ARCHIVES += kbs kbs_pure
-KBS_LIBS   := kbs kbs_pure evidence initdata jose crypto_full crypto_small base
+KBS_LIBS   := kbs kbs_pure rego evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto
 PROGRAMS      += cc-kbs
 cc-kbs_MAIN   := attest/cc_kbs.c

@@ -6,6 +6,8 @@ UNIT_LIBS_base := base
 
 UNIT_LIBS_attest := attest_cli evidence plan initdata jose crypto_full crypto_small base
 UNIT_LDLIBS_attest := -ljansson -lcrypto
+UNIT_LIBS_policy := rego jose crypto_full crypto_small base
+UNIT_LDLIBS_policy := -ljansson -lcrypto
 # The library OS as a host process (guest/standin/standin.h). Any folder los_* links all of it. Level 1 needs no special
 # addresses: application memory is only reached through the page tables.
 UNIT_LIBS_los_mm := los

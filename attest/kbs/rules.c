@@ -10,7 +10,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #define DIGEST_MAX  64
@@ -391,18 +390,6 @@ int rules_parse(const void *text, size_t len, struct rules **out, struct err *e)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-static void reason_add(struct decision *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void reason_add(struct decision *v, const char *fmt, ...)
-{
-    if (v->reason_count == DECISION_REASONS_MAX) {
-        return;
-    } /* the first ones are the ones to read */
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(v->reasons[v->reason_count++], DECISION_REASON_SIZE, fmt, ap);
-    va_end(ap);
-}
-
 /* found is at least as long as what is wanted: a 32-byte entry is the start of a longer digest, as in HOST_DATA. */
 static bool digests_have(const struct digests *ds, const uint8_t *found, size_t found_len)
 {
@@ -426,7 +413,7 @@ static bool check_digest(const struct rule *r, const char *check, const struct d
     if (ds->count > 1) {
         (void)snprintf(more, sizeof more, " or one of %zu others", ds->count - 1);
     }
-    reason_add(v, "rule %s: %s: found %s, wanted %s%s", r->name, check, f, w, more);
+    decision_reason(v, "rule %s: %s: found %s, wanted %s%s", r->name, check, f, w, more);
     return false;
 }
 
@@ -435,8 +422,8 @@ static bool check_tee(const struct rule *r, const struct claims *c, struct decis
     for (size_t i = 0; i < r->tees.count; i++) {
         if (strcmp(r->tees.v[i], c->tee) == 0) { return true; }
     }
-    reason_add(v, "rule %s: tee: found %s, wanted %s%s", r->name, c->tee, r->tees.v[0],
-               r->tees.count > 1 ? " or another it lists" : "");
+    decision_reason(v, "rule %s: tee: found %s, wanted %s%s", r->name, c->tee, r->tees.v[0],
+                    r->tees.count > 1 ? " or another it lists" : "");
     return false;
 }
 
@@ -452,11 +439,13 @@ static bool check_measurement(const struct rule *r, const struct references *ref
     char f[HEX_LEN(CLAIMS_MEASUREMENT)];
     hex_encode(c->measurement, CLAIMS_MEASUREMENT, f);
     if (a.count == 0) {
-        reason_add(v, "rule %s: measurement: found %s, but no reference value for %s is registered",
-                   r->name, f, c->tee);
+        decision_reason(
+            v, "rule %s: measurement: found %s, but no reference value for %s is registered",
+            r->name, f, c->tee);
     } else {
-        reason_add(v, "rule %s: measurement: found %s, wanted %s%s (reference values for %s: %zu)",
-                   r->name, f, a.first, a.count > 1 ? " or another" : "", c->tee, a.count);
+        decision_reason(
+            v, "rule %s: measurement: found %s, wanted %s%s (reference values for %s: %zu)",
+            r->name, f, a.first, a.count > 1 ? " or another" : "", c->tee, a.count);
     }
     return false;
 }
@@ -469,8 +458,8 @@ static bool check_register(const struct rule *r, const char *check, const struct
     if (c->has_registers) {
         return check_digest(r, check, ds, c->registers[index], CLAIMS_REGISTER, v);
     }
-    reason_add(v, "rule %s: %s: found none: this evidence does not carry registers", r->name,
-               check);
+    decision_reason(v, "rule %s: %s: found none: this evidence does not carry registers", r->name,
+                    check);
     return false;
 }
 
@@ -490,14 +479,15 @@ static bool check_phase(const struct rule *r, const struct claims *c, struct dec
     static const uint8_t empty[CLAIMS_REGISTER];
     static const char *const names[] = {"", "init", "application"};
     if (c->phase != r->phase) {
-        reason_add(v, "rule %s: for: found %s, wanted %s", r->name, names[c->phase],
-                   names[r->phase]);
+        decision_reason(v, "rule %s: for: found %s, wanted %s", r->name, names[c->phase],
+                        names[r->phase]);
         return false;
     }
     if (r->phase == CLAIMS_PHASE_INIT && c->has_registers &&
         memcmp(c->registers[3], empty, sizeof empty) != 0) {
-        reason_add(v, "rule %s: for: register 3 is not empty, so something ran before init asked",
-                   r->name);
+        decision_reason(v,
+                        "rule %s: for: register 3 is not empty, so something ran before init asked",
+                        r->name);
         return false;
     }
     return true;
@@ -532,8 +522,8 @@ void rules_judge(const struct rules *rules, const struct references *refs, const
         }
     }
     if (!rules) {
-        reason_add(out, "resource: there is no policy yet, so nothing is released");
+        decision_reason(out, "resource: there is no policy yet, so nothing is released");
     } else if (!named) {
-        reason_add(out, "resource: no rule names %.200s", resource);
+        decision_reason(out, "resource: no rule names %.200s", resource);
     }
 }

@@ -26,6 +26,7 @@
 #define CASEMATE_ATTEST_KBS_RULES_H
 
 #include "attest/kbs/claims.h"
+#include "attest/policy/decision.h"
 #include "guest/base/cur.h"
 #include "guest/base/err.h"
 
@@ -37,17 +38,6 @@ struct rules;
 
 MUST_CHECK int rules_parse(const void *text, size_t len, struct rules **out, struct err *e);
 void rules_free(struct rules *r);
-
-/* The zero value is a refusal without a reason; rules_judge() always gives one. */
-#define DECISION_REASONS_MAX 8
-#define DECISION_REASON_SIZE 640
-struct decision {
-    bool allowed;
-    char rule[64]; /* the rule that allowed */
-    size_t reason_count;
-    /* "rule web: measurement: found .., wanted .." */
-    char reasons[DECISION_REASONS_MAX][DECISION_REASON_SIZE];
-};
 
 /*
  * Reference values, by kind of TEE: is this launch digest one of them? count: how many there are; first: one of them in

@@ -51,4 +51,29 @@ static inline uint64_t align_down(uint64_t v, uint64_t align) { return v & ~(ali
 static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
+/* The same for signed numbers: true and the result, or false and out untouched. */
+MUST_CHECK static inline bool add_i64_ok(int64_t a, int64_t b, int64_t *out)
+{
+    int64_t r;
+    if (__builtin_add_overflow(a, b, &r)) { return false; }
+    *out = r;
+    return true;
+}
+
+MUST_CHECK static inline bool sub_i64_ok(int64_t a, int64_t b, int64_t *out)
+{
+    int64_t r;
+    if (__builtin_sub_overflow(a, b, &r)) { return false; }
+    *out = r;
+    return true;
+}
+
+MUST_CHECK static inline bool mul_i64_ok(int64_t a, int64_t b, int64_t *out)
+{
+    int64_t r;
+    if (__builtin_mul_overflow(a, b, &r)) { return false; }
+    *out = r;
+    return true;
+}
+
 #endif
