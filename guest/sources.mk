@@ -22,7 +22,7 @@ LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/wa
 LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c guest/stdio.c guest/blob.c \
                  guest/net/socket.c guest/net/msg.c guest/net/option.c guest/net/queue.c guest/net/local.c guest/net/unix.c \
                  guest/net/inet.c
-LOS_SYS_SRCS  := guest/machine.c guest/sys/table.c guest/sys/private.c
+LOS_SYS_SRCS  := guest/machine.c guest/control.c guest/sys/table.c guest/sys/private.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 
 # only in the guest
@@ -43,6 +43,9 @@ NATIVE_ARCHIVES += streams_guest
 elf_SRCS := guest/mm/elf.c
 NATIVE_ARCHIVES += elf
 NATIVE_ARCHIVES += los
+# The judge of the host's requests alone, for tests.
+control_SRCS := guest/control.c
+NATIVE_ARCHIVES += control
 # Decoding for x86/patch.c: pure, tested as a host program.
 x86code_SRCS := guest/x86/insn.c guest/x86/hole.c
 NATIVE_ARCHIVES += x86code

@@ -22,7 +22,7 @@ cc-image_LDLIBS := $(image_LDLIBS) -lcrypto
 
 # init: the guest's first program, static and small: no provider, no JOSE. initcore is the same without main and without
 # the guest's system calls, for tests on the host.
-policy_SRCS   := loader/init/policy.c
+policy_SRCS   := loader/init/policy.c loader/init/control.c
 initcore_SRCS := loader/init/init.c loader/init/agent.c loader/init/secrets.c loader/init/start.c
 HOST_ARCHIVES += policy initcore
 INIT_SRCS := $(policy_SRCS) $(initcore_SRCS) loader/init/main.c loader/init/env_guest.c guest/base/err.c attest/initdata.c attest/toml.c \

@@ -28,6 +28,10 @@ UNIT_LDLIBS_agent := -lssl $(UNIT_LDLIBS_attest)
 UNIT_LIBS_init := initcore policy loader image initdata jose crypto_full crypto_small base
 UNIT_LDLIBS_init := -ljansson -lz -lzstd -ldeflate -lcrypto
 
+# The control rules from the policy to the library OS.
+UNIT_LIBS_control := policy control image initdata jose crypto_full crypto_small base
+UNIT_LDLIBS_control := -ljansson -lz -lzstd -ldeflate -lcrypto
+
 UNIT_LIBS_firmware := plan base
 UNIT_LIBS_vmm := vmm streams plan base
 UNIT_LDLIBS_vmm := -lfdt

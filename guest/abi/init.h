@@ -67,7 +67,8 @@ struct cc_container {
     uint32_t flags;    /* CC_CONTAINER_*                                                          */
     uint64_t hostname; /* string                                                                  */
     uint64_t path;     /* the program, absolute inside the root; argv[0] is the application's own */
-    uint64_t reserved[3];
+    uint64_t control, control_len; /* what the host may ask later: control.h; length 0 = nothing */
+    uint64_t reserved;
 };
 ABI_AT(struct cc_container, argv, 16);
 ABI_SIZE(struct cc_container, 96);

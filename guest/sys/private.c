@@ -12,6 +12,7 @@
 #include "guest/abi/stream_control.h"
 #include "guest/abi/stream_socket.h"
 #include "guest/base/ct.h"
+#include "guest/control.h"
 #include "guest/fs/fs.h"
 #include "guest/hash.h"
 #include "guest/mm/mm.h"
@@ -27,6 +28,14 @@
 #define PATH_SIZE      4096u
 #define HOST_NAME_SIZE 65u
 #define LOG_MAX        512u
+
+static struct control control; /* no rules until the container starts */
+
+/* What init does for itself is no event. */
+static void note(unsigned event)
+{
+    if (container_started()) { control_note(&control, event); }
+}
 
 /* ---- the ward -------------------------------------------------------------------------------- */
 
@@ -52,7 +61,9 @@ static int64_t extend(uint64_t va)
 {
     uint8_t value[48];
     int r = copy_from_user(value, va, sizeof value);
-    return r < 0 ? r : ward_with(WARD_EXTEND, 0, value, sizeof value);
+    if (r < 0) { return r; }
+    note(CC_EVENT_EXTEND);
+    return ward_with(WARD_EXTEND, 0, value, sizeof value);
 }
 
 static int64_t evidence(uint64_t form, uint64_t data_va, uint64_t buf, uint64_t size)
@@ -62,6 +73,7 @@ static int64_t evidence(uint64_t form, uint64_t data_va, uint64_t buf, uint64_t 
     int r = copy_from_user(data, data_va, sizeof data);
     if (r < 0) { return r; }
     if (handoff->tee == TEE_NONE) { return -EOPNOTSUPP; }
+    note(CC_EVENT_EVIDENCE);
     int64_t len = ward_with(WARD_EVIDENCE, form, data, sizeof data);
     if (len < 0) { return len; }
     if ((uint64_t)len > sizeof cpu_vpage()->io || (uint64_t)len > size) { return -ENOSPC; }
@@ -241,7 +253,25 @@ static int cred_copy(const struct cc_container *c, struct cred *out)
     return copy_from_user(out->groups, c->groups, c->groups_count * sizeof out->groups[0]);
 }
 
-/* More than these only by policy, which init does not pass on yet. */
+/* ---- what the host asks afterwards ----------------------------------------------------------- */
+
+/* The table stays: its texts are read as long as the guest lives. */
+static int control_copy(const struct cc_container *c, void **out)
+{
+    if (c->control_len == 0) { return 0; }
+    if (c->control_len > CC_CONTROL_SIZE_MAX) { return -EINVAL; }
+    void *table = mem_alloc(c->control_len);
+    if (table == NULL) { return -ENOMEM; }
+    int r = copy_from_user(table, c->control, c->control_len);
+    if (r == 0 && !control_load(&control, table, c->control_len)) { r = -EINVAL; }
+    if (r < 0) {
+        mem_free(table);
+        return r;
+    }
+    *out = table;
+    return 0;
+}
+
 void host_signal(int signo)
 {
     struct proc *p = proc_find(1);
@@ -252,7 +282,7 @@ void host_signal(int signo)
                          128 + (unsigned)signo);
         ward_power_off(128 + (unsigned)signo);
     }
-    if (signo != LSIG_TERM && signo != LSIG_INT && signo != LSIG_WINCH) {
+    if (!control_signal(&control, (unsigned)signo)) {
         log_warn("refused: the host's signal %d", signo);
     } else if (p != NULL) {
         signal_proc(p, &(struct ksiginfo){.signo = signo, .code = LSI_USER});
@@ -277,6 +307,7 @@ static int start(const struct cc_container *c)
     struct exec_vec v = {0};
     struct cred cred;
     size_t budget = ARGS_BYTES;
+    void *table = NULL;
     struct place *p = mem_alloc(sizeof *p);
 
     if (p == NULL) { return -ENOMEM; }
@@ -284,11 +315,16 @@ static int start(const struct cc_container *c)
     if (r == 0) { r = cred_copy(c, &cred); }
     if (r == 0) { r = strings_copy(c->argv, &v.argv, &budget); }
     if (r == 0) { r = strings_copy(c->envp, &v.envp, &budget); }
+    if (r == 0) { r = control_copy(c, &table); }
     if (r == 0 && (c->flags & CC_CONTAINER_TTY) != 0) {
         r = stdio_make_terminal(current_proc()->files);
     }
     if (r == 0) {
         r = container_start(c->rootfd, p->path, &v, p->cwd, &cred, c->umask, c->flags, p->hostname);
+    }
+    if (r < 0) {
+        control = (struct control){0};
+        mem_free(table);
     }
     strings_free(v.argv);
     strings_free(v.envp);
@@ -301,8 +337,7 @@ static int64_t start_container(uint64_t va)
     struct cc_container c;
     int r = copy_from_user(&c, va, sizeof c);
     if (r < 0) { return r; }
-    uint64_t reserved = c.reserved[0] | c.reserved[1] | c.reserved[2];
-    if (reserved != 0 || (c.flags & ~(CC_CONTAINER_TTY | CC_CONTAINER_READONLY)) != 0 ||
+    if (c.reserved != 0 || (c.flags & ~(CC_CONTAINER_TTY | CC_CONTAINER_READONLY)) != 0 ||
         (c.umask & ~0777u) != 0) {
         return -EINVAL;
     }

@@ -9,8 +9,9 @@
 int64_t private_call(uint32_t nr, const uint64_t a[6]);
 
 /*
- * A signal that the host asks for. It goes to the container's first process if it is one that the
- * host may send; before there is one, INT and TERM end the guest, and KILL always does.
+ * A signal that the host asks for. It goes to the container's first process if the policy's control
+ * rules allow it (guest/control.h); before there is one, INT and TERM end the guest, and KILL
+ * always does.
  */
 void host_signal(int signo);
 

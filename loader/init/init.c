@@ -218,7 +218,7 @@ static int run(struct init *in, const char *root_path, struct err *e)
     }
     auto_fd root = open_root(root_path, e);
     if (root < 0 || unpack(in, root, e) < 0 || tree_new(root, &t, e) < 0) { return START_FAILED; }
-    int status = start(t, root, &in->spec, &in->secrets, e);
+    int status = start(t, root, &in->spec, &in->secrets, in->policy, e);
     tree_free(t);
     return status;
 }

@@ -7,8 +7,10 @@
 #include "loader/init/policy.h"
 
 #include "attest/toml.h"
+#include "guest/base/glob.h"
 #include "guest/base/hosted.h"
 #include "loader/image/members.h"
+#include "loader/init/control.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,45 +19,11 @@ struct policy {
     json_t *tree;
     struct secret_file files[POLICY_FILES_MAX];
     size_t file_count;
+    uint8_t *control; /* compiled; NULL = no rules */
+    size_t control_len;
 };
 
-/* ---- patterns */
-
-/*
- * Greedy with one point of return: the last '*' seen. Linear in practice, |pattern| * |text| at
- * worst.
- */
-bool policy_pattern_matches(const char *pattern, const char *text)
-{
-    const char *star = NULL, *resume = NULL;
-
-    for (;;) {
-        if (*pattern == '*') {
-            star = pattern++;
-            resume = text;
-            continue;
-        }
-        const char *literal = *pattern == '\\' && pattern[1] ? pattern + 1 : pattern;
-        if (*text && *literal == *text) {
-            pattern = literal + 1;
-            text++;
-            continue;
-        }
-        if (!*text && !*pattern) { return true; }
-        if (!star || !*resume) { return false; }
-        pattern = star + 1;
-        text = ++resume;
-    }
-}
-
-static bool is_literal(const char *pattern)
-{
-    for (; *pattern; pattern++) {
-        if (*pattern == '*') { return false; }
-        if (*pattern == '\\' && pattern[1]) { pattern++; }
-    }
-    return true;
-}
+/* ---- variables */
 
 /*
  * Names with which a host could make another program out of the one that was allowed; a trailing *
@@ -107,9 +75,7 @@ static int judge_args(const json_t *p, const struct launch_spec *s, struct err *
     for (size_t i = 0; i < count; i++) {
         const char *pattern = json_string_value(json_array_get(list, i));
         if (!pattern) { return err_set(e, EACCES, "args[%zu] is not a text", i); }
-        if (!policy_pattern_matches(pattern, s->args[i])) {
-            return refuse_text(e, "argument", s->args[i]);
-        }
+        if (!glob_matches(pattern, s->args[i])) { return refuse_text(e, "argument", s->args[i]); }
     }
     return 0;
 }
@@ -118,7 +84,7 @@ static bool env_allowed(const char *const *patterns, const char *text)
 {
     bool sensitive_name = policy_env_is_sensitive(text);
     for (; *patterns; patterns++) {
-        if ((!sensitive_name || is_literal(*patterns)) && policy_pattern_matches(*patterns, text)) {
+        if ((!sensitive_name || glob_is_literal(*patterns)) && glob_matches(*patterns, text)) {
             return true;
         }
     }
@@ -150,9 +116,7 @@ static int judge_text(const json_t *p, const char *key, const char *found, bool 
     const char *pattern;
     int r = needed ? member_text(p, key, &pattern, e) : member_text_opt(p, key, &pattern, e);
     if (r < 0) { return r; }
-    if (!policy_pattern_matches(pattern ? pattern : "", found)) {
-        return refuse_text(e, key, found);
-    }
+    if (!glob_matches(pattern ? pattern : "", found)) { return refuse_text(e, key, found); }
     return 0;
 }
 
@@ -311,6 +275,12 @@ const struct secret_file *policy_files(const struct policy *p, size_t *out_count
     return p->files;
 }
 
+const void *policy_control(const struct policy *p, size_t *out_len)
+{
+    *out_len = p->control_len;
+    return p->control;
+}
+
 bool policy_wants_rest(const struct policy *p)
 {
     return json_object_get(json_object_get(p->tree, "agent"), "rest") != NULL;
@@ -320,7 +290,8 @@ bool policy_wants_rest(const struct policy *p)
 
 static int check(struct policy *p, struct err *e)
 {
-    static const char *const known[] = {"version", "manifests", "process", "file", "agent", NULL};
+    static const char *const known[] = {"version", "manifests", "process", "file",
+                                        "control", "agent",     NULL};
     uint64_t version;
 
     if (members_only(p->tree, known, e) < 0 || member_size(p->tree, "version", &version, e) < 0) {
@@ -329,7 +300,8 @@ static int check(struct policy *p, struct err *e)
     if (version != 1) {
         return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version);
     }
-    return read_files(p, e);
+    if (read_files(p, e) < 0) { return -e->code; }
+    return control_compile(p->tree, &p->control, &p->control_len, e);
 }
 
 int policy_load(const char *text, size_t len, struct policy **out, struct err *e)
@@ -346,5 +318,6 @@ void policy_free(struct policy *p)
 {
     if (!p) { return; }
     json_decref(p->tree);
+    free(p->control);
     free(p);
 }

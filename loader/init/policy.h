@@ -25,11 +25,31 @@
  *   path = "/run/secrets/db"         # plain and absolute; not below /dev, /proc or /sys
  *   resource = "kbs:///a/b/c"        # what is in it; or: sealed = "sealed.…"
  *
+ *   [[control]]                      # what the host may ask of the running container
+ *   name = "reload"                  # of a-z 0-9 -, unique: its use is an event of this name
+ *   signals = ["HUP"]                # either signals …
+ *   before = ["migrate", "evidence"] # only while none of these has happened: "never after"
+ *   after = ["extend"]               # only once all of these have
+ *   times = 3                        # at most so often; absent: no limit
+ *
+ *   [[control]]
+ *   name = "migrate"
+ *   exec = ["/bin/migrate", "*"]     # … or one more program: a pattern per argument
+ *   env = ["LANG=C"]                 # the variables it may have, literally
+ *   cwd = "/"
+ *   user = ""
+ *   tty = false                      # the rest may be left out
+ *   stdin = false
+ *
  *   [agent]                          # the agent's: attest/agent/settings.h
  *
- * A pattern matches a whole text: '*' stands for any bytes, also none; '\' takes the next byte as
- * it is; everything else stands for itself. Variables that loaders and interpreters read
- * (LD_PRELOAD, PYTHONPATH, PATH and the like) match only a pattern without '*'.
+ * Patterns are those of guest/base/glob.h. Variables that loaders and interpreters read (LD_PRELOAD,
+ * PYTHONPATH, PATH and the like) match only a pattern without '*'.
+ *
+ * Control: TERM, KILL, INT and WINCH need no rule; nothing else is allowed without one. Events are
+ * the names of rules that were used, "evidence" (the application asked for evidence, a token or a
+ * resource) and "extend" (it extended register 3). The first rule that fits and is open is used. The
+ * library OS judges, after init is gone: guest/control.h.
  */
 #ifndef CASEMATE_INIT_POLICY_H
 #define CASEMATE_INIT_POLICY_H
@@ -58,10 +78,11 @@ MUST_CHECK int policy_judge(const struct policy *p, const struct launch_spec *sp
 
 /* What else it says; views, as long as the policy. */
 const struct secret_file *policy_files(const struct policy *p, size_t *out_count);
+/* The control rules as guest/abi/control.h has them; NULL when there are none. */
+const void *policy_control(const struct policy *p, size_t *out_len);
 bool policy_wants_rest(const struct policy *p); /* is the agent to stay and serve? */
 
 /* Exposed for tests. */
-bool policy_pattern_matches(const char *pattern, const char *text);
 bool policy_env_is_sensitive(const char *text);
 
 #endif

@@ -123,8 +123,10 @@ static int make_env(const char *const *from, const char *home, const char ***out
 static uint64_t address(const void *p) { return (uint64_t)(uintptr_t)p; }
 
 static int run(int root_fd, const struct launch_spec *spec, const struct user *u, const char *path,
-               const char **env, struct err *e)
+               const char **env, const struct policy *policy, struct err *e)
 {
+    size_t control_len = 0;
+    const void *control = policy ? policy_control(policy, &control_len) : NULL;
     struct cc_container c = {
         .rootfd = root_fd,
         .uid = u->uid,
@@ -138,13 +140,15 @@ static int run(int root_fd, const struct launch_spec *spec, const struct user *u
         .flags = (spec->tty ? CC_CONTAINER_TTY : 0) | (spec->readonly ? CC_CONTAINER_READONLY : 0),
         .hostname = address(spec->hostname),
         .path = address(path),
+        .control = address(control),
+        .control_len = control_len,
     };
     int r = env_start(&c);
     return err_set(e, -r, "%.100s: %s", path, strerror(-r));
 }
 
 int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct secrets *secrets,
-          struct err *e)
+          const struct policy *policy, struct err *e)
 {
     auto_free struct user *u = calloc(1, sizeof *u);
     auto_free const char **env = NULL;
@@ -161,6 +165,6 @@ int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct se
     if (start_find_program(t, spec->args[0], variables, spec->cwd, path, e) < 0) {
         return e->code == ENOENT || e->code == ENOTDIR ? START_NOT_FOUND : START_CANNOT_RUN;
     }
-    (void)!run(root_fd, spec, u, path, env, e);
+    (void)!run(root_fd, spec, u, path, env, policy, e);
     return e->code == ENOENT ? START_NOT_FOUND : START_CANNOT_RUN;
 }

@@ -13,11 +13,12 @@
 #define START_NOT_FOUND  127
 
 /*
- * Resolve user, directory and program inside the root, put the secrets in place and hand over.
+ * Resolve user, directory and program inside the root, put the secrets in place and hand over, with
+ * the policy's control rules; policy NULL = none.
  * Returns only when that failed: a status above and the reason in e.
  */
 MUST_CHECK int start(struct tree *t, int root_fd, const struct launch_spec *spec,
-                     struct secrets *secrets, struct err *e);
+                     struct secrets *secrets, const struct policy *policy, struct err *e);
 
 /*
  * Where the program args[0] is: as it stands when it has a slash (relative to cwd), else along PATH

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libs: policy image initdata jose crypto_full crypto_small base */
+/* libs: policy control image initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lz -lzstd -ldeflate -lcrypto */
 /*
  * The launch policy against one spec, and the pattern matcher: PATTERN, NUL, TEXT. A literal
  * pattern matches one text.
  */
 #include "loader/init/policy.h"
+#include "guest/base/glob.h"
+#include "guest/control.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +31,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < count; i++) {
             if (f[i].path[0] != '/' || !f[i].source) { abort(); }
         }
+        size_t len;
+        static struct control c;
+        const void *table = policy_control(p, &len);
+        if (table && !control_load(&c, table, len)) { abort(); } /* what init writes is a table */
         (void)!policy_judge(p, &spec, &e);
     }
     if (pattern && text) {
-        bool matches = policy_pattern_matches(pattern, text);
+        bool matches = glob_matches(pattern, text);
         if (!strpbrk(pattern, "*\\") && matches != (strcmp(pattern, text) == 0)) { abort(); }
     }
     free(pattern);
