@@ -10,6 +10,7 @@
 #include "attest/kbs/config.h"
 #include "attest/kbs/serve.h"
 #include "attest/kbs/setup.h"
+#include "attest/kbs/split.h"
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
@@ -26,12 +27,15 @@ static const char usage_text[] =
     "       cc-kbs check-config FILE\n"
     "       cc-kbs wrap-storage-key FILE\n"
     "       cc-kbs audit verify FILE...\n"
+    "       cc-kbs split --need K FILE SHARE SHARE...\n"
     "       cc-kbs admin-token --key PEM [--issuer NAME] [--days N]\n"
     "       cc-kbs admin --url URL --cert PEM --token FILE [--insecure-http] COMMAND\n"
     "\n"
     "init makes a directory with configuration, keys, certificate and an administrator's token.\n"
     "wrap-storage-key makes the file that [storage.pkcs11] of the configuration FILE names.\n"
     "audit verify checks the chain over the lines of one log, oldest file first.\n"
+    "split writes one share of a secret to each SHARE, for as many brokers; any K of them join in a guest whose\n"
+    "initdata name the resource shares:///REPO/TYPE/TAG and the brokers (brokers.toml).\n"
     "Administrator's commands:\n"
     "  set-resource REPO/TYPE/TAG FILE    delete-resource REPO/TYPE/TAG    list "
     "[resources|references]\n"
@@ -193,6 +197,26 @@ static int cmd_admin_token(int argc, char **argv)
     return admin_token(key, issuer, n, &e) < 0 ? fail(&e) : 0;
 }
 
+/* ---- split ----------------------------------------------------------------------------------- */
+
+static int cmd_split(int argc, char **argv)
+{
+    static const struct option options[] = {{"need", required_argument, NULL, 'n'}, {0}};
+    const char *need = "";
+    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (o != 'n') { return usage(); }
+        need = optarg;
+    }
+    char *end;
+    errno = 0;
+    unsigned long k = strtoul(need, &end, 10);
+    if (errno || end == need || *end || k > UINT8_MAX || argc - optind < 3) { return usage(); }
+    struct err e = {0};
+    int rc =
+        split_run((unsigned)k, argv[optind], argv + optind + 1, (size_t)(argc - optind - 1), &e);
+    return rc < 0 ? fail(&e) : 0;
+}
+
 /* ---- admin ----------------------------------------------------------------------------------- */
 
 static int admin(struct client *c, const char *token_file, int argc, char **argv, struct err *e)
@@ -241,6 +265,7 @@ int main(int argc, char **argv)
                     {"check-config", cmd_check_config},
                     {"wrap-storage-key", cmd_wrap_storage_key},
                     {"audit", cmd_audit},
+                    {"split", cmd_split},
                     {"admin-token", cmd_admin_token},
                     {"admin", cmd_admin}};
     for (size_t i = 0; argc > 1 && i < ARRAY_COUNT(commands); i++) {

@@ -31,7 +31,7 @@ HOST_ARCHIVES += rego
 kbs_pure_SRCS := $(addprefix attest/kbs/,claims.c http.c limit.c metrics.c rules.c)
 kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c config_coco.c config_reader.c \
               config_storage.c conn.c evidence_sim.c hsm.c ops.c rcar.c release.c selfsigned.c serve.c server.c session.c session_memory.c \
-              session_shared.c setup.c store.c store_pg.c store_sqlite.c token.c verifiers.c)
+              session_shared.c setup.c split.c store.c store_pg.c store_sqlite.c token.c verifiers.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
 kbs_SRCS += attest/kbs/evidence_sample.c
 HOST_ARCHIVES += kbs kbs_pure
