@@ -33,7 +33,7 @@ kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c 
               config_storage.c conn.c evidence_sim.c hsm.c ops.c rcar.c release.c selfsigned.c serve.c server.c session.c session_memory.c \
               session_shared.c setup.c split.c store.c store_pg.c store_sqlite.c token.c verifiers.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
-kbs_SRCS += attest/kbs/evidence_sample.c
+kbs_SRCS += $(addprefix attest/kbs/,appraisal.c evidence_sample.c policies.c)
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure rego evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto

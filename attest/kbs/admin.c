@@ -20,6 +20,11 @@ static void subject_set(struct exchange *x, struct view v)
     (void)snprintf(x->subject, sizeof x->subject, "%.*s", (int)v.len, v.p ? (const char *)v.p : "");
 }
 
+static void subject_text(struct exchange *x, const char *text)
+{
+    subject_set(x, (struct view){.p = (const uint8_t *)text, .len = strlen(text)});
+}
+
 /* A change was made, or was not for a reason in e. */
 static void settle(struct exchange *x, int rc, const char *variant, const struct err *e)
 {
@@ -51,14 +56,16 @@ static void resource_change(struct exchange *x)
 
 /* ---- policy ---------------------------------------------------------------------------------- */
 
-/* {"policy": "<base64url of the text>"} -> the text */
-static int policy_text(const struct http_request *rq, struct store_value *out, struct err *e)
+/* {"policy": "<base64url of the text>"} -> the text; and its policy_id, a new reference, where one is wanted. */
+static int policy_text(const struct http_request *rq, json_t **out_id, struct store_value *out,
+                       struct err *e)
 {
     auto_json doc = NULL;
-    const char *text;
+    const char *text, *id;
     int rc =
         json_load_strict("policy upload", rq->body.p, rq->body.len, 2 * RULES_TEXT_MAX, &doc, e);
     if (rc == 0) { rc = json_get_text("policy upload", doc, "policy", &text, e); }
+    if (rc == 0 && out_id) { rc = json_get_text("policy upload", doc, "policy_id", &id, e); }
     if (rc < 0) { return rc; }
     size_t cap = b64_decoded_max(strlen(text));
     struct store_value v = {.p = malloc(cap)};
@@ -68,6 +75,12 @@ static int policy_text(const struct http_request *rq, struct store_value *out, s
         store_value_fini(&v);
         return err_set(e, -rc, "policy upload: policy is not base64url without padding");
     }
+    auto_json whole = json_stringn((const char *)v.p, v.len);
+    if (!whole) {
+        store_value_fini(&v);
+        return err_set(e, EBADMSG, "policy upload: the policy is not UTF-8");
+    }
+    if (out_id) { *out_id = json_incref(json_object_get(doc, "policy_id")); }
     *out = v;
     return 0;
 }
@@ -76,57 +89,112 @@ static void policy_put(struct exchange *x)
 {
     auto_store_value text = {0};
     struct err e = {0};
-    struct rules *rules = NULL;
-    subject_set(x, (struct view){.p = (const uint8_t *)POLICY_NAME, .len = sizeof POLICY_NAME - 1});
-    if (policy_text(x->rq, &text, &e) < 0) {
+    auto_policy ignored = {0};
+    subject_text(x, POLICY_RELEASE);
+    if (policy_text(x->rq, NULL, &text, &e) < 0) {
         reply_error(x, 401, "ParsePolicyError", "%s", e.text);
         return;
     }
-    if (rules_parse(text.p, text.len, &rules, &e) < 0) {
-        reply_error(x, 401, "PolicyEngineError", "%s%s", e.text,
-                    text.len && text.p[0] != '{' ? "; a policy is JSON here, Rego is not read"
-                                                 : "");
+    if (policy_parse(text.p, text.len, true, &ignored, &e) < 0) {
+        reply_error(x, 401, "PolicyEngineError", "%s", e.text);
         return;
     }
-    int rc = store_put(x->b->setup.store, STORE_POLICY, POLICY_NAME, text.p, text.len, &e);
-    if (rc == 0) {
-        rules_free(x->b->rules);
-        x->b->rules = rules;
-    } else {
-        rules_free(rules);
-    }
-    settle(x, rc, "PolicyEngineError", &e);
+    settle(x, store_put(x->b->setup.store, STORE_POLICY, POLICY_RELEASE, text.p, text.len, &e),
+           "PolicyEngineError", &e);
 }
 
 static void policy_names(struct exchange *x)
 {
     json_t *names = json_array();
-    if (x->b->rules) { (void)json_array_append_new(names, json_string(POLICY_NAME)); }
+    struct store_stamp ignored;
+    struct err e = {0};
+    if (store_stamp(x->b->setup.store, STORE_POLICY, POLICY_RELEASE, &ignored, &e) == 0) {
+        (void)json_array_append_new(names, json_string(POLICY_RELEASE));
+    }
     reply_json(x, names);
 }
 
-static void policy_get(struct exchange *x)
+static void stored_policy(struct exchange *x, const char *name)
 {
     auto_store_value text = {0};
     struct err e = {0};
-    if (store_get(x->b->setup.store, STORE_POLICY, POLICY_NAME, &text, &e) < 0) {
+    if (store_get(x->b->setup.store, STORE_POLICY, name, &text, &e) < 0) {
         reply_error(x, 404, "PolicyEngineError", "%s", e.text);
         return;
     }
     x->decision.allowed = true;
-    reply_text(x, "application/json", strdup((const char *)text.p));
+    reply_text(x, text.len && text.p[0] == '{' ? "application/json" : "text/plain",
+               strdup((const char *)text.p));
 }
+
+static void policy_get(struct exchange *x) { stored_policy(x, POLICY_RELEASE); }
 
 static void policy_delete(struct exchange *x)
 {
     struct err e = {0};
-    subject_set(x, (struct view){.p = (const uint8_t *)POLICY_NAME, .len = sizeof POLICY_NAME - 1});
-    int rc = store_delete(x->b->setup.store, STORE_POLICY, POLICY_NAME, &e);
+    subject_text(x, POLICY_RELEASE);
+    settle(x, store_delete(x->b->setup.store, STORE_POLICY, POLICY_RELEASE, &e),
+           "PolicyEngineError", &e);
+}
+
+/* ---- attestation policies --------------------------------------------------------------------- */
+
+/* The id of one that is ever asked for; others are accepted by CoCo's broker and have no effect. */
+static int appraisal_id_check(const char *id, enum claims_class *out, struct err *e)
+{
+    if (policy_appraisal_class(id, out)) { return 0; }
+    return err_set(e, EINVAL,
+                   "policy_id: found %.60s, wanted default_cpu or default_gpu: no device is "
+                   "appraised by another",
+                   id);
+}
+
+/* {"policy_id": "default_cpu", "policy": "<base64url>"}; `type` is not looked at. [coco §17.4] */
+static void attestation_policy_put(struct exchange *x)
+{
+    auto_store_value text = {0};
+    auto_policy ignored = {0};
+    auto_json id = NULL;
+    enum claims_class class;
+    char name[POLICY_NAME_SIZE];
+    struct err e = {0};
+    int rc = policy_text(x->rq, &id, &text, &e);
+    if (rc == 0) { subject_text(x, json_string_value(id)); }
+    if (rc == 0) { rc = appraisal_id_check(json_string_value(id), &class, &e); }
+    if (rc == 0) { rc = policy_parse(text.p, text.len, false, &ignored, &e); }
     if (rc == 0) {
-        rules_free(x->b->rules);
-        x->b->rules = NULL;
+        policy_appraisal_name(class, name);
+        rc = store_put(x->b->setup.store, STORE_POLICY, name, text.p, text.len, &e);
     }
-    settle(x, rc, "PolicyEngineError", &e);
+    settle(x, rc, "AttestationError", &e);
+}
+
+/* False when an answer has been given. */
+static bool appraisal_of_path(struct exchange *x, char out[POLICY_NAME_SIZE])
+{
+    enum claims_class class;
+    struct err e = {0};
+    subject_set(x, x->rest);
+    if (appraisal_id_check(x->subject, &class, &e) < 0) {
+        reply_error(x, 404, "AttestationError", "%s", e.text);
+        return false;
+    }
+    policy_appraisal_name(class, out);
+    return true;
+}
+
+static void attestation_policy_get(struct exchange *x)
+{
+    char name[POLICY_NAME_SIZE];
+    if (appraisal_of_path(x, name)) { stored_policy(x, name); }
+}
+
+static void attestation_policy_delete(struct exchange *x)
+{
+    char name[POLICY_NAME_SIZE];
+    struct err e = {0};
+    if (!appraisal_of_path(x, name)) { return; }
+    settle(x, store_delete(x->b->setup.store, STORE_POLICY, name, &e), "AttestationError", &e);
 }
 
 /* ---- reference values ------------------------------------------------------------------------ */
@@ -316,13 +384,6 @@ static void list(struct exchange *x, enum store_kind kind)
 static void list_resources(struct exchange *x) { list(x, STORE_RESOURCE); }
 static void list_references(struct exchange *x) { list(x, STORE_REFERENCE); }
 
-/* CoCo's attestation policies are Rego; ours are rules over claims, uploaded as the resource policy. */
-static void attestation_policy_put(struct exchange *x)
-{
-    reply_error(x, 401, "AttestationError",
-                "attestation policies are not read here; the resource policy has the rules");
-}
-
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 struct route {
@@ -348,6 +409,10 @@ static const struct route own_routes[] = {
     {"resources", HTTP_GET, list_resources, "list-resources", "AdminAuthAccess"},
     {"policy", HTTP_GET, policy_get, "get-policy", "AdminAuthAccess"},
     {"policy", HTTP_DELETE, policy_delete, "delete-policy", "AdminAuthAccess"},
+    {"attestation-policy", HTTP_GET, attestation_policy_get, "get-attestation-policy",
+     "AdminAuthAccess"},
+    {"attestation-policy", HTTP_DELETE, attestation_policy_delete, "delete-attestation-policy",
+     "AdminAuthAccess"},
     {"references", HTTP_GET, list_references, "list-references", "AdminAuthAccess"},
     {"references", HTTP_DELETE, reference_delete, "delete-reference", "AdminAuthAccess"},
 };

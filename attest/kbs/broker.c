@@ -193,22 +193,15 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
 
 /* ---- state ----------------------------------------------------------------------------------- */
 
-int broker_load_policy(struct broker *b, struct err *e)
+int broker_load_policies(struct broker *b, struct err *e)
 {
-    auto_store_value text = {0};
-    struct store_stamp now = {0};
-    struct rules *rules = NULL;
-    struct err got = {0};
-    int rc = store_stamp(b->setup.store, STORE_POLICY, POLICY_NAME, &now, &got);
-    if (rc == 0 && b->rules && memcmp(now.v, b->rules_stamp.v, sizeof now.v) == 0) { return 0; }
-    if (rc == 0) { rc = store_get(b->setup.store, STORE_POLICY, POLICY_NAME, &text, &got); }
-    if (rc < 0 && rc != -ENOENT) { return err_set(e, -rc, "%s", got.text); }
-    if (rc == 0) { rc = rules_parse(text.p, text.len, &rules, e); }
-    if (rc < 0 && rc != -ENOENT) { return rc; }
-    rules_free(b->rules);
-    b->rules = rules;
-    b->rules_stamp = now; /* not newer than what was read: at worst it is read once more */
-    return 0;
+    int rc = policy_refresh(b->setup.store, POLICY_RELEASE, &b->release, e);
+    for (enum claims_class c = CLAIMS_CPU; rc == 0 && c < CLAIMS_CLASSES; c++) {
+        char name[POLICY_NAME_SIZE];
+        policy_appraisal_name(c, name);
+        rc = policy_refresh(b->setup.store, name, &b->appraising[c], e);
+    }
+    return rc < 0 ? err_wrap(e, "stored policy") : 0;
 }
 
 /* A value is a digest in hex or a list of them; anything else in it matches nothing. */
@@ -254,10 +247,16 @@ struct reference_source broker_reference_source(struct broker *b)
     return (struct reference_source){.ctx = b, .get = reference_get};
 }
 
-void broker_adopt(struct broker *b, const struct broker_setup *s)
+int broker_adopt(struct broker *b, const struct broker_setup *s, struct err *e)
 {
+    json_t *header = NULL;
+    int rc = token_header_make(s, &header, e);
+    if (rc < 0) { return rc; }
+    json_decref(b->token_header);
+    b->token_header = header;
     b->setup = *s;
     b->setup.token_trust.own = s->token_key;
+    return 0;
 }
 
 uint32_t broker_sessions(const struct broker *b) { return sessions_count(b->sessions); }
@@ -266,11 +265,12 @@ int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
 {
     struct broker *b = calloc(1, sizeof *b);
     if (!b) { return err_set(e, ENOMEM, "broker: out of memory"); }
-    broker_adopt(b, s);
-    int rc = sessions_new(s->max_sessions, s->session_seconds,
+    int rc = broker_adopt(b, s, e);
+    if (rc == 0) {
+        rc = sessions_new(s->max_sessions, s->session_seconds,
                           store_is_shared(s->store) ? s->store : NULL, &b->sessions, e);
-    if (rc == 0) { rc = token_header_make(b, &b->token_header, e); }
-    if (rc == 0 && broker_load_policy(b, e) < 0) { rc = err_wrap(e, "stored policy"); }
+    }
+    if (rc == 0) { rc = broker_load_policies(b, e); }
     if (rc < 0) {
         broker_free(b);
         return rc;
@@ -283,7 +283,8 @@ void broker_free(struct broker *b)
 {
     if (!b) { return; }
     json_decref(b->token_header);
-    rules_free(b->rules);
+    policy_fini(&b->release);
+    for (size_t i = 0; i < CLAIMS_CLASSES; i++) { policy_fini(&b->appraising[i]); }
     sessions_free(b->sessions);
     free(b);
 }

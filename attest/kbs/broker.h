@@ -35,8 +35,8 @@ struct broker_setup {
     size_t token_chain_count;
     const char *token_issuer;       /* `iss` in them; NULL = "cc-kbs" */
     struct token_trust token_trust; /* whose tokens are believed beside ours; `own` is filled in */
-    bool
-        insecure_without_initdata; /* evidence without initdata is judged, too: CoCo's clients send such */
+    /* What CoCo allows: evidence without initdata; a Rego policy that does not depend on them. */
+    bool insecure_without_initdata, insecure_policy_without_initdata;
     const struct crypto_key *const *admin_keys; /* public; whoever signs with one administers */
     size_t admin_key_count;
     const char *admin_issuer; /* what `iss` of an administrator's token must be */
@@ -55,14 +55,16 @@ struct broker_setup {
 MUST_CHECK int broker_new(const struct broker_setup *s, struct broker **out, struct err *e);
 void broker_free(struct broker *b);
 
-/* Between two requests: go on with another setup of the same store, audit log and sessions. Nothing of the old is kept. */
-void broker_adopt(struct broker *b, const struct broker_setup *s);
+/*
+ * Between two requests: go on with another setup of the same store, audit log and sessions. Nothing of the old is kept; on
+ * failure it goes on with the old.
+ */
+MUST_CHECK int broker_adopt(struct broker *b, const struct broker_setup *s, struct err *e);
 
 /*
- * Bring the rules up to what the store has: another broker may have replaced them. An absent policy is none. On failure
- * the rules stay as they were, and whoever is about to judge by them must not.
+ * Bring the policies up to what the store has, as each request does: for a caller that wants to hear now whether they load.
  */
-MUST_CHECK int broker_load_policy(struct broker *b, struct err *e);
+MUST_CHECK int broker_load_policies(struct broker *b, struct err *e);
 
 /* Sessions that there are now. */
 uint32_t broker_sessions(const struct broker *b);

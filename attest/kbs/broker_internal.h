@@ -5,7 +5,7 @@
 
 #include "attest/kbs/appraise.h"
 #include "attest/kbs/broker.h"
-#include "attest/kbs/rules.h"
+#include "attest/kbs/policies.h"
 #include "attest/kbs/session.h"
 
 #define COOKIE_NAME "kbs-session-id"
@@ -15,8 +15,8 @@
 struct broker {
     struct broker_setup setup;
     struct sessions *sessions;
-    struct rules *rules; /* NULL = no policy yet; see broker_load_policy() */
-    struct store_stamp rules_stamp;
+    struct policy release;                    /* policy_refresh() before each use */
+    struct policy appraising[CLAIMS_CLASSES]; /* the same */
     json_t *token_header; /* of every token that we sign */
 };
 
@@ -62,8 +62,6 @@ void handle_admin_own(struct exchange *x);    /* admin.c: /casemate/v0 */
 
 /* ---- state */
 
-#define POLICY_NAME "resource-policy"
-
 /* Readers of the store: for rules_judge(), and for an attestation policy. */
 struct references broker_references(struct broker *b);
 struct reference_source broker_reference_source(struct broker *b);
@@ -76,18 +74,30 @@ struct attested {
     size_t device_count;
     const char *nonce, *additional; /* borrowed */
     json_t *initdata_claims;        /* owned; NULL = none */
+    json_t *submods;                /* one per device, once appraised; owned */
 };
 void attested_fini(struct attested *a);
 #define auto_attested __attribute__((cleanup(attested_fini))) struct attested
 
 /* Key, its name and its certificates. */
-MUST_CHECK int token_header_make(const struct broker *b, json_t **out, struct err *e);
-/* Appraise each device and put all into an attestation token. *out: malloc. */
+MUST_CHECK int token_header_make(const struct broker_setup *setup, json_t **out, struct err *e);
+/*
+ * By the owner's policies, or the broker's own. -EINVAL or -ERANGE when a policy fails over this guest: the text is for
+ * the log.
+ */
+MUST_CHECK int appraise_devices(struct broker *b, int64_t now, struct attested *a, struct err *e);
+/* The same once more for claims that somebody changed: payload is a token's. */
+MUST_CHECK int appraise_again(struct broker *b, int64_t now, json_t *payload, struct err *e);
+
+/* An attestation token over a->submods. *out: malloc. */
 MUST_CHECK int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out,
                            struct err *e);
-/* The payload of a token that is believed, or of one that we issued into a session and that has not expired. */
+/*
+ * The payload of a token that is believed, or of one that we issued into a session and that has not expired.
+ * out_own  is it one of ours?
+ */
 MUST_CHECK int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
-                          struct err *e);
+                          bool *out_own, struct err *e);
 MUST_CHECK int token_take_own(const char *token, int64_t now, json_t **out_payload, struct err *e);
 
 /* Our public key as a JWK set; answers GET /.well-known/jwks.json. */

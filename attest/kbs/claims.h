@@ -29,7 +29,7 @@
 enum claims_phase { CLAIMS_PHASE_INIT = 1, CLAIMS_PHASE_APPLICATION };
 
 /* What kind of device: the first half of a submodule's name, the second half of an attestation policy's. */
-enum claims_class { CLAIMS_CPU = 0, CLAIMS_GPU };
+enum claims_class { CLAIMS_CPU = 0, CLAIMS_GPU, CLAIMS_CLASSES };
 const char *claims_class_name(enum claims_class c);
 
 struct claims {

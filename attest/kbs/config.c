@@ -185,11 +185,15 @@ static int insecure_sim_read(struct reader *r, struct config *c, struct err *e)
 
 static int insecure_coco_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"sample", "without_initdata", "header_jwk", NULL};
+    static const char *const known[] = {"sample", "without_initdata", "policy_without_initdata",
+                                        "header_jwk", NULL};
     json_t *t;
     int rc = reader_table(r, "insecure_coco", false, known, &t, e);
     if (rc == 0) { rc = reader_flag(r, t, "sample", &c->insecure_sample, e); }
     if (rc == 0) { rc = reader_flag(r, t, "without_initdata", &c->insecure_without_initdata, e); }
+    if (rc == 0) {
+        rc = reader_flag(r, t, "policy_without_initdata", &c->insecure_policy_without_initdata, e);
+    }
     if (rc == 0) { rc = reader_flag(r, t, "header_jwk", &c->insecure_header_jwk, e); }
     return rc;
 }

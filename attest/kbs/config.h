@@ -51,6 +51,7 @@
  *      [insecure_coco]                      what CoCo allows; absent = all false
  *      sample = true                        evidence of kinds sample and sampledevice, which proves nothing
  *      without_initdata = true              evidence without initdata
+ *      policy_without_initdata = true       Rego policies whose answer does not depend on initdata
  *      header_jwk = true                    tokens signed with whatever key stands in their header
  */
 #ifndef CASEMATE_ATTEST_KBS_CONFIG_H
@@ -102,7 +103,8 @@ struct config {
     struct limit_setup limits; /* per_second 0 = none */
     char *audit_file;          /* NULL = standard error */
     struct config_keys insecure_sim_keys;
-    bool insecure_sample, insecure_without_initdata, insecure_header_jwk;
+    bool insecure_sample, insecure_without_initdata, insecure_policy_without_initdata;
+    bool insecure_header_jwk;
 };
 
 /*

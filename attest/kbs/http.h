@@ -17,7 +17,7 @@
 
 /* A bearer token carries initdata and evidence, so heads are large: what the CoCo broker takes. [coco §2.7] */
 #define HTTP_HEAD_MAX    (128u * 1024)
-#define HTTP_TARGET_MAX  (32u * 1024)
+#define HTTP_TARGET_MAX  (64u * 1024)
 #define HTTP_HEADERS_MAX 100u
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER };

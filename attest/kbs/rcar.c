@@ -336,6 +336,15 @@ static void refuse_evidence(struct exchange *x, const struct err *e)
     reply_error(x, 401, "AttestationError", "%s: %s", e->text, all);
 }
 
+/* Why a policy failed may quote it, and is the owner's to know: it goes into the audit line alone. [coco §17.1] */
+static void refuse_appraisal(struct exchange *x, const struct err *e)
+{
+    (void)snprintf(x->decision.reasons[0], DECISION_REASON_SIZE, "%s", e->text);
+    x->decision.reason_count = 1;
+    reply_error(x, e->code == ENOMEM ? 500 : 401, "AttestationError",
+                "the attestation policy fails over this evidence; the broker's audit log says why");
+}
+
 static void reply_token(struct exchange *x, const struct session *s)
 {
     set_cookie(x, s);
@@ -405,10 +414,15 @@ void handle_attest(struct exchange *x)
         return;
     }
     auto_attested proved = {0};
+    struct err ignored = {0};
     if (evidence_verify(x, &s, &a, &proved, &e) < 0) {
-        struct err ignored = {0};
         refuse_evidence(x, &e);
         (void)session_refuse(x->b->sessions, s.id, &ignored); /* invariant 1 */
+        return;
+    }
+    if (appraise_devices(x->b, x->now, &proved, &e) < 0) {
+        refuse_appraisal(x, &e);
+        (void)session_refuse(x->b->sessions, s.id, &ignored);
         return;
     }
     char *token = NULL;

@@ -9,11 +9,12 @@
 
 #include "attest/jose.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
-/* The payload of the asker's token; NULL when an answer has been given. */
-static json_t *who_asks(struct exchange *x)
+/* The payload of the asker's token; NULL when an answer has been given. out_own: did we sign it? */
+static json_t *who_asks(struct exchange *x, bool *out_own)
 {
     struct view cookie = http_cookie_get(x->rq, COOKIE_NAME);
     struct view token = bearer_of(x->rq);
@@ -33,8 +34,9 @@ static json_t *who_asks(struct exchange *x)
             return NULL;
         }
         rc = token_take_own(s.token, x->now, &payload, &e);
+        *out_own = true;
     } else if (token.p) {
-        rc = token_take(x->b, token, x->now, &payload, &e);
+        rc = token_take(x->b, token, x->now, &payload, out_own, &e);
     } else {
         x->event = NULL; /* how CoCo's client begins; it says nothing about anybody [coco §17.5] */
         reply_error(x, 401, "TokenNotFound",
@@ -83,30 +85,178 @@ static void release(struct exchange *x)
     reply_text(x, "application/json", jwe);
 }
 
+/* ---- the request, as a policy sees it ---------------------------------------------------------- */
+
+static bool escape_read(const uint8_t *p, size_t len, char *out)
+{
+    uint8_t hi, lo;
+    if (len < 3 || p[0] != '%' || !hex_nibble((char)tolower(p[1]), &hi) ||
+        !hex_nibble((char)tolower(p[2]), &lo)) {
+        return false;
+    }
+    *out = (char)(hi << 4 | lo);
+    return true;
+}
+
+/* %XX and + as forms write them; what is no escape stays as it is. */
+static json_t *form_text(const uint8_t *p, size_t len)
+{
+    char *text = malloc(len + 1);
+    size_t n = 0;
+    for (size_t i = 0; text && i < len; n++) {
+        bool escape = escape_read(p + i, len - i, &text[n]);
+        if (!escape) { text[n] = p[i] == '+' ? ' ' : (char)p[i]; }
+        i += escape ? 3 : 1;
+    }
+    json_t *out = text ? json_stringn(text, n) : NULL; /* NULL for what is not UTF-8, too */
+    free(text);
+    return out;
+}
+
+static int query_member(json_t *out, const uint8_t *p, size_t len)
+{
+    const uint8_t *equals = memchr(p, '=', len);
+    size_t n = equals ? (size_t)(equals - p) : len;
+    auto_json name = form_text(p, n);
+    json_t *value = form_text(equals ? equals + 1 : p + n, equals ? len - n - 1 : 0);
+    if (!name || !value) { /* a policy cannot ask for what is no text */
+        json_decref(value);
+        return 0;
+    }
+    return json_object_setn_new(out, json_string_value(name), json_string_length(name), value);
+}
+
+/* Of names given twice the last counts. [coco §17.3] */
+static int query_read(struct view target, json_t *out)
+{
+    const uint8_t *p = memchr(target.p, '?', target.len);
+    size_t len = p ? target.len - (size_t)(p + 1 - target.p) : 0;
+    const uint8_t *hash = p ? memchr(p + 1, '#', len) : NULL;
+    if (!p) { return 0; }
+    p++;
+    len = hash ? (size_t)(hash - p) : len;
+    while (len) {
+        const uint8_t *amp = memchr(p, '&', len);
+        size_t n = amp ? (size_t)(amp - p) : len;
+        if (n && query_member(out, p, n) < 0) { return -ENOMEM; }
+        p += amp ? n + 1 : n;
+        len -= amp ? n + 1 : n;
+    }
+    return 0;
+}
+
+static json_t *path_json(struct view path)
+{
+    json_t *out = json_array();
+    for (;;) {
+        const uint8_t *slash = path.len ? memchr(path.p, '/', path.len) : NULL;
+        size_t n = slash ? (size_t)(slash - path.p) : path.len;
+        if (json_array_append_new(out, json_stringn(path.p ? (const char *)path.p : "", n)) < 0) {
+            json_decref(out);
+            return NULL;
+        }
+        if (!slash) { return out; }
+        path = (struct view){.p = slash + 1, .len = path.len - n - 1};
+    }
+}
+
+/* `data` of a resource policy. NULL without memory. [coco §4.3] */
+static json_t *request_json(const struct exchange *x)
+{
+    json_t *query = json_object();
+    if (!query || query_read(x->rq->target, query) < 0) {
+        json_decref(query);
+        return NULL;
+    }
+    return json_pack("{s:s, s:o, s:o}", "plugin", "resource", "resource-path", path_json(x->rest),
+                     "query", query);
+}
+
+/* ---- may it? --------------------------------------------------------------------------------- */
+
+/* A guest's Rego policy fails or refuses: why is for the owner's eyes, since reasons quote the policy. */
+static void refuse_by_rego(struct exchange *x)
+{
+    bool failed = x->decision.failed;
+    reply_error(x, 401, failed ? "PolicyEngineError" : "PolicyDeny",
+                failed ? "the resource policy cannot be evaluated; the broker's audit log says why"
+                       : "refused by the resource policy; the broker's audit log says why");
+}
+
+static void refuse_by_rules(struct exchange *x)
+{
+    char all[DECISION_REASON_SIZE * 3];
+    reasons_join(&x->decision, all, sizeof all);
+    reply_error(x, 401, "PolicyDeny", "%s", all);
+}
+
+/* For the second question of rego_decide(): our own appraisal may depend on initdata, too. */
+struct again {
+    struct broker *b;
+    int64_t now;
+};
+
+static int reappraise(void *ctx, json_t *payload, struct err *e)
+{
+    const struct again *a = ctx;
+    return appraise_again(a->b, a->now, payload, e);
+}
+
+static bool allowed_by_rego(struct exchange *x, const json_t *token, bool own)
+{
+    struct reference_source rv = broker_reference_source(x->b);
+    struct again again = {.b = x->b, .now = x->now};
+    auto_json data = request_json(x);
+    struct rego_request rq = {.input = token,
+                              .data = data,
+                              .now_ns = x->now * 1000000000,
+                              .reference = rv.get,
+                              .ctx = rv.ctx};
+    struct rego_allow how = {
+        .insecure_without_initdata = x->b->setup.insecure_policy_without_initdata,
+        .reappraise = own ? reappraise : NULL,
+        .ctx = &again};
+    if (!data) {
+        reply_error(x, 500, "PolicyEngineError", "out of memory");
+        return false;
+    }
+    rego_decide(x->b->release.rego, &rq, &how, &x->decision);
+    if (!x->decision.allowed) { refuse_by_rego(x); }
+    return x->decision.allowed;
+}
+
+static bool allowed_by_rules(struct exchange *x)
+{
+    struct references refs = broker_references(x->b);
+    rules_judge(x->b->release.rules, &refs, &x->claims, x->subject, &x->decision);
+    if (!x->decision.allowed) { refuse_by_rules(x); }
+    return x->decision.allowed;
+}
+
+static bool path_check(struct exchange *x)
+{
+    if (resource_path_ok(x->rest)) { return true; }
+    reply_error(x, 401, "PluginInternalError",
+                "path: wanted repository/type/tag of letters, digits, _, - and .");
+    return false;
+}
+
 void handle_resource_get(struct exchange *x)
 {
-    x->event = "release";
-    auto_json token = who_asks(x);
-    if (!token) { return; }
-    if (!resource_path_ok(x->rest)) {
-        reply_error(x, 401, "PluginInternalError",
-                    "path: wanted repository/type/tag of letters, digits, _, - and .");
-        return;
-    }
-    (void)snprintf(x->subject, sizeof x->subject, "%.*s", (int)x->rest.len,
-                   (const char *)x->rest.p);
+    bool own = false;
     struct err e = {0};
-    if (broker_load_policy(x->b, &e) < 0) {
+    x->event = "release";
+    auto_json token = who_asks(x, &own);
+    if (!token) { return; }
+    (void)snprintf(x->subject, sizeof x->subject, "%.*s", (int)x->rest.len,
+                   x->rest.p ? (const char *)x->rest.p : "");
+    if (policy_refresh(x->b->setup.store, POLICY_RELEASE, &x->b->release, &e) < 0) {
         reply_error(x, 500, "PolicyEngineError", "%s", e.text);
         return;
     }
-    struct references refs = broker_references(x->b);
-    rules_judge(x->b->rules, &refs, &x->claims, x->subject, &x->decision);
-    if (!x->decision.allowed) {
-        char all[DECISION_REASON_SIZE * 3];
-        reasons_join(&x->decision, all, sizeof all);
-        reply_error(x, 401, "PolicyDeny", "%s", all);
-        return;
+    if (x->b->release.rego) { /* a policy may speak of any path; a rule names whole ones */
+        if (allowed_by_rego(x, token, own) && path_check(x)) { release(x); }
+    } else if (path_check(x) && allowed_by_rules(x)) {
+        release(x);
     }
-    release(x);
 }

@@ -73,6 +73,7 @@ static struct broker_setup setup_of(struct running *r)
                         .keys = &c->trusted_jwks,
                         .insecure_header_jwk = c->insecure_header_jwk},
         .insecure_without_initdata = c->insecure_without_initdata,
+        .insecure_policy_without_initdata = c->insecure_policy_without_initdata,
         .admin_keys = (const struct crypto_key *const *)c->admin_keys.v,
         .admin_key_count = c->admin_keys.count,
         .admin_issuer = c->admin_issuer,
@@ -158,9 +159,10 @@ static int beliefs_replace(struct running *r, struct err *e)
     struct beliefs *old = r->beliefs;
     r->beliefs = fresh;
     struct broker_setup setup = setup_of(r);
-    broker_adopt(r->broker, &setup);
-    beliefs_free(old);
-    return 0;
+    rc = broker_adopt(r->broker, &setup, e);
+    if (rc < 0) { r->beliefs = old; }
+    beliefs_free(rc < 0 ? fresh : old);
+    return rc;
 }
 
 static void hangup(void *ctx)
@@ -172,8 +174,8 @@ static void hangup(void *ctx)
     reloaded(r, "audit log", rc, &audit);
     rc = server_reload_tls(r->server, &tls);
     reloaded(r, "TLS certificate", rc, &tls);
-    rc = broker_load_policy(r->broker, &policy);
-    reloaded(r, "policy", rc, &policy);
+    rc = broker_load_policies(r->broker, &policy);
+    reloaded(r, "policies", rc, &policy);
     rc = beliefs_replace(r, &config);
     reloaded(r, "configuration", rc, &config);
 }

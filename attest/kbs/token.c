@@ -32,53 +32,25 @@ void attested_fini(struct attested *a)
 {
     for (size_t i = 0; i < a->device_count; i++) { claims_fini(&a->device[i]); }
     json_decref(a->initdata_claims);
+    json_decref(a->submods);
     *a = (struct attested){0};
 }
 
-/* "cpu0", "gpu1": class, and how many of that class came before. */
-static void submodule_name(const struct attested *a, size_t index, char out[static 16])
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < index; i++) { n += a->device[i].class == a->device[index].class; }
-    (void)snprintf(out, 16, "%s%u", claims_class_name(a->device[index].class), n);
-}
-
-static int submodules(struct broker *b, const struct attested *a, json_t *out, struct err *e)
-{
-    struct reference_source rv = broker_reference_source(b);
-    for (size_t i = 0; i < a->device_count; i++) {
-        const struct claims *c = &a->device[i];
-        bool primary = i == 0;
-        auto_json evidence = NULL;
-        auto_appraisal verdict = {0};
-        char name[16];
-        int rc = claims_to_evidence(c, a->nonce, primary ? a->additional : NULL,
-                                    primary ? a->initdata_claims : NULL, &evidence, e);
-        if (rc == 0) { rc = appraise_default(c->class, evidence, &rv, &verdict, e); }
-        if (rc < 0) { return rc; }
-        submodule_name(a, i, name);
-        if (json_object_set_new(out, name, ear_submodule(&verdict, evidence)) != 0) {
-            return err_set(e, ENOMEM, "token: out of memory");
-        }
-    }
-    return 0;
-}
-
 /* The signing key's public half. */
-static int signer_jwk(const struct broker *b, json_t **out, struct err *e)
+static int signer_jwk(const struct broker_setup *setup, json_t **out, struct err *e)
 {
-    const struct crypto_key *k = b->setup.token_key;
+    const struct crypto_key *k = setup->token_key;
     int rc = jwk_to_json(k, jws_alg_name(jws_alg_for(crypto_key_type(k))), false, out);
     return rc < 0 ? err_set(e, -rc, "token: the signing key has no public form") : 0;
 }
 
-static int chain_write(const struct broker *b, json_t *jwk, struct err *e)
+static int chain_write(const struct broker_setup *setup, json_t *jwk, struct err *e)
 {
     auto_json list = json_array();
-    for (size_t i = 0; i < b->setup.token_chain_count; i++) {
+    for (size_t i = 0; i < setup->token_chain_count; i++) {
         auto_free uint8_t *der = NULL;
         size_t len;
-        int rc = crypto_cert_to_der(b->setup.token_chain[i], &der, &len);
+        int rc = crypto_cert_to_der(setup->token_chain[i], &der, &len);
         auto_free char *text = rc == 0 ? malloc(b64_len(len) + 1) : NULL;
         if (!text) { return err_set(e, ENOMEM, "token: its certificates cannot be written"); }
         b64_encode(der, len, text);
@@ -86,17 +58,17 @@ static int chain_write(const struct broker *b, json_t *jwk, struct err *e)
             return err_set(e, ENOMEM, "token: out of memory");
         }
     }
-    if (b->setup.token_chain_count == 0) { return 0; }
+    if (setup->token_chain_count == 0) { return 0; }
     return json_object_set(jwk, "x5c", list) == 0 ? 0 : err_set(e, ENOMEM, "token: out of memory");
 }
 
-int token_header_make(const struct broker *b, json_t **out, struct err *e)
+int token_header_make(const struct broker_setup *setup, json_t **out, struct err *e)
 {
     auto_json jwk = NULL;
     char kid[JWK_THUMBPRINT_SIZE];
-    int rc = signer_jwk(b, &jwk, e);
-    if (rc == 0) { rc = chain_write(b, jwk, e); }
-    if (rc == 0 && jwk_thumbprint(b->setup.token_key, kid) < 0) {
+    int rc = signer_jwk(setup, &jwk, e);
+    if (rc == 0) { rc = chain_write(setup, jwk, e); }
+    if (rc == 0 && jwk_thumbprint(setup->token_key, kid) < 0) {
         rc = err_set(e, EIO, "token: the signing key has no thumbprint");
     }
     if (rc < 0) { return rc; }
@@ -107,24 +79,21 @@ int token_header_make(const struct broker *b, json_t **out, struct err *e)
 int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out, struct err *e)
 {
     int64_t life = b->setup.token_seconds ? b->setup.token_seconds : b->setup.session_seconds;
-    auto_json submods = json_object();
-    int rc = submodules(b, a, submods, e);
-    if (rc < 0) { return rc; }
     auto_json payload =
         json_pack("{s:s, s:I, s:{s:s, s:s}, s:O, s:I, s:s}", "eat_profile",
                   "tag:github.com,2024:confidential-containers/Trustee", "iat", (json_int_t)now,
                   "ear.verifier-id", "developer", "casemate", "build", "cc-kbs " CASEMATE_VERSION,
-                  "submods", submods, "exp", (json_int_t)(now + life), "iss",
+                  "submods", a->submods, "exp", (json_int_t)(now + life), "iss",
                   b->setup.token_issuer ? b->setup.token_issuer : "cc-kbs");
     if (!payload) { return err_set(e, ENOMEM, "token: out of memory"); }
     return jwt_sign(b->setup.token_key, b->token_header, payload, out, e);
 }
 
 int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
-               struct err *e)
+               bool *out_own, struct err *e)
 {
     return token_trust_verify(&b->setup.token_trust, (const char *)token.p, token.len, now,
-                              out_payload, e);
+                              out_payload, out_own, e);
 }
 
 /* It never left this program, so its signature needs no second look; its age does. */
@@ -147,7 +116,7 @@ void handle_jwks(struct exchange *x)
     auto_json jwk = NULL;
     char kid[JWK_THUMBPRINT_SIZE];
     struct err e = {0};
-    if (signer_jwk(x->b, &jwk, &e) < 0 || jwk_thumbprint(x->b->setup.token_key, kid) < 0) {
+    if (signer_jwk(&x->b->setup, &jwk, &e) < 0 || jwk_thumbprint(x->b->setup.token_key, kid) < 0) {
         x->out->status = 500;
         return;
     }

@@ -127,14 +127,16 @@ static int signature_check(const struct jws *s, const struct jwk *k, struct err 
 }
 
 static int signer_check(const struct token_trust *t, const struct jws *s, int64_t now,
-                        struct err *e)
+                        bool *out_own, struct err *e)
 {
     auto_jwk held = {0};
     const json_t *jwk = json_object_get(s->header, "jwk");
     const char *kid = json_string_value(json_object_get(s->header, "kid"));
     if (jwk) {
         int rc = header_key(t, jwk, now, &held, e);
-        return rc < 0 ? rc : signature_check(s, &held, e);
+        if (rc < 0) { return rc; }
+        *out_own = t->own && crypto_key_same_public(held.key, t->own);
+        return signature_check(s, &held, e);
     }
     if (!kid) { return err_set(e, EKEYREJECTED, "token: names no key, neither by jwk nor by kid"); }
     const struct jwk *k = key_by_kid(t, kid);
@@ -143,12 +145,13 @@ static int signer_check(const struct token_trust *t, const struct jws *s, int64_
 }
 
 int token_trust_verify(const struct token_trust *t, const char *text, size_t len, int64_t now,
-                       json_t **out_payload, struct err *e)
+                       json_t **out_payload, bool *out_own, struct err *e)
 {
     auto_jws s = {0};
     auto_json payload = NULL;
+    bool own = false;
     int rc = jws_parse(text, len, &s, e);
-    if (rc == 0) { rc = signer_check(t, &s, now, e); }
+    if (rc == 0) { rc = signer_check(t, &s, now, &own, e); }
     if (rc == 0) {
         rc = json_load_strict("token", s.payload_raw, s.payload_len, JWS_TEXT_MAX, &payload, e);
     }
@@ -158,5 +161,6 @@ int token_trust_verify(const struct token_trust *t, const char *text, size_t len
     if (rc == 0) { rc = jwt_check_times(payload, now, LEEWAY_SECONDS, e); }
     if (rc < 0) { return rc; }
     *out_payload = json_incref(payload);
+    *out_own = own;
     return 0;
 }

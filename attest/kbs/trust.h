@@ -29,8 +29,10 @@ struct token_trust {
 /*
  * The payload of a token that somebody trusted signed and that has not expired (`exp` is required, `nbf` is honoured).
  * -EKEYREJECTED, -EKEYEXPIRED or -EBADMSG with the reason in e.
+ *
+ * out_own  did our own key sign it?
  */
 MUST_CHECK int token_trust_verify(const struct token_trust *t, const char *text, size_t len,
-                                  int64_t now, json_t **out_payload, struct err *e);
+                                  int64_t now, json_t **out_payload, bool *out_own, struct err *e);
 
 #endif

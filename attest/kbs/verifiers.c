@@ -13,6 +13,11 @@ static void insecure_warn(const struct config *c)
                     "whose it is\n",
                     stderr);
     }
+    if (c->insecure_policy_without_initdata) {
+        (void)fputs("cc-kbs: warning: [insecure_coco] policy_without_initdata is on: a policy may "
+                    "release to any workload of any owner\n",
+                    stderr);
+    }
     if (c->insecure_header_jwk) {
         (void)fputs("cc-kbs: warning: [insecure_coco] header_jwk is on: anybody can write tokens "
                     "that are believed\n",

@@ -88,18 +88,19 @@ static int replace(json_t *o, const char *name, unsigned variant, bool digest)
 /* What a TEE's own claims say of initdata. */
 static int replace_tee(json_t *tee, unsigned variant)
 {
-    json_t *registers = json_object_get(tee, "registers");
     json_t *body = json_object_get(json_object_get(tee, "quote"), "body");
-    json_t *places[] = {tee, body};
+    json_t *places[] = {tee, body, json_object_get(tee, "casemate")};
     int rc = 0;
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
-        static const char *const names[] = {"host_data", "mr_config_id", "rtmr_0", "init_data"};
+        static const char *const names[] = {"host_data", "mr_config_id", "rtmr_0", "init_data",
+                                            "initdata"};
         for (size_t k = 0; rc == 0 && k < ARRAY_COUNT(names); k++) {
             rc = replace(places[i], names[k], variant, true);
         }
-    }
-    if (rc == 0 && json_array_size(registers)) {
-        rc = json_array_set_new(registers, 0, other_value(json_array_get(registers, 0)));
+        json_t *registers = json_object_get(places[i], "registers");
+        if (rc == 0 && json_array_size(registers)) {
+            rc = json_array_set_new(registers, 0, other_value(json_array_get(registers, 0)));
+        }
     }
     return rc;
 }
@@ -147,6 +148,7 @@ static int allows(const struct rego_policy *p, const struct rego_request *rq, st
     struct err e = {0};
     int rc = rego_eval_traced(p, "allow", rq, &trace, &found, &e);
     if (rc < 0) {
+        d->failed = true;
         decision_reason(d, "policy: evaluation failed: %s", e.text);
         return rc;
     }

@@ -12,6 +12,7 @@
 #define DECISION_REASON_SIZE 640
 struct decision {
     bool allowed;
+    bool failed;   /* a policy could not be evaluated: refused, and its owner should look at it */
     char rule[64]; /* the rule that allowed; of a Rego policy "policy:LINE" */
     size_t reason_count;
     /* "rule web: measurement: found .., wanted .." */

@@ -75,8 +75,9 @@ Test(admin, a_role_may_do_what_it_is_for_and_nothing_else)
     b.setup.roles = &role;
     b.setup.role_count = 1;
     bench_start(&b);
-    auto_answer put = ask(&b, "POST", VALUE, token_line(b.admin_key, claims),
-                          "{\"version\":\"0.1.0\",\"type\":\"sample\",\"payload\":\"eyJhIjoxfQ==\"}");
+    auto_answer put =
+        ask(&b, "POST", VALUE, token_line(b.admin_key, claims),
+            "{\"version\":\"0.1.0\",\"type\":\"sample\",\"payload\":\"eyJhIjoxfQ==\"}");
     cr_assert_eq(put.status, 200, "%s", put.detail);
     auto_answer get = ask(&b, "GET", VALUE "/a", token_line(b.admin_key, claims), "");
     cr_assert_str_eq(get.body, "1");
@@ -179,7 +180,7 @@ Test(admin, long_segments_end_at_255)
     assert_says(&a, 401, "PluginInternalError", "path");
 }
 
-Test(admin, policies_that_would_release_to_anybody_do_not_load)
+Test(admin, policies_that_do_not_say_what_they_mean_do_not_load)
 {
     static const struct {
         const char *text, *type, *why;
@@ -188,8 +189,8 @@ Test(admin, policies_that_would_release_to_anybody_do_not_load)
          "c\"],\"tee\":[\"sim\"],\"measurement\":[\"00\"]}]}",
          "PolicyEngineError",
          "rule a: initdata is missing: a release that does not depend on initdata"},
-        {"package policy\n\ndefault allow = true\n", "PolicyEngineError", "Rego is not read"},
-        {"", "PolicyEngineError", "policy"},
+        {"package policy\n\nallow { true }\n", "PolicyEngineError", "line 3"},
+        {"", "PolicyEngineError", "line 1"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
         auto_answer a = policy_upload(&b, cases[i].text);
@@ -208,7 +209,7 @@ Test(admin, policies_that_would_release_to_anybody_do_not_load)
     auto_answer names = ask(&b, "GET", POLICY, b.admin_token, "");
     cr_assert_str_eq(names.body, "[]");
     auto_answer attestation = ask(&b, "POST", "/kbs/v0/attestation-policy", b.admin_token, "{}");
-    assert_says(&attestation, 401, "AttestationError", "not read here");
+    assert_says(&attestation, 401, "AttestationError", "policy");
 }
 
 Test(admin, a_bad_upload_leaves_the_policy_as_it_was)

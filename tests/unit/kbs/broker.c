@@ -66,6 +66,104 @@ Test(broker, register_form_tells_init_from_application)
     assert_opens(&g, &now);
 }
 
+/* ---- policies in Rego -------------------------------------------------------------------------- */
+
+#define SIM "input.submods.cpu0[\"ear.veraison.annotated-evidence\"]"
+
+static void rego(const char *body)
+{
+    char text[2048];
+    (void)snprintf(text, sizeof text, "package policy\ndefault allow := false\n%s\n", body);
+    auto_answer a = policy_upload(&b, text);
+    cr_assert_eq(a.status, 200, "%s", a.detail);
+}
+
+static void attestation_policy(const char *id, const char *text, int status, const char *why)
+{
+    char b64[4096], body[5000];
+    b64u_encode(text, strlen(text), b64);
+    (void)snprintf(body, sizeof body, "{\"type\":\"rego\",\"policy_id\":\"%s\",\"policy\":\"%s\"}",
+                   id, b64);
+    auto_answer a = ask(&b, "POST", "/kbs/v0/attestation-policy", b.admin_token, body);
+    cr_assert_eq(a.status, status, "%s", a.detail);
+    cr_assert(strstr(a.detail, why), "%s", a.detail);
+}
+
+Test(broker, a_rego_policy_that_looks_at_initdata_releases)
+{
+    rego("allow if {\n data[\"resource-path\"] == [\"default\", \"key\", \"img\"]\n"
+         " input.submods.cpu0[\"ear.status\"] == \"affirming\"\n"
+         " " SIM ".init_data_claims[\"casemate.toml\"] == \"run = 1\"\n}");
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &a);
+    cr_assert(strstr(b.audit, "\"rule\":\"policy:3\""), "%s", b.audit);
+    auto_answer by_token = guest_get_bearer(&b, g.token, RESOURCE, NOW);
+    assert_opens(&g, &by_token);
+    g.initdata =
+        "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"casemate.toml\" = \"run = 2\"\n";
+    guest_handshake(&b, &g);
+    auto_answer other = guest_get(&b, &g, RESOURCE);
+    assert_refused(&other, "PolicyDeny", "refused by the resource policy");
+}
+
+/* CoCo's own policies are of this kind: whoever starts the same images gets the key of somebody else's workload. */
+Test(broker, refuses_by_a_rego_policy_that_would_release_to_any_initdata)
+{
+    rego("allow if input.submods.cpu0[\"ear.status\"] == \"affirming\"");
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_refused(&a, "PolicyDeny", "refused by the resource policy");
+    cr_assert(strstr(b.audit, "does not depend on initdata"), "%s", b.audit);
+    b.setup.insecure_policy_without_initdata = true;
+    broker_free(b.broker);
+    bench_start(&b);
+    guest_handshake(&b, &g);
+    auto_answer now = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &now);
+}
+
+/* [coco 17.1]: CoCo's broker shows the guest lines of the policy. */
+Test(broker, a_rego_policy_that_fails_tells_its_owner_and_not_the_guest)
+{
+    rego("allow if {\n \"topsecret\" != \"\"\n 1 / 0 == 1\n}");
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_refused(&a, "PolicyEngineError", "audit log");
+    cr_assert_null(strstr(a.detail, "line"), "%s", a.detail);
+    cr_assert(strstr(b.audit, "evaluation failed: line 5"), "%s", b.audit);
+}
+
+/* A status that an attestation policy derives from initdata depends on initdata: it is appraised again to find out. */
+Test(broker, an_attestation_policy_that_looks_at_initdata_is_enough)
+{
+    attestation_policy("default_cpu",
+                       "package policy\n"
+                       "trust_claims := {\"executables\": 3} if {\n"
+                       " input.init_data_claims[\"casemate.toml\"] == \"run = 1\"\n}"
+                       " else := {\"executables\": 97}\n",
+                       200, "");
+    rego("allow if input.submods.cpu0[\"ear.status\"] == \"affirming\"");
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &a);
+}
+
+Test(broker, an_attestation_policy_that_fails_ends_the_handshake)
+{
+    attestation_policy("default_cpu", "package policy\ntrust_claims := {\"executables\": 258}\n",
+                       200, "");
+    guest_auth(&b, &g);
+    auto_answer a = guest_attest(&b, &g);
+    assert_refused(&a, "AttestationError", "the broker's audit log says why");
+    cr_assert(strstr(b.audit, "executables: found 258, wanted -128 to 127"), "%s", b.audit);
+    attestation_policy("default", "package policy\n", 401, "no device is appraised by another");
+    auto_answer gone =
+        ask(&b, "DELETE", "/casemate/v0/attestation-policy/default_cpu", b.admin_token, "");
+    cr_assert_eq(gone.status, 200, "%s", gone.detail);
+    guest_handshake(&b, &g);
+}
+
 /* ---- a guest that is not what the owner registered ----------------------------------------- */
 
 Test(broker, refuses_another_measurement_and_says_both)

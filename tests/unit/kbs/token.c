@@ -58,11 +58,12 @@ Test(trust, tokens_are_accepted_and_refused_as_the_vectors_say)
         struct anchors a;
         struct err e = {0};
         json_t *payload = NULL;
+        bool own = false;
         const char *token = member(c, "token");
         anchors_make(json_object_get(c, "config"), &a);
         int rc = token_trust_verify(&a.trust, token, strlen(token),
                                     json_integer_value(json_object_get(c, "verify_at_unix")),
-                                    &payload, &e);
+                                    &payload, &own, &e);
         bool accept = strcmp(member(c, "verdict"), "accept") == 0;
         cr_expect_eq(rc == 0, accept, "%s: %d %s", member(c, "name"), rc, e.text);
         cr_expect(rc == 0 || e.text[0], "%s: refused without a reason", member(c, "name"));
@@ -89,8 +90,9 @@ static char *token_with(const struct crypto_key *signer, const char *name, json_
 static int verdict_of(const struct token_trust *t, const char *token, struct err *e)
 {
     json_t *payload = NULL;
+    bool own = false;
     *e = (struct err){0};
-    int rc = token_trust_verify(t, token, strlen(token), 1900000000, &payload, e);
+    int rc = token_trust_verify(t, token, strlen(token), 1900000000, &payload, &own, e);
     json_decref(payload);
     return rc;
 }
