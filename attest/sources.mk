@@ -18,7 +18,7 @@ evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/mea
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
 evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c vek.c)
 evidence_SRCS += attest/verify/sample.c
-evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c pck.c pem.c policy.c \
+evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c eventlog.c pck.c pem.c policy.c \
                    quote.c tcb.c tdx.c)
 HOST_ARCHIVES += initdata evidence
 

@@ -5,6 +5,7 @@
 #include "attest/json.h"
 #include "attest/rfc3339.h"
 #include "attest/verify/tdx/codes.h"
+#include "attest/verify/tdx/eventlog.h"
 #include "attest/verify/tdx/tdx.h"
 #include "guest/base/hosted.h"
 
@@ -105,6 +106,7 @@ static void judge_bytes(const char *bytes, size_t len, const struct tdx_demand *
     }
     verify_tdx(bytes, len, d, &f, v);
     if (f.quote.version == 0) { return; } /* did not parse */
+    if (ev.log) { tdx_event_log_check(ev.log, ev.log_len, &f.quote, v); }
     claim_quote(claims, &f.quote);
     claim_machine(claims, &f);
 }
@@ -125,8 +127,11 @@ static int run(const struct judge_input *in, struct verdict *v, json_t *claims, 
         tdx_collateral_open(in->file[JUDGE_COLLATERAL].bytes, in->file[JUDGE_COLLATERAL].len, root,
                             &collateral, v);
     }
-    struct tdx_demand demand = {
-        .endorsements = endorsements, .collateral = collateral, .policy = &policy, .now = in->now};
+    struct tdx_demand demand = {.endorsements = endorsements,
+                                .collateral_for = tdx_collateral_given,
+                                .ctx = collateral,
+                                .policy = &policy,
+                                .now = in->now};
     judge_bytes(in->file[JUDGE_EVIDENCE].bytes, in->file[JUDGE_EVIDENCE].len, &demand, v, claims);
     return 0;
 }

@@ -28,12 +28,14 @@ static bool chain_read(const struct tdx_quote *q, const uint8_t root[TDX_ROOT_SI
 {
     struct tdx_cert c[ARRAY_COUNT(pck_chain)];
     struct view ext;
+    char ca[CRYPTO_NAME_MAX];
     if (!tdx_chain_read(q->pck_chain.p, q->pck_chain.len, pck_chain, ARRAY_COUNT(c), root, c, v)) {
         return false;
     }
     n->pck = c[0];
     n->pck_ca = c[1];
     n->root = c[2];
+    n->processor_ca = crypto_cert_subject(n->pck_ca.cert, ca) == 0 && strstr(ca, "Processor CA");
     bool found = crypto_cert_ext(n->pck.cert, TDX_PCK_OID, &ext) == 0 &&
                  tdx_pck_parse(ext.p, ext.len, &n->platform);
     return verdict_check(v, found, &tdx_codes[TDX_CODE_PCK_EXTENSION],

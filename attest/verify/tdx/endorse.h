@@ -17,6 +17,7 @@
 
 struct tdx_endorsement {
     struct tdx_cert pck, pck_ca, root;
+    bool processor_ca; /* which of Intel's two PCK CAs: processor, else platform */
     struct tdx_pck platform;
     struct crypto_key *attestation_key;
 };

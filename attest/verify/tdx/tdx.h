@@ -21,10 +21,15 @@
 #include "attest/verify/tdx/quote.h"
 
 struct tdx_demand {
-    struct tdx_endorsements *endorsements;   /* brings the root; never NULL */
-    const struct tdx_collateral *collateral; /* opened under the same root; NULL is a refusal */
-    const struct tdx_policy *policy;         /* never NULL */
-    int64_t now;                             /* seconds since 1970; never from the guest */
+    struct tdx_endorsements *endorsements; /* brings the root; never NULL */
+    const struct tdx_policy *policy;       /* never NULL */
+    int64_t now;                           /* seconds since 1970; never from the guest */
+    /*
+     * What Intel says about this platform, opened under the same root and good until the verdict is
+     * there; NULL is a refusal.
+     */
+    const struct tdx_collateral *(*collateral_for)(void *ctx, const struct tdx_endorsement *n);
+    void *ctx;
     uint32_t min_evaluation; /* the highest round of collateral seen for this kind of processor */
 };
 
@@ -36,6 +41,9 @@ struct tdx_facts {
     uint32_t evaluation;
     int64_t expires; /* when the collateral does; 0 = there was none */
 };
+
+/* A collateral_for for callers who have it already: ctx is a struct tdx_collateral, or NULL. */
+const struct tdx_collateral *tdx_collateral_given(void *ctx, const struct tdx_endorsement *n);
 
 /*
  * Judge a quote. *out_facts is filled as far as the layers came.

@@ -636,7 +636,8 @@ static inline void bench_judge(struct bench *b)
     }
     if (text) { tdx_collateral_open(text, strlen(text), b->root_key, &c, &b->v); }
     struct tdx_demand d = {.endorsements = m,
-                           .collateral = c,
+                           .collateral_for = tdx_collateral_given,
+                           .ctx = c,
                            .policy = &policy,
                            .now = b->now,
                            .min_evaluation = b->min_evaluation};

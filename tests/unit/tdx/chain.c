@@ -401,7 +401,11 @@ Test(tdx_chain, what_is_remembered_is_only_about_signatures)
     char *text = json_dumps(b.set, 0);
     tdx_collateral_open(text, strlen(text), b.root_key, &c, &v);
     tdx_policy_default(&policy);
-    struct tdx_demand d = {.endorsements = m, .collateral = c, .policy = &policy, .now = BENCH_NOW};
+    struct tdx_demand d = {.endorsements = m,
+                           .collateral_for = tdx_collateral_given,
+                           .ctx = c,
+                           .policy = &policy,
+                           .now = BENCH_NOW};
     for (int i = 0; i < 3; i++) {
         v = (struct verdict){0};
         verify_tdx(b.quote, b.quote_len, &d, &f, &v);

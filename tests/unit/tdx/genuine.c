@@ -34,8 +34,11 @@ static struct judged judge(const void *quote, size_t len, const char *collateral
         cr_assert(c, "%s: %s", collateral, j.v.reasons[0].text);
         free(text);
     }
-    struct tdx_demand d = {
-        .endorsements = m, .collateral = c, .policy = policy ? policy : &usual, .now = now};
+    struct tdx_demand d = {.endorsements = m,
+                           .collateral_for = tdx_collateral_given,
+                           .ctx = c,
+                           .policy = policy ? policy : &usual,
+                           .now = now};
     verify_tdx(quote, len, &d, &j.f, &j.v);
     tdx_collateral_free(c);
     tdx_endorsements_free(m);
@@ -214,7 +217,11 @@ static void flip_everything(const char *file, const char *collateral, const char
     tdx_policy_default(&policy);
     cr_assert(c && rfc3339_parse(at, strlen(at), &now));
     struct tdx_endorsements *m = tdx_endorsements_new(tdx_intel_root);
-    struct tdx_demand d = {.endorsements = m, .collateral = c, .policy = &policy, .now = now};
+    struct tdx_demand d = {.endorsements = m,
+                           .collateral_for = tdx_collateral_given,
+                           .ctx = c,
+                           .policy = &policy,
+                           .now = now};
     struct tdx_facts f;
     struct verdict v = {0};
     verify_tdx(quote, len, &d, &f, &v);
