@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cc-attest: predict launch digests offline, judge evidence, show the key of this machine's
- * software TEE. Each command is a file in cli/.
+ * cc-attest: predict launch digests offline, judge evidence, keep collateral, show the key
+ * of this machine's software TEE. Each command is a file in cli/.
  */
 #include "attest/cli/cli.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const commands[] = {&cli_measure, &cli_verify, &cli_sim_key};
+static const struct cli_command *const commands[] = {&cli_measure, &cli_verify, &cli_collateral,
+                                                     &cli_sim_key};
 
 static int help(void)
 {

@@ -82,6 +82,60 @@ int json_get_object(const char *what, const json_t *obj, const char *name, json_
     return 0;
 }
 
+/* ---- a member as it stands. The text is well-formed, so that brackets and quotes are in pairs. */
+
+static size_t skip_space(const char *text, size_t len, size_t i)
+{
+    while (i < len && strchr(" \t\r\n", text[i]) && text[i] != '\0') { i++; }
+    return i;
+}
+
+/* Behind the string that begins at i. */
+static size_t skip_string(const char *text, size_t len, size_t i)
+{
+    for (i++; i < len && text[i] != '"'; i++) {
+        if (text[i] == '\\') { i++; }
+    }
+    return i < len ? i + 1 : len;
+}
+
+/* Behind the value that begins at i. */
+static size_t skip_value(const char *text, size_t len, size_t i)
+{
+    size_t depth = 0;
+    while (i < len) {
+        char c = text[i];
+        if (c == '"') {
+            i = skip_string(text, len, i);
+            if (depth == 0) { return i; }
+            continue;
+        }
+        if (depth == 0 && strchr(",]} \t\r\n", c)) { return i; } /* behind a number or a word */
+        if (c == '{' || c == '[') { depth++; }
+        i++;
+        if ((c == '}' || c == ']') && --depth == 0) { return i; }
+    }
+    return len;
+}
+
+bool json_member_text(const char *text, size_t len, const char *name, struct view *out)
+{
+    size_t n = strlen(name), i = skip_space(text, len, 0);
+    while (i < len && text[i] != '}') {
+        size_t key = skip_space(text, len, i + 1); /* behind the bracket or a comma */
+        size_t colon = skip_space(text, len, skip_string(text, len, key));
+        size_t value = skip_space(text, len, colon + 1);
+        size_t end = skip_value(text, len, value);
+        if (value >= len) { return false; }
+        if (len - key > n + 1 && memcmp(text + key + 1, name, n) == 0 && text[key + 1 + n] == '"') {
+            *out = (struct view){.p = (const uint8_t *)text + value, .len = end - value};
+            return true;
+        }
+        i = skip_space(text, len, end);
+    }
+    return false;
+}
+
 /* ---- canonical text [RFC 8785]. jansson's own dump differs: it writes \u001F, the RFC \u001f. */
 
 static void put_string(FILE *f, const char *s, size_t len)

@@ -7,6 +7,7 @@
 #ifndef CASEMATE_ATTEST_JSON_H
 #define CASEMATE_ATTEST_JSON_H
 
+#include "guest/base/cur.h"
 #include "guest/base/err.h"
 
 #include <jansson.h>
@@ -30,6 +31,13 @@ MUST_CHECK int json_get_text(const char *what, const json_t *obj, const char *na
 /* A member that must be an object; borrowed. */
 MUST_CHECK int json_get_object(const char *what, const json_t *obj, const char *name, json_t **out,
                                struct err *e);
+
+/*
+ * The text of a member's value exactly as it stands in the text of an object, for signatures over
+ * such a text. false when the object has no such member.
+ * text  has been read by json_load_strict() as an object; name has no characters that JSON escapes
+ */
+MUST_CHECK bool json_member_text(const char *text, size_t len, const char *name, struct view *out);
 
 /*
  * The canonical text of a value [RFC 8785]: names sorted, no white space, minimal escapes. Strings,

@@ -18,9 +18,11 @@ evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/mea
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
 evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c vek.c)
 evidence_SRCS += attest/verify/sample.c
-evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c eventlog.c pck.c pem.c policy.c \
-                   quote.c tcb.c tdx.c)
-HOST_ARCHIVES += initdata evidence
+evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c eventlog.c pck.c pem.c \
+                   policy.c quote.c tcb.c tdx.c)
+# What vendors sign, kept in a directory; fetch.c alone needs libcurl.
+collateral_SRCS := $(addprefix attest/collateral/,bundle.c fetch.c keeper.c store.c)
+HOST_ARCHIVES += initdata evidence collateral
 
 # Policies in Rego: an interpreter that only computes.
 rego_SRCS := $(addprefix attest/policy/,arena.c builtins.c check.c decide.c decision.c eval.c lex.c parse.c \
@@ -57,10 +59,10 @@ $(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/l
 	    $(filter %.a,$^) -lssl -lcrypto -ljansson -Wl,--end-group
 
 # cc-attest: launch digests and evidence on the command line. cli/: a file per command, judge_*: a file per kind of evidence.
-attest_cli_SRCS := $(addprefix attest/cli/,cli.c measure.c sim_key.c verify.c)
+attest_cli_SRCS := $(addprefix attest/cli/,cli.c collateral.c measure.c sim_key.c verify.c)
 attest_cli_SRCS += $(addprefix attest/cli/,judge_sim.c judge_snp.c judge_tdx.c)
 HOST_ARCHIVES   += attest_cli
 PROGRAMS         += cc-attest
 cc-attest_MAIN   := attest/cc_attest.c
-cc-attest_LIBS   := attest_cli evidence initdata jose crypto_full crypto_small plan base
-cc-attest_LDLIBS := -ljansson -lcrypto
+cc-attest_LIBS   := attest_cli collateral evidence initdata jose crypto_full crypto_small plan base
+cc-attest_LDLIBS := -ljansson -lcurl -lcrypto

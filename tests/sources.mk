@@ -4,8 +4,8 @@
 
 UNIT_LIBS_base := base
 
-UNIT_LIBS_attest := attest_cli evidence plan initdata jose crypto_full crypto_small base
-UNIT_LDLIBS_attest := -ljansson -lcrypto
+UNIT_LIBS_attest := attest_cli collateral evidence plan initdata jose crypto_full crypto_small base
+UNIT_LDLIBS_attest := -ljansson -lcurl -lcrypto
 UNIT_LIBS_policy := rego jose crypto_full crypto_small base
 UNIT_LDLIBS_policy := -ljansson -lcrypto
 # The library OS as a host process (guest/standin/standin.h). Any folder los_* links all of it. Level 1 needs no special
@@ -59,3 +59,5 @@ UNIT_LDLIBS_model := -lunicorn
 
 UNIT_LIBS_tdx := $(UNIT_LIBS_attest)
 UNIT_LDLIBS_tdx := $(UNIT_LDLIBS_attest)
+UNIT_LIBS_collateral := $(UNIT_LIBS_attest)
+UNIT_LDLIBS_collateral := $(UNIT_LDLIBS_attest)

@@ -33,6 +33,7 @@ struct judge_input {
     } file[JUDGE_FILES];
     struct crypto_key *sim_keys[JUDGE_SIM_KEYS_MAX];
     size_t sim_key_count;
+    const char *collateral_dir; /* what is not in the files is looked for there; NULL = nowhere */
     int64_t now;
 };
 
@@ -40,6 +41,7 @@ struct judge {
     const char *type; /* --type */
     unsigned files;   /* which files it takes: 1u << JUDGE_…; others are a wrong argument */
     bool sim_keys;    /* does it take --insecure-sim-key? */
+    bool dir;         /* does it take --collateral-dir? */
     /*
      * Judge the evidence: every byte of every file but the policy is a stranger's, so what does not
      * parse is a reason to refuse. An error is about the policy, or memory.

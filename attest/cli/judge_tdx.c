@@ -2,6 +2,7 @@
 /* cc-attest verify --type tdx: which files there are, and what is claimed. */
 #include "attest/cli/judge.h"
 
+#include "attest/collateral/keeper.h"
 #include "attest/json.h"
 #include "attest/rfc3339.h"
 #include "attest/verify/tdx/codes.h"
@@ -13,21 +14,16 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Intel's root, or the one that a user named, who is told what that means. */
-static int root_choose(const struct judge_input *in, uint8_t out[TDX_ROOT_SIZE], json_t *claims,
-                       struct err *e)
+/* Intel's root, or the one that a user named. */
+static int root_choose(const struct judge_input *in, uint8_t out[TDX_ROOT_SIZE], struct err *e)
 {
     auto_cert cert = NULL;
     const char *der = in->file[JUDGE_ROOT].bytes;
     memcpy(out, tdx_intel_root, TDX_ROOT_SIZE);
-    if (!der) { return 0; }
-    if (crypto_cert_from_der(der, in->file[JUDGE_ROOT].len, &cert) < 0 ||
-        crypto_cert_key_sha256(cert, out) < 0) {
+    if (der && (crypto_cert_from_der(der, in->file[JUDGE_ROOT].len, &cert) < 0 ||
+                crypto_cert_key_sha256(cert, out) < 0)) {
         return err_set(e, EINVAL, "--root: not a certificate in DER form");
     }
-    judge_claim_hex(claims, "insecure_root", out, TDX_ROOT_SIZE);
-    (void)fprintf(stderr,
-                  "cc-attest: verify: warning: --root: believing another root than Intel's\n");
     return 0;
 }
 
@@ -95,8 +91,12 @@ static void judge_bytes(const char *bytes, size_t len, const struct tdx_demand *
     struct tdx_facts f = {0};
     struct err e = {0};
     if (len > 0 && bytes[0] == '{') {
-        if (json_load_strict("evidence", bytes, len, len, &doc, &e) < 0 ||
-            tdx_evidence_parse(doc, &ev, &e) < 0) {
+        int r = json_load_strict("evidence", bytes, len, len, &doc, &e);
+        if (r == 0) {
+            const json_t *inner = json_object_get(doc, "primary_evidence");
+            r = tdx_evidence_parse(inner ? inner : doc, &ev, &e);
+        }
+        if (r < 0) {
             verdict_refuse(v, &tdx_codes[TDX_CODE_EVIDENCE], "JSON that is no evidence",
                            "{\"quote\":\"<base64>\"}", "%s", e.text);
             return;
@@ -116,22 +116,32 @@ static int run(const struct judge_input *in, struct verdict *v, json_t *claims, 
     auto_json doc = NULL;
     uint8_t root[TDX_ROOT_SIZE];
     struct tdx_policy policy;
-    auto_tdx_collateral collateral = NULL;
+    auto_tdx_collateral given = NULL;
+    auto_collateral_keeper keeper = NULL;
+    struct view set = {(const uint8_t *)in->file[JUDGE_COLLATERAL].bytes,
+                       in->file[JUDGE_COLLATERAL].len};
     int r = judge_policy(in, &doc, e);
     if (r == 0) { r = tdx_policy_read(doc, NULL, &policy, e); }
-    if (r == 0) { r = root_choose(in, root, claims, e); }
+    if (r == 0) { r = root_choose(in, root, e); }
     if (r < 0) { return r; }
+    (void)json_object_set_new(
+        claims, "root", json_string(in->file[JUDGE_ROOT].bytes ? "replaced by --root" : "intel"));
     auto_tdx_endorsements endorsements = tdx_endorsements_new(root);
-    if (!endorsements) { return err_set(e, ENOMEM, "out of memory"); }
-    if (in->file[JUDGE_COLLATERAL].bytes) {
-        tdx_collateral_open(in->file[JUDGE_COLLATERAL].bytes, in->file[JUDGE_COLLATERAL].len, root,
-                            &collateral, v);
-    }
     struct tdx_demand demand = {.endorsements = endorsements,
-                                .collateral_for = tdx_collateral_given,
-                                .ctx = collateral,
                                 .policy = &policy,
-                                .now = in->now};
+                                .now = in->now,
+                                .collateral_for = tdx_collateral_given};
+    if (set.p) {
+        tdx_collateral_open(set.p, set.len, root, &given, v);
+        demand.ctx = given;
+    } else if (in->collateral_dir) {
+        keeper = collateral_keeper_new(in->collateral_dir, root);
+        demand.collateral_for = collateral_keeper_find;
+        demand.ctx = keeper;
+    }
+    if (!endorsements || (in->collateral_dir && !set.p && !keeper)) {
+        return err_set(e, ENOMEM, "out of memory");
+    }
     judge_bytes(in->file[JUDGE_EVIDENCE].bytes, in->file[JUDGE_EVIDENCE].len, &demand, v, claims);
     return 0;
 }
@@ -139,5 +149,6 @@ static int run(const struct judge_input *in, struct verdict *v, json_t *claims, 
 const struct judge judge_tdx = {
     .type = "tdx",
     .files = 1u << JUDGE_EVIDENCE | 1u << JUDGE_ROOT | 1u << JUDGE_COLLATERAL | 1u << JUDGE_POLICY,
+    .dir = true,
     .run = run,
 };

@@ -46,7 +46,7 @@ int judge_policy(const struct judge_input *in, json_t **out, struct err *e)
 
 /* ---- the command line */
 
-enum { OPT_TYPE = 256, OPT_SIM_KEY, OPT_AT, OPT_JSON };
+enum { OPT_TYPE = 256, OPT_DIR, OPT_SIM_KEY, OPT_AT, OPT_JSON };
 
 /* Options that name a file are numbered as the file is. */
 static const struct option options[] = {{"evidence", required_argument, NULL, JUDGE_EVIDENCE},
@@ -56,6 +56,7 @@ static const struct option options[] = {{"evidence", required_argument, NULL, JU
                                         {"crl", required_argument, NULL, JUDGE_CRL},
                                         {"collateral", required_argument, NULL, JUDGE_COLLATERAL},
                                         {"policy", required_argument, NULL, JUDGE_POLICY},
+                                        {"collateral-dir", required_argument, NULL, OPT_DIR},
                                         {"type", required_argument, NULL, OPT_TYPE},
                                         {"insecure-sim-key", required_argument, NULL, OPT_SIM_KEY},
                                         {"at", required_argument, NULL, OPT_AT},
@@ -141,6 +142,7 @@ static int take_option(struct request *q, int o, struct err *e)
     }
     switch (o) {
     case OPT_TYPE: return take_type(q, optarg, e);
+    case OPT_DIR: q->in.collateral_dir = optarg; return 0;
     case OPT_SIM_KEY: return take_key(&q->in, optarg, e);
     case OPT_AT: return take_time(optarg, &q->in.now, e);
     case OPT_JSON: q->as_json = true; return 0;
@@ -159,6 +161,9 @@ static int request_check(const struct request *q, struct err *e)
             return err_set(e, EINVAL, "--%s has no meaning for --type %s", options[i].name,
                            q->judge->type);
         }
+    }
+    if (q->in.collateral_dir && !q->judge->dir) {
+        return err_set(e, EINVAL, "--collateral-dir has no meaning for --type %s", q->judge->type);
     }
     if (q->in.sim_key_count && !q->judge->sim_keys) {
         return err_set(e, EINVAL, "--insecure-sim-key has no meaning for --type %s",
@@ -256,7 +261,7 @@ static int run(int argc, char **argv)
 const struct cli_command cli_verify = {
     .name = "verify",
     .help = "usage: cc-attest verify --type snp|tdx|sim --evidence FILE [--policy JSON]\n"
-            "                        [--at RFC3339] [--json]\n"
+            "                        [--at RFC3339] [--json] [--collateral-dir DIR]\n"
             "                        snp: [--vek DER] [--chain PEM] [--root DER] [--crl DER]\n"
             "                        tdx: [--collateral JSON] [--root DER]\n"
             "                        sim: [--insecure-sim-key PEM]...\n"
@@ -274,6 +279,8 @@ const struct cli_command cli_verify = {
             "  --root DER             trust this root and not the maker's; for tests\n"
             "  --crl DER              the root's revocation list\n"
             "  --collateral JSON      what the maker says about TCBs and revocation\n"
+            "  --collateral-dir DIR   where what is not given is looked for: filled by\n"
+            "                         `cc-attest collateral`\n"
             "  --insecure-sim-key PEM a machine whose software TEE is believed; without one all\n"
             "                         evidence of sim is refused\n",
     .run = run,
