@@ -83,10 +83,17 @@ TEST_EXTRA += $(GUEST_TESTS)
 # ---- end to end --------------------------------------------------------------------------------------------------------
 
 # agent_host: the guest's agent as a host program. kbs_load: guests that ask several brokers.
-E2E_PROGRAMS := kvm_smoke agent_host kbs_load
+# sim_evidence: what an honest guest sends. cc-kbs-san: the broker with sanitizers, for the hostile client.
+E2E_PROGRAMS := kvm_smoke agent_host kbs_load sim_evidence
 E2E_LDLIBS_agent_host := -lssl -ljansson -lcrypto
 E2E_LDLIBS_kbs_load := $(E2E_LDLIBS_agent_host)
-$(B)/tests/agent_host $(B)/tests/kbs_load: $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
+E2E_LDLIBS_sim_evidence := $(E2E_LDLIBS_agent_host)
+$(addprefix $(B)/tests/,agent_host kbs_load sim_evidence): $(foreach l,$(agent_LIBS),$(B)/lib/lib$(l).a)
+$(B)/tests/cc-kbs-san: $(B)/fuzz/host/attest/cc_kbs.o $(call fuzz_objs,$(KBS_LIBS))
+	@mkdir -p $(@D)
+	$(if $(Q),@echo "  LD Z    cc-kbs-san")
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -pthread -o $@ $^ $(KBS_LDLIBS)
+TEST_EXTRA += $(B)/tests/cc-kbs-san
 $(B)/tests/%: $(B)/test/tests/e2e/%.o
 	@mkdir -p $(@D)
 	$(if $(Q),@echo "  LD T    $*")
