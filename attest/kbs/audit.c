@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Writing the chain and checking it. The writer needs nothing but the last line of the file; the checker takes one line
- * after the other, as a stranger might have left them.
- */
+/* Writing the chain: the writer needs nothing but the last line of the file. Checking a line is in audit_check.c. */
 #include "attest/kbs/audit.h"
 
 #include "attest/hex.h"
-#include "attest/json.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
@@ -17,41 +13,12 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define RESUMED "audit-resumed"
-
-/* ---- one line -------------------------------------------------------------------------------- */
-
-struct link {
-    uint64_t seq, lost;
-    uint8_t prev[CRYPTO_SHA256_SIZE];
-    bool resumed;
-};
-
-static int link_read(const char *line, size_t len, struct link *out, struct err *e)
-{
-    auto_json doc = NULL;
-    const char *prev;
-    int rc = json_load_strict("line", line, len, AUDIT_LINE_MAX, &doc, e);
-    if (rc == 0) { rc = json_get_text("line", doc, "prev", &prev, e); }
-    if (rc < 0) { return rc; }
-    const json_t *seq = json_object_get(doc, "seq"), *lost = json_object_get(doc, "lost");
-    const char *event = json_string_value(json_object_get(doc, "event"));
-    if (!json_is_integer(seq) || json_integer_value(seq) < 1 ||
-        !hex_decode(prev, strlen(prev), out->prev, sizeof out->prev)) {
-        return err_set(e, EBADMSG, "line: seq or prev is not what it must be");
-    }
-    out->seq = (uint64_t)json_integer_value(seq);
-    out->lost = json_integer_value(lost) > 0 ? (uint64_t)json_integer_value(lost) : 0;
-    out->resumed = event && strcmp(event, RESUMED) == 0;
-    return 0;
-}
-
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* What the chain needs of a file's last bytes; tail starts behind a line break or at the start of the file. */
 static int end_read(struct audit *a, const char *tail, size_t len, struct err *e)
 {
-    struct link last = {0};
+    struct audit_link last = {0};
     const char *end = memrchr(tail, '\n', len);
     size_t whole = end ? (size_t)(end - tail) : 0; /* without the line break */
     a->torn = !end || tail + len != end + 1;
@@ -59,7 +26,7 @@ static int end_read(struct audit *a, const char *tail, size_t len, struct err *e
         const char *before = memrchr(tail, '\n', whole);
         const char *start = before ? before + 1 : tail;
         size_t n = (size_t)(end - start);
-        int rc = link_read(start, n, &last, e);
+        int rc = audit_link_read(start, n, &last, e);
         if (rc < 0) { return rc; }
         crypto_sha256(start, n, a->head);
         a->seq = last.seq;
@@ -187,7 +154,7 @@ static int resume(struct audit *a)
     time_t t = time(NULL);
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
     (void)snprintf(body, sizeof body,
-                   "{\"time\":\"%s\",\"event\":\"" RESUMED
+                   "{\"time\":\"%s\",\"event\":\"" AUDIT_RESUMED
                    "\",\"decision\":\"note\",\"lost\":%" PRIu64 "}",
                    when, a->lost);
     int rc = append(a, body);
@@ -195,61 +162,18 @@ static int resume(struct audit *a)
     return rc;
 }
 
-void audit_line(void *ctx, const char *line)
+int audit_line(void *ctx, const char *line)
 {
     struct audit *a = ctx;
     int rc = resume(a);
     if (rc == 0) { rc = append(a, line); }
-    if (rc == 0) { return; }
+    if (rc == 0) { return 0; }
     a->lost++;
     (void)fprintf(stderr, "cc-kbs: audit log: %s: %s\n", strerror(-rc), line);
+    return -EIO;
 }
 
-/* ---- checking -------------------------------------------------------------------------------- */
-
-static int place_check(const struct audit_check *c, const struct link *l, struct err *e)
-{
-    if (c->lines == 0) { return 0; }
-    if (l->seq != c->seq + 1) {
-        return err_set(e, EBADMSG, "found seq %" PRIu64 ", wanted %" PRIu64, l->seq, c->seq + 1);
-    }
-    if (memcmp(l->prev, c->head, sizeof l->prev) != 0) {
-        char found[HEX_LEN(CRYPTO_SHA256_SIZE)], wanted[HEX_LEN(CRYPTO_SHA256_SIZE)];
-        hex_encode(l->prev, sizeof l->prev, found);
-        hex_encode(c->head, sizeof c->head, wanted);
-        return err_set(e, EBADMSG, "seq %" PRIu64 ": found prev %.16s..., wanted %.16s...", l->seq,
-                       found, wanted);
-    }
-    return 0;
-}
-
-int audit_check_line(struct audit_check *c, const char *line, size_t len, struct err *e)
-{
-    struct link l = {0};
-    struct err why = {0};
-    bool torn = link_read(line, len, &l, &why) < 0;
-    if (torn && (c->after_torn || c->lines == 0)) { return err_set(e, EBADMSG, "%s", why.text); }
-    if (torn) {
-        l.seq = c->seq + 1; /* what it would have been; the line behind it must confirm it */
-    } else {
-        int rc = place_check(c, &l, e);
-        if (rc < 0) { return rc; }
-        if (c->after_torn && !l.resumed) {
-            return err_set(e, EBADMSG, "seq %" PRIu64 ": the line before it is not one of ours",
-                           l.seq);
-        }
-    }
-    if (c->lines++ == 0) {
-        c->first_seq = l.seq;
-        memcpy(c->first_prev, l.prev, sizeof l.prev);
-    }
-    c->after_torn = torn;
-    c->torn += torn;
-    c->lost += l.lost;
-    c->seq = l.seq;
-    crypto_sha256(line, len, c->head);
-    return 0;
-}
+/* ---- checking a file ------------------------------------------------------------------------- */
 
 int audit_check_file(struct audit_check *c, const char *path, struct err *e)
 {

@@ -42,11 +42,21 @@ void audit_close(struct audit *a);
 
 /*
  * ctx: a struct audit. line: a JSON object with at least one member, without line breaks. One that cannot be written is
- * said on standard error, counted, and the broker goes on: an attacker who fills the disk must not stop starts.
+ * said on standard error and counted, and -EIO returned. Whether the broker goes on is its owner's choice ([audit] required).
  */
-void audit_line(void *ctx, const char *line);
+int audit_line(void *ctx, const char *line);
 
-/* ---- checking -------------------------------------------------------------------------------- */
+/* ---- checking (audit_check.c) -------------------------------------------------------------------------------- */
+
+#define AUDIT_RESUMED "audit-resumed"
+
+/* What one line says of its place in the chain. */
+struct audit_link {
+    uint64_t seq, lost;
+    uint8_t prev[CRYPTO_SHA256_SIZE];
+    bool resumed;
+};
+MUST_CHECK int audit_link_read(const char *line, size_t len, struct audit_link *out, struct err *e);
 
 /* Where a chain stands; zero = before its first line. */
 struct audit_check {
@@ -59,7 +69,7 @@ struct audit_check {
 /* The next line, without its line break. -EBADMSG says what is wrong with it. */
 MUST_CHECK int audit_check_line(struct audit_check *c, const char *line, size_t len, struct err *e);
 
-/* All of a file; the chain goes on from what c has seen before. */
+/* All of a file (audit.c); the chain goes on from what c has seen before. */
 MUST_CHECK int audit_check_file(struct audit_check *c, const char *path, struct err *e);
 
 #endif

@@ -88,7 +88,8 @@ static void add_hex(json_t *line, const char *name, const uint8_t *p, size_t len
     (void)json_object_set_new(line, name, json_string(hex));
 }
 
-static void audit(const struct exchange *x)
+/* Has the decision been recorded? */
+static bool audit(const struct exchange *x)
 {
     char when[32];
     struct tm tm;
@@ -97,7 +98,7 @@ static void audit(const struct exchange *x)
     auto_json line =
         json_pack("{s:s, s:s, s:s, s:s, s:i}", "time", when, "peer", x->peer, "event", x->event,
                   "decision", x->decision.allowed ? "allow" : "refuse", "status", x->out->status);
-    if (!line) { return; }
+    if (!line) { return false; }
     if (x->subject[0]) { (void)json_object_set_new(line, "subject", json_string(x->subject)); }
     if (x->session[0]) { (void)json_object_set_new(line, "session", json_string(x->session)); }
     if (x->has_claims) {
@@ -116,19 +117,17 @@ static void audit(const struct exchange *x)
         (void)json_object_set_new(line, "reasons", reasons);
     }
     auto_free char *text = json_dumps(line, JSON_COMPACT);
-    if (text) { x->b->setup.audit(x->b->setup.audit_ctx, text); }
+    return text && x->b->setup.audit(x->b->setup.audit_ctx, text) == 0;
 }
 
 /*
  * The database was away while this was decided: whatever was decided, it is not told, and whoever asks hears that he may
  * ask again. What exactly was the matter is in the audit line alone.
  */
-static void answer_outage(struct exchange *x)
+static void answer_outage(struct exchange *x, const char *what)
 {
-    if (!x->event) { x->event = "outage"; }
     http_response_fini(x->out);
-    reply_error(x, 503, "StorageBackendInitialization",
-                "the database cannot be reached; try again");
+    reply_error(x, 503, "StorageBackendInitialization", "%s; try again", what);
     x->out->extra = "Retry-After: 1\r\n";
 }
 
@@ -186,8 +185,13 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
     } else {
         out->status = 404;
     }
-    if (store_outages(x.b->setup.store) != outages) { answer_outage(&x); }
-    if (x.event) { audit(&x); }
+    if (store_outages(x.b->setup.store) != outages) {
+        if (!x.event) { x.event = "outage"; }
+        answer_outage(&x, "the database cannot be reached");
+    }
+    if (x.event && !audit(&x) && x.b->setup.audit_required) {
+        answer_outage(&x, "the audit log cannot be written");
+    }
     claims_fini(&x.claims);
 }
 

@@ -45,10 +45,11 @@ struct broker_setup {
     const struct verifier *verifiers;
     size_t verifier_count;
     uint32_t max_sessions;
-    int64_t session_seconds;                    /* from /auth */
-    int64_t token_seconds;                      /* from its making; 0 = session_seconds */
-    void (*audit)(void *ctx, const char *line); /* one JSON object, no line break */
+    int64_t session_seconds;                   /* from /auth */
+    int64_t token_seconds;                     /* from its making; 0 = session_seconds */
+    int (*audit)(void *ctx, const char *line); /* one JSON object, no line break; 0 = it is kept */
     void *audit_ctx;
+    bool audit_required; /* what cannot be recorded is not told either: 503 */
 };
 
 /* Reads policy and reference values from the store; one that does not load is an error here, not at the first request. */

@@ -167,9 +167,10 @@ static int limits_read(struct reader *r, struct config *c, struct err *e)
 
 static int audit_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"file", NULL};
+    static const char *const known[] = {"file", "required", NULL};
     json_t *t;
     int rc = reader_table(r, "audit", false, known, &t, e);
+    if (rc == 0) { rc = reader_flag(r, t, "required", &c->audit_required, e); }
     return rc < 0 || !t ? rc : reader_path(r, t, "file", &c->audit_file, e);
 }
 

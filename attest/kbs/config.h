@@ -46,6 +46,8 @@
  *      clients = 16384                      remembered
  *      [audit]                              absent = standard error
  *      file = "audit.log"
+ *      required = true                      a decision that cannot be recorded is not told: 503; absent = it is, for whoever
+ *                                           fills the disk must not stop starts
  *      [insecure_sim]                       absent = evidence of kind sim is refused
  *      trusted_keys = ["sim.pub"]           PEM, of the machines whose word is taken for a TEE's
  *      [insecure_coco]                      what CoCo allows; absent = all false
@@ -102,6 +104,7 @@ struct config {
     int64_t session_seconds;
     struct limit_setup limits; /* per_second 0 = none */
     char *audit_file;          /* NULL = standard error */
+    bool audit_required;
     struct config_keys insecure_sim_keys;
     bool insecure_sample, insecure_without_initdata, insecure_policy_without_initdata;
     bool insecure_header_jwk;

@@ -35,6 +35,7 @@ struct running {
     struct server *server;
     struct ops ops;
     uint64_t outages; /* of the store, as far as they have been told */
+    bool down;        /* so it was told */
 };
 
 static void beliefs_free(struct beliefs *b)
@@ -85,6 +86,7 @@ static struct broker_setup setup_of(struct running *r)
         .session_seconds = c->session_seconds,
         .token_seconds = c->token_seconds,
         .audit = audit_line,
+        .audit_required = c->audit_required,
         .audit_ctx = &r->audit,
     };
 }
@@ -101,18 +103,19 @@ static void note(struct running *r, const char *event, const char *text)
     auto_json line = json_pack("{s:s, s:s, s:s, s:s*}", "time", when, "event", event, "decision",
                                "note", "text", text);
     auto_free char *json = line ? json_dumps(line, JSON_COMPACT) : NULL;
-    if (json) { audit_line(&r->audit, json); }
+    if (json) { (void)audit_line(&r->audit, json); }
 }
 
 /* The database's coming and going, once each. */
 static void tell_outages(struct running *r)
 {
-    uint64_t now = store_outages(r->store);
     struct err e = {0};
-    if (now == r->outages) { return; }
-    bool back = store_ping(r->store, &e) == 0;
-    (void)fprintf(stderr, "cc-kbs: warning: %s\n",
-                  back ? "the database was lost and is back" : e.text);
+    bool lost = store_outages(r->store) != r->outages;
+    if (!lost && !r->down) { return; }
+    bool up = store_ping(r->store, &e) == 0;
+    if (!up && !r->down) { (void)fprintf(stderr, "cc-kbs: warning: %s\n", e.text); }
+    if (up) { (void)fputs("cc-kbs: the database was lost and is back\n", stderr); }
+    r->down = !up;
     r->outages = store_outages(r->store);
 }
 

@@ -22,7 +22,11 @@ static struct broker *broker;
 static char *admin_token;
 static char cookie[128];
 
-static void silent(void *ctx, const char *line) { (void)ctx, (void)line; }
+static int silent(void *ctx, const char *line)
+{
+    (void)ctx, (void)line;
+    return 0;
+}
 
 static void must(int rc)
 {

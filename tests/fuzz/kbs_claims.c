@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libs: kbs_pure jose crypto_full crypto_small base */
+/* libs: kbs_pure rego initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
 /* Claims out of a token's payload: what is read is written again and read the same. */
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libs: kbs_pure jose crypto_full crypto_small base */
+/* libs: kbs_pure rego initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
 /* Request heads: what is read lies inside the input, and says of a body only what a number can say. */
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libs: kbs_pure rego jose crypto_full crypto_small base */
+/* libs: kbs_pure rego initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
 /* Policies: what loads can be judged, and never allows a guest whose initdata no rule can name. */
 #include <stdlib.h>

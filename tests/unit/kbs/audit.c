@@ -45,7 +45,7 @@ static void write_lines(unsigned from, unsigned to)
     for (unsigned i = from; i <= to; i++) {
         char line[64];
         (void)snprintf(line, sizeof line, "{\"event\":\"release\",\"n\":%u}", i);
-        audit_line(&a, line);
+        (void)audit_line(&a, line);
     }
     audit_close(&a);
 }
@@ -175,16 +175,16 @@ Test(audit, a_full_disk_loses_lines_and_says_how_many)
     struct audit a = open_ok();
     struct rlimit old, full;
     cr_assert_neq(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
-    audit_line(&a, "{\"event\":\"release\",\"n\":1}");
+    (void)audit_line(&a, "{\"event\":\"release\",\"n\":1}");
     cr_assert_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
     full = old;
     full.rlim_cur = 150; /* the second line fits in half */
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
-    audit_line(&a, "{\"event\":\"release\",\"n\":2}");
-    audit_line(&a, "{\"event\":\"release\",\"n\":3}");
+    (void)audit_line(&a, "{\"event\":\"release\",\"n\":2}");
+    (void)audit_line(&a, "{\"event\":\"release\",\"n\":3}");
     cr_assert_eq(a.lost, 2);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
-    audit_line(&a, "{\"event\":\"release\",\"n\":4}");
+    (void)audit_line(&a, "{\"event\":\"release\",\"n\":4}");
     audit_close(&a);
     cr_assert_eq(check(&c, &e), 0, "%s", e.text);
     cr_assert_eq(c.lost, 2);
@@ -220,13 +220,13 @@ Test(audit, a_rotated_log_goes_on_in_the_next_file)
     struct err e = {0};
     struct audit_check c = {0};
     struct audit a = open_ok();
-    audit_line(&a, "{\"n\":1}");
+    (void)audit_line(&a, "{\"n\":1}");
     cr_assert_eq(audit_reopen(&a, path, &e), 0, "nobody moved it: %s", e.text);
-    audit_line(&a, "{\"n\":2}");
+    (void)audit_line(&a, "{\"n\":2}");
     cr_assert_eq(rename(path, moved), 0);
-    audit_line(&a, "{\"n\":3}");
+    (void)audit_line(&a, "{\"n\":3}");
     cr_assert_eq(audit_reopen(&a, path, &e), 0, "%s", e.text);
-    audit_line(&a, "{\"n\":4}");
+    (void)audit_line(&a, "{\"n\":4}");
     audit_close(&a);
     cr_assert_eq(audit_check_file(&c, moved, &e), 0, "%s", e.text);
     cr_assert_eq(c.seq, 3);

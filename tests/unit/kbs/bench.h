@@ -16,6 +16,7 @@
 #include "attest/verify/sim.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +41,15 @@ struct bench {
     struct broker *broker;
     char admin_token[1024];
     char audit[4096]; /* the last line */
+    bool audit_full;
 };
 
-static inline void bench_audit(void *ctx, const char *line)
+static inline int bench_audit(void *ctx, const char *line)
 {
     struct bench *b = ctx;
+    if (b->audit_full) { return -ENOSPC; }
     (void)snprintf(b->audit, sizeof b->audit, "%s", line);
+    return 0;
 }
 
 static inline void bench_start(struct bench *b)
@@ -110,10 +114,7 @@ struct answer {
     char *body; /* NUL-terminated */
 };
 
-static inline void answer_fini(struct answer *a)
-{
-    free(a->body);
-}
+static inline void answer_fini(struct answer *a) { free(a->body); }
 #define auto_answer __attribute__((cleanup(answer_fini))) struct answer
 
 /* headers: complete lines, each with CRLF. */

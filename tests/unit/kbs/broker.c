@@ -574,3 +574,21 @@ Test(broker, unauthenticated_get_is_401_json_so_that_cocos_client_attests)
     auto_answer open = guest_get(&b, &g, RESOURCE);
     assert_refused(&open, "TokenNotFound", "not attested yet");
 }
+
+Test(broker, what_cannot_be_recorded_is_not_told_where_that_is_asked_for)
+{
+    struct err e = {0};
+    guest_handshake(&b, &g);
+    b.audit_full = true;
+    auto_answer still = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &still);
+    struct broker_setup strict = b.setup;
+    strict.audit_required = true;
+    cr_assert_eq(broker_adopt(b.broker, &strict, &e), 0, "%s", e.text);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    cr_assert_eq(a.status, 503);
+    cr_assert_str_eq(a.detail, "the audit log cannot be written; try again");
+    b.audit_full = false;
+    auto_answer again = guest_get(&b, &g, RESOURCE);
+    assert_opens(&g, &again);
+}
