@@ -4,7 +4,7 @@
  * small pieces.
  */
 #include "attest/crypto.h"
-#include "loader//image/untar.h"
+#include "loader/image/untar.h"
 #include "tests/unit/image/vectors.h"
 
 #include <errno.h>
