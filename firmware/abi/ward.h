@@ -15,8 +15,8 @@
 #define CASEMATE_FIRMWARE_ABI_WARD_H
 
 /* tables (guarded regime only) */
-#define WARD_TABLE_NEW    1 /* (level)                                           -> t | -ENOMEM              */
-#define WARD_TABLE_FREE   2 /* (t) refs 0, loaded nowhere                                                    */
+#define WARD_TABLE_NEW    1 /* (level) -> t | -ENOMEM | -EAGAIN: once all vCPUs have flushed everything    */
+#define WARD_TABLE_FREE   2 /* (t) refs 0, links 0, loaded nowhere                                           */
 #define WARD_TABLE_SET    3 /* (t, i | n << 32, pte) leaves, frame advancing 4 KiB / 2 MiB; pte 0 clears     */
 #define WARD_TABLE_LINK   4 /* (t, i, child | WARD_NONE, flags)                                              */
 #define WARD_TABLE_MASK   5 /* (t, i | n << 32, clear) clear in {W, A, D}; links too  -> OR of the old flags */
@@ -34,7 +34,6 @@
 #define WARD_RELAX        15 /* () give the core away once                                                   */
 /* memory */
 #define WARD_RAM_ACCEPT   16 /* (chunk, n) content undefined afterwards; already accepted: panic             */
-#define WARD_RAM_RELEASE  17 /* (chunk, n)                                                                   */
 /* host, identity */
 #define WARD_DOORBELL     18 /* (queue) TEE only                                                             */
 #define WARD_EVIDENCE     19 /* (form) 64 bytes in vpage.io                   -> report length, report in io */

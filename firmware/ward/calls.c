@@ -23,6 +23,14 @@ static void ipi(unsigned cpu, uint32_t vector)
     apic_write(APIC_ICR_LO, vector);
 }
 
+/* Everything this vCPU cached. The number is taken first: a table freed after that is not covered. */
+static void drop_translations(uint64_t cr3)
+{
+    uint32_t seq = __atomic_add_fetch(&ward_flush_seq, 1, __ATOMIC_SEQ_CST);
+    __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
+    *vcpu_epoch(my_cpu()) = seq;
+}
+
 static int64_t space_load(uint64_t root)
 {
     uint64_t cr3 = root << 12;
@@ -31,8 +39,7 @@ static int64_t space_load(uint64_t root)
         int64_t r = tables_root(root, &cr3);
         if (r < 0) { return r; }
     }
-    __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
-    if (ward_state.guarded) { tables_flushed(my_cpu()); }
+    drop_translations(cr3);
     return 0;
 }
 
@@ -42,8 +49,9 @@ static int64_t flush(uint64_t va, uint64_t n)
         __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
         return 0;
     }
-    flush_all();
-    if (ward_state.guarded) { tables_flushed(my_cpu()); }
+    uint64_t cr3;
+    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+    drop_translations(cr3);
     return 0;
 }
 
@@ -82,7 +90,7 @@ static int64_t park(uint64_t deadline)
 static int64_t vcpu_start(uint64_t id)
 {
     if (id == 0 || id >= ward_state.cpus) { return -EINVAL; }
-    *(volatile uint32_t *)(WARD_CPU + id * CPU_STRIDE + PRIVATE_TICKET) = 1;
+    *vcpu_ticket((unsigned)id) = 1;
     ipi((unsigned)id, VEC_KICK);
     return 0;
 }
@@ -118,7 +126,6 @@ int64_t ward_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64
     case WARD_TIMER: wrmsr(MSR_TSC_DEADLINE, a0); return 0;
     case WARD_RELAX: return 0;
     case WARD_RAM_ACCEPT: return chunk_accept(a0, a1);
-    case WARD_RAM_RELEASE: return chunk_release(a0, a1);
     case WARD_EVIDENCE: return identity_evidence(a0);
     case WARD_REGISTER_SET: return identity_register_set(a0);
     case WARD_EXTEND: return identity_extend();

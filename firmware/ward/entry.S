@@ -130,11 +130,12 @@ ward_interrupt_up:                      /* rcx, rax, rip, cs, rflags, rsp, ss */
 ward_irq_flush:                         /* everything, then tell the initiator */
     push    %rax
     push    %rcx
+    mov     ward_flush_seq(%rip), %ecx  /* before the flush: what is freed from here on is not covered by it */
     mov     %cr3, %rax
     mov     %rax, %cr3
     mov     %rsp, %rax
     and     $-CPU_STRIDE, %rax
-    mov     ward_flush_seq(%rip), %ecx
+    mov     %ecx, PRIVATE_EPOCH(%rax)
     mov     %ecx, VPAGE_ACK(%rax)
     movl    $0, ward_apic + 0xb0(%rip)
     pop     %rcx

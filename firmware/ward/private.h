@@ -12,6 +12,7 @@
 #define PRIVATE_URSP      8
 /* offsets from the area */
 #define PRIVATE_TICKET    (PRIVATE_BASE + 16)
+#define PRIVATE_EPOCH     (PRIVATE_BASE + 20) /* ward_flush_seq before the last flush of everything */
 #define PRIVATE_TEMPLATE  (PRIVATE_BASE + 64)  /* iret frame to LOS_UPCALL    */
 #define PRIVATE_SECONDARY (PRIVATE_BASE + 112) /* iret frame to LOS_SECONDARY */
 #define PRIVATE_START     (PRIVATE_BASE + 160) /* iret frame to LOS_START     */

@@ -4,12 +4,17 @@
  * only here. Ring 3 names tables by index and builds the tree; nothing here walks one.
  *
  *   T1  an entry maps only accepted RAM outside the ward, or the shared window; so no frame is both a table and data
- *   T2  a link goes from level n to level n - 1; refs(child) = number of links to it; a table with refs is never freed
+ *   T2  a link goes from level n to level n - 1; refs(child) = number of links to it, links(table) = number of links in it;
+ *       a table with refs or links is never freed
  *   T3  a freed table is used again only after every started vCPU dropped all translations since, and is zeroed first
  *   T4  slots of the library OS and the ward in a root are those of T_ROOT; ring 3 sets application slots only
- *   T5  live(chunk) = number of leaf entries into it; a chunk is released only at 0
  *
+ * Leaf entries are not counted: no frame ever leaves the library OS, so a stale one shows ring 3 its own memory.
  * Everything is under one spin lock: the library OS calls one at a time anyway, hostile ring 3 may not.
+ *
+ * Where ring 0 is interpreted each instruction here is half a microsecond, and these loops are what a process costs: an
+ * entry of a leaf table takes a store and a few instructions, a table is freed in constant time and zeroed only when no
+ * fresh one is left.
  */
 #include "firmware/ward/ward.h"
 
@@ -24,15 +29,14 @@ enum table_use { TABLE_FREE = 0, TABLE_USED, TABLE_WARD /* ring 3 may not name i
 struct table_meta {
     uint32_t refs;
     uint32_t next; /* free list */
-    uint32_t freed_epoch;
+    uint32_t freed_seq; /* ward_flush_seq then */
     uint8_t level;
-    uint8_t use; /* enum table_use */
-    uint16_t reserved;
+    uint8_t use;    /* enum table_use */
+    uint16_t links; /* at most ENTRIES */
 };
 ABI_SIZE(struct table_meta, 16);
 
-/* The region ends with one table_meta per page and one chunk word per 2 MiB of RAM. */
-#define CHUNK_ACCEPTED 0x80000000u
+/* The region ends with one table_meta per page and one byte per 2 MiB of RAM, 1 = accepted. */
 
 /* Levels of the build-time tables, 0 = not there, | 0x80 = the ward's own. Written by mkimage.c. */
 uint8_t ward_core_levels[CORE_TABLES];
@@ -44,10 +48,8 @@ static struct {
     uint32_t fresh; /* first index never used; such pages are zero */
     uint32_t free_head, free_tail;
     struct table_meta *meta;
-    uint32_t *chunk;
+    uint8_t *accepted;
     uint64_t chunks;
-    uint32_t epoch;
-    uint32_t cpu_epoch[CPU_MAX];
     uint32_t cpu_root[CPU_MAX];
 } g;
 
@@ -61,8 +63,8 @@ static void setup(void)
 
     g.chunks = ram_end / CHUNK_SIZE;
     g.meta = (struct table_meta *)(end - pages * sizeof(struct table_meta));
-    g.chunk = (uint32_t *)((uint64_t)g.meta - g.chunks * sizeof(uint32_t));
-    g.count = (uint32_t)(((uint64_t)g.chunk - WARD_TABLES) / PAGE_SIZE);
+    g.accepted = (uint8_t *)g.meta - g.chunks;
+    g.count = (uint32_t)(((uint64_t)g.accepted - WARD_TABLES) / PAGE_SIZE);
     g.fresh = CORE_TABLES;
     g.free_head = g.free_tail = NIL;
     for (uint32_t t = 0; t < CORE_TABLES; t++) {
@@ -71,7 +73,7 @@ static void setup(void)
         g.meta[t].use = level == 0 ? TABLE_FREE : (level & 0x80) != 0 ? TABLE_WARD : TABLE_USED;
         g.meta[t].refs = 1; /* built in: never freed */
     }
-    for (uint64_t c = 0; c < BOOT_SIZE / CHUNK_SIZE; c++) { g.chunk[c] = CHUNK_ACCEPTED; }
+    for (uint64_t c = 0; c < BOOT_SIZE / CHUNK_SIZE; c++) { g.accepted[c] = 1; }
     for (unsigned cpu = 0; cpu < CPU_MAX; cpu++) { g.cpu_root[cpu] = T_ROOT; }
     g.ready = true;
 }
@@ -100,26 +102,20 @@ static bool mappable(uint64_t lo, uint64_t hi)
     if (!low && !high) { return false; }
     if (lo < TABLES_GPA + ward_state.tables_size && hi > ward_state.ward_gpa) { return false; }
     for (uint64_t c = lo / CHUNK_SIZE; c <= (hi - 1) / CHUNK_SIZE; c++) {
-        if ((g.chunk[c] & CHUNK_ACCEPTED) == 0) { return false; }
+        if (g.accepted[c] == 0) { return false; }
     }
     return true;
 }
 
-static void live(uint64_t entry, int32_t delta)
+/* Entry e of a table of this level leads to a table. */
+static bool is_link(uint8_t level, uint64_t e)
 {
-    uint64_t c = (entry & PTE_FRAME) / CHUNK_SIZE;
-    if (c < g.chunks) { g.chunk[c] = (uint32_t)((int32_t)g.chunk[c] + delta); }
+    return (e & PTE_P) != 0 && level != LEVEL_LEAF && (e & PTE_PS) == 0;
 }
 
-static bool is_leaf(uint8_t level, uint64_t e)
+static struct table_meta *child_of(uint64_t link)
 {
-    return (e & PTE_P) != 0 && (level == LEVEL_LEAF || (level == 2 && (e & PTE_PS) != 0));
-}
-
-static void unlink_child(uint64_t e)
-{
-    uint64_t t = ((e & PTE_FRAME) - TABLES_GPA) / PAGE_SIZE;
-    g.meta[t].refs--;
+    return &g.meta[((link & PTE_FRAME) - TABLES_GPA) / PAGE_SIZE];
 }
 
 /* May ring 3 change entries [i, i + n) of a table of this level? In a root only the application's slots. */
@@ -136,20 +132,20 @@ static int64_t table_new(uint64_t level)
     uint32_t t;
 
     if (level < LEVEL_LEAF || level > LEVEL_ROOT) { return -EINVAL; }
-    t = g.free_head;
-    bool usable = t != NIL;
-    for (unsigned cpu = 0; usable && cpu < ward_state.cpus; cpu++) {
-        usable = (int32_t)(g.cpu_epoch[cpu] - g.meta[t].freed_epoch) > 0;
-    }
-    if (usable) {
+    if (g.fresh < g.count) {
+        t = g.fresh++;
+    } else {
+        t = g.free_head;
+        if (t == NIL) { return -ENOMEM; }
+        for (unsigned cpu = 0; cpu < ward_state.cpus; cpu++) {
+            if (cpu != 0 && *vcpu_ticket(cpu) == 0) { continue; } /* has translated nothing yet */
+            if ((int32_t)(*vcpu_epoch(cpu) - g.meta[t].freed_seq) <= 0) { return -EAGAIN; }
+        }
         uint64_t *e = entries(t);
         uint64_t n = ENTRIES;
         g.free_head = g.meta[t].next;
         if (g.free_head == NIL) { g.free_tail = NIL; }
         __asm__ volatile("rep stosq" : "+D"(e), "+c"(n) : "a"(0ull) : "memory");
-    } else {
-        if (g.fresh >= g.count) { return -ENOMEM; }
-        t = g.fresh++;
     }
     g.meta[t] = (struct table_meta){.level = (uint8_t)level, .use = TABLE_USED};
     if (level == LEVEL_ROOT) {
@@ -163,21 +159,12 @@ static int64_t table_free(uint64_t t)
     struct table_meta *m = named(t);
 
     if (m == NULL) { return -EINVAL; }
-    if (m->refs != 0) { return -EBUSY; }
-    for (unsigned cpu = 0; cpu < ward_state.cpus; cpu++) {
+    if (m->refs != 0 || m->links != 0) { return -EBUSY; }
+    for (unsigned cpu = 0; m->level == LEVEL_ROOT && cpu < ward_state.cpus; cpu++) {
         if (g.cpu_root[cpu] == t) { return -EBUSY; }
     }
-    for (unsigned i = 0; i < ENTRIES; i++) {
-        uint64_t e = entries((uint32_t)t)[i];
-        if ((e & PTE_P) == 0 || !slots_ok(m->level, i, 1)) { continue; }
-        if (is_leaf(m->level, e)) {
-            live(e, -1);
-        } else {
-            unlink_child(e);
-        }
-    }
     m->use = TABLE_FREE;
-    m->freed_epoch = g.epoch;
+    m->freed_seq = ward_flush_seq;
     m->next = NIL;
     if (g.free_tail == NIL) {
         g.free_head = (uint32_t)t;
@@ -214,18 +201,19 @@ static int64_t table_set(uint64_t t, uint64_t in, uint64_t pte)
         if ((frame & (step - 1)) != 0 || !mappable(frame, frame + n * step)) { return -EPERM; }
         pte |= PTE_P | PTE_U;
     }
-    uint64_t *e = entries((uint32_t)t) + i;
-    for (uint32_t k = 0; k < n; k++) {
-        if ((e[k] & PTE_P) != 0 && !is_leaf(m->level, e[k])) { return -EBUSY; }
+    uint64_t *e = entries((uint32_t)t) + i, *end = e + n;
+    for (uint32_t k = 0; m->links != 0 && k < n; k++) {
+        if (is_link(m->level, e[k])) { return -EBUSY; }
     }
-    for (uint32_t k = 0; k < n; k++) {
-        if ((e[k] & PTE_P) != 0) { live(e[k], -1); }
-        e[k] = pte;
-        if (pte != 0) {
-            live(pte, 1);
-            pte += step;
-        }
+    if (pte == 0) { step = 0; }
+    for (; end - e >= 4; e += 4) {
+        e[0] = pte;
+        e[1] = pte += step;
+        e[2] = pte += step;
+        e[3] = pte += step;
+        pte += step;
     }
+    for (; e < end; e++, pte += step) { *e = pte; }
     return 0;
 }
 
@@ -243,11 +231,15 @@ static int64_t table_link(uint64_t t, uint64_t i, uint64_t child, uint64_t flags
         if (c->refs == UINT32_MAX) { return -EMLINK; }
     }
     uint64_t *e = entries((uint32_t)t) + i;
-    if (is_leaf(m->level, *e)) { return -EBUSY; }
-    if ((*e & PTE_P) != 0) { unlink_child(*e); }
+    if ((*e & PTE_P) != 0) {
+        if (!is_link(m->level, *e)) { return -EBUSY; }
+        child_of(*e)->refs--;
+        m->links--;
+    }
     *e = 0;
     if (c != NULL) {
         c->refs++;
+        m->links++;
         *e = (TABLES_GPA + child * PAGE_SIZE) | flags | PTE_P | PTE_U;
     }
     return 0;
@@ -283,11 +275,10 @@ static int64_t table_copy(uint64_t dst, uint64_t src, uint64_t in, uint64_t clea
     }
     for (uint32_t k = 0; k < n; k++) {
         uint64_t e = from[k];
-        if ((e & PTE_P) == 0) { continue; }
-        if (is_leaf(s->level, e)) {
-            live(e, 1);
-        } else {
-            g.meta[((e & PTE_FRAME) - TABLES_GPA) / PAGE_SIZE].refs++;
+        if (is_link(s->level, e)) {
+            if (child_of(e)->refs == UINT32_MAX) { return -EMLINK; }
+            child_of(e)->refs++;
+            d->links++;
         }
         to[k] = e & ~clear;
     }
@@ -348,13 +339,6 @@ int64_t tables_root(uint64_t t, uint64_t *out_cr3)
     return r;
 }
 
-void tables_flushed(unsigned cpu)
-{
-    lock();
-    g.cpu_epoch[cpu] = ++g.epoch;
-    unlock();
-}
-
 int64_t chunk_accept(uint64_t chunk, uint64_t n)
 {
     int64_t r = 0;
@@ -370,28 +354,8 @@ int64_t chunk_accept(uint64_t chunk, uint64_t n)
             r = -EINVAL;
             break;
         }
-        if ((g.chunk[c] & CHUNK_ACCEPTED) != 0) { ward_panic(PANIC_WARD_ACCEPT_TWICE); }
-        g.chunk[c] = CHUNK_ACCEPTED;
-    }
-    unlock();
-    return r;
-}
-
-int64_t chunk_release(uint64_t chunk, uint64_t n)
-{
-    int64_t r = 0;
-
-    if (!ward_state.guarded) { return 0; }
-    lock();
-    if (chunk < BOOT_SIZE / CHUNK_SIZE || chunk >= g.chunks || n > g.chunks - chunk) {
-        r = -EINVAL;
-    }
-    for (uint64_t c = chunk; r == 0 && c < chunk + n; c++) {
-        if (g.chunk[c] != CHUNK_ACCEPTED) {
-            r = -EBUSY;
-            break;
-        }
-        g.chunk[c] = 0;
+        if (g.accepted[c] != 0) { ward_panic(PANIC_WARD_ACCEPT_TWICE); }
+        g.accepted[c] = 1;
     }
     unlock();
     return r;

@@ -6,10 +6,11 @@
 #include "firmware/abi/image.h"
 #include "firmware/abi/panic.h"
 #include "firmware/abi/ward.h"
+#include "firmware/ward/private.h"
 #include "guest/abi/linux_errno.h"
 
 extern struct ward_state ward_state; /* written once by the placer */
-extern uint32_t ward_flush_seq;
+extern uint32_t ward_flush_seq; /* counts flushes of everything, of any vCPU */
 
 /* The supervisor alias of this vCPU's vpage. Ring 3 writes it at any time: each word is read once. */
 static inline struct vpage *my_vpage(void)
@@ -30,10 +31,15 @@ static inline void apic_write(uint32_t reg, uint32_t v)
 {
     *(volatile uint32_t *)(WARD_APIC + reg) = v;
 }
-static inline void flush_all(void)
+
+/* Words of a vCPU's private page. */
+static inline volatile uint32_t *vcpu_ticket(unsigned cpu)
 {
-    uint64_t r;
-    __asm__ volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(r) : : "memory");
+    return (volatile uint32_t *)(WARD_CPU + (uint64_t)cpu * CPU_STRIDE + PRIVATE_TICKET);
+}
+static inline volatile uint32_t *vcpu_epoch(unsigned cpu)
+{
+    return (volatile uint32_t *)(WARD_CPU + (uint64_t)cpu * CPU_STRIDE + PRIVATE_EPOCH);
 }
 
 NORETURN void ward_panic(enum panic_code code);
@@ -42,9 +48,7 @@ NORETURN void ward_panic(enum panic_code code);
 int64_t tables_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
 int64_t tables_batch(uint64_t n);
 int64_t tables_root(uint64_t t, uint64_t *out_cr3);
-void tables_flushed(unsigned cpu); /* this vCPU dropped every translation */
 int64_t chunk_accept(uint64_t chunk, uint64_t n);
-int64_t chunk_release(uint64_t chunk, uint64_t n);
 
 /* identity.c: registers, evidence, keys */
 int64_t identity_evidence(uint64_t form);

@@ -7,6 +7,7 @@
 
 #include "guest/fs/fs.h"
 #include "guest/random.h"
+#include "guest/task/sched.h"
 #include "guest/task/task.h"
 #include "guest/ward.h"
 
@@ -101,11 +102,11 @@ void space_load(struct space *s)
 
 /* ---- flushing -------------------------------------------------------------------------------- */
 
-static void flush_others(uint32_t cpus, uint64_t va, uint64_t pages)
+static void flush_others(uint32_t mask, uint64_t va, uint64_t pages)
 {
-    uint32_t seq = (uint32_t)ward_call(WARD_FLUSH_OTHERS, cpus, va, pages, 0, 0);
+    uint32_t seq = (uint32_t)ward_call(WARD_FLUSH_OTHERS, mask, va, pages, 0, 0);
     for (unsigned cpu = 0; cpu < CPU_MAX; cpu++) {
-        if ((cpus >> cpu & 1) == 0) { continue; }
+        if ((mask >> cpu & 1) == 0) { continue; }
         const struct vpage *v = (const struct vpage *)(LOS_CPU + cpu * CPU_STRIDE + CPU_VPAGE);
         while ((int32_t)(__atomic_load_n(&v->ack, __ATOMIC_ACQUIRE) - seq) < 0) { cpu_relax(); }
     }
@@ -118,6 +119,13 @@ void space_flush(struct space *s, uint64_t lo, uint64_t hi, bool all)
 
     if ((s->cpus & self) != 0) { ward_call(WARD_FLUSH, all ? 0 : lo, pages, 0, 0, 0); }
     if ((s->cpus & ~self) != 0) { flush_others(s->cpus & ~self, all ? 0 : lo, pages); }
+}
+
+void flush_everywhere(void)
+{
+    uint32_t others = ((1u << cpu_count) - 1) & ~(1u << cpu_id());
+    ward_call(WARD_FLUSH, 0, 0, 0, 0, 0);
+    if (others != 0) { flush_others(others, 0, 0); }
 }
 
 void space_barrier(struct space *s)

@@ -203,6 +203,7 @@ void spare_drop(uint64_t parent_id); /* the parent is gone */
 /* space_new() with this root; TABLE_NONE or no memory: NULL */
 struct space *space_on(uint32_t take_root);
 void space_flush(struct space *s, uint64_t lo, uint64_t hi, bool all);
+void flush_everywhere(void); /* everything, on all vCPUs */
 void space_barrier(struct space *s); /* every vCPU that runs s passes a full barrier */
 int space_protect(struct space *s, uint64_t lo, uint64_t hi, int prot);
 void space_discard(struct space *s, uint64_t lo, uint64_t hi); /* pages go, regions stay */

@@ -5,6 +5,7 @@
  */
 #include "guest/mm/tables.h"
 
+#include "guest/mm/space.h"
 #include "guest/ward.h"
 
 /* Tables kept back so that giving memory back never fails for want of a table. */
@@ -47,6 +48,8 @@ static bool count_make(uint32_t t)
 
 /* ---- guarded: a queue of operations ---------------------------------------------------------- */
 
+#define GAP_MAX 8u /* entries without what is wanted cost less than one more operation */
+
 void tables_sync(void)
 {
     if (queued == 0) { return; }
@@ -62,6 +65,20 @@ static void queue(uint32_t call, uint32_t t, uint64_t a, uint64_t b, uint64_t c)
 }
 
 static uint64_t range(unsigned i, unsigned n) { return i | (uint64_t)n << 32; }
+
+/*
+ * The next run of [*i, end) that starts and ends with entries that have all of `want`, with gaps of
+ * at most GAP_MAX; its length, 0 = none. Reading here is free, each entry of an operation is not.
+ */
+static unsigned next_run(const uint64_t *e, unsigned *i, unsigned end, uint64_t want)
+{
+    while (*i < end && (e[*i] & want) != want) { ++*i; }
+    unsigned last = *i;
+    for (unsigned k = *i; k < end && k - last <= GAP_MAX; k++) {
+        if ((e[k] & want) == want) { last = k; }
+    }
+    return *i < end ? last + 1 - *i : 0;
+}
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
@@ -102,6 +119,10 @@ static uint32_t new_guarded(unsigned level)
 {
     tables_sync();
     int64_t t = ward_call(WARD_TABLE_NEW, level, 0, 0, 0, 0);
+    if (t == -EAGAIN) { /* all that is left was freed since somebody's last flush */
+        flush_everywhere();
+        t = ward_call(WARD_TABLE_NEW, level, 0, 0, 0, 0);
+    }
     if (t < 0) { return TABLE_NONE; }
     if (t >= total) { panic("tables: the ward named a table outside the region"); }
     if (!count_make((uint32_t)t)) {
@@ -171,7 +192,10 @@ void table_link(uint32_t t, unsigned i, uint32_t child, uint64_t flags)
 void table_clear_w(uint32_t t, unsigned i, unsigned n)
 {
     if (ward_guarded()) {
-        queue(WARD_TABLE_MASK, t, range(i, n), PTE_W, 0);
+        const uint64_t *e = table_at(t);
+        for (unsigned end = i + n; (n = next_run(e, &i, end, PTE_P | PTE_W)) != 0; i += n) {
+            queue(WARD_TABLE_MASK, t, range(i, n), PTE_W, 0);
+        }
         return;
     }
     uint64_t *e = entries(t) + i;
@@ -183,7 +207,10 @@ void table_clear_w(uint32_t t, unsigned i, unsigned n)
 void table_copy(uint32_t dst, uint32_t src)
 {
     if (ward_guarded()) {
-        queue(WARD_TABLE_COPY, dst, src, range(0, TABLE_ENTRIES), PTE_W);
+        const uint64_t *e = table_at(src);
+        for (unsigned i = 0, n; (n = next_run(e, &i, TABLE_ENTRIES, PTE_P)) != 0; i += n) {
+            queue(WARD_TABLE_COPY, dst, src, range(i, n), PTE_W);
+        }
         return;
     }
     uint64_t *to = entries(dst);

@@ -34,7 +34,7 @@ uint32_t table_refs(uint32_t t);
  * it.
  */
 MUST_CHECK bool table_put(uint32_t t);
-/* Its entries stay readable until the next table_new(): the caller releases what they refer to. */
+/* Nothing links to t any more, and t links to no table. */
 void table_free(uint32_t t);
 
 /* The entries, up to date. Valid until the next change. */

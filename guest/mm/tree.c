@@ -26,20 +26,22 @@ static void chunk_each(gpa_t c, void (*fn)(gpa_t))
 void tree_drop(uint32_t t, unsigned level)
 {
     if (!table_put(t)) { return; }
-    table_free(t);
     const uint64_t *e = table_at(t);
     for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-        if ((e[i] & PTE_P) == 0 || (level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI)) {
+        uint64_t entry = e[i];
+        if ((entry & PTE_P) == 0 || (level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI)) {
             continue;
         }
         if (level == 1) {
-            frame_put(entry_frame(e[i]));
-        } else if (is_leaf(e[i], level)) {
-            chunk_each(entry_frame(e[i]), frame_put);
+            frame_put(entry_frame(entry));
+        } else if (is_leaf(entry, level)) {
+            chunk_each(entry_frame(entry), frame_put);
         } else {
-            tree_drop(table_child(e[i]), level - 1);
+            table_link(t, i, TABLE_NONE, 0);
+            tree_drop(table_child(entry), level - 1);
         }
     }
+    table_free(t);
 }
 
 /* ---- gather ---------------------------------------------------------------------------------- */

@@ -68,7 +68,6 @@ int64_t ward_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
     (void)a0, (void)a1, (void)a2, (void)a3, (void)a4;
     switch (nr) {
     case WARD_RAM_ACCEPT:
-    case WARD_RAM_RELEASE:
     case WARD_SPACE_LOAD:
         native_tables_flushed();
         native_space_load((uint32_t)(ward_guarded() ? a0 : a0 - TABLES_GPA / PAGE_SIZE));

@@ -39,14 +39,16 @@ void native_tables_flushed(void) { flushes++; }
 static int64_t table_new(uint64_t level)
 {
     require(level >= 1 && level <= 4, "table_new: level");
+    bool waiting = false;
     for (uint32_t t = CORE_TABLES; t < fresh; t++) {
         if (meta[t].level == 0 && meta[t].freed_at < flushes) {
             memset(entries(t), 0, PAGE_SIZE);
             meta[t].level = (uint8_t)level;
             return t;
         }
+        waiting = waiting || meta[t].level == 0;
     }
-    if (fresh == count()) { return -ENOMEM; }
+    if (fresh == count()) { return waiting ? -EAGAIN : -ENOMEM; }
     meta[fresh].level = (uint8_t)level;
     return fresh++;
 }
@@ -58,7 +60,8 @@ static void table_free(uint64_t t)
     unsigned level = meta[t].level;
     for (unsigned i = 0; i < 512 && level > 1; i++) {
         uint64_t e = entries(t)[i];
-        if ((e & PTE_P) != 0 && !is_leaf(level, e)) { meta[child_of(e)].refs--; }
+        bool own = level == 4 && i >= PML4_LOS_LO && i < PML4_LOS_HI;
+        require((e & PTE_P) == 0 || own || is_leaf(level, e), "table_free: it links to something");
     }
     meta[t].level = 0;
     meta[t].freed_at = flushes;
