@@ -66,3 +66,7 @@ PROGRAMS         += cc-attest
 cc-attest_MAIN   := attest/cc_attest.c
 cc-attest_LIBS   := attest_cli collateral evidence initdata jose crypto_full crypto_small plan base
 cc-attest_LDLIBS := -ljansson -lcurl -lcrypto
+
+# Rules and approvals, parts of the broker; and the commands that need no broker.
+kbs_pure_SRCS += $(addprefix attest/kbs/,approval.c rules_agree.c rules_check.c rules_read.c)
+kbs_SRCS += $(addprefix attest/kbs/,approvals.c)

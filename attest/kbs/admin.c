@@ -415,6 +415,9 @@ static const struct route own_routes[] = {
      "AdminAuthAccess"},
     {"references", HTTP_GET, list_references, "list-references", "AdminAuthAccess"},
     {"references", HTTP_DELETE, reference_delete, "delete-reference", "AdminAuthAccess"},
+    {"approvals", HTTP_POST, handle_approval_put, "set-approval", "AdminAuthAccess"},
+    {"approvals", HTTP_GET, handle_approval_list, "list-approvals", "AdminAuthAccess"},
+    {"approvals", HTTP_DELETE, handle_approval_delete, "delete-approval", "AdminAuthAccess"},
 };
 
 const char *admin_operation(size_t i)

@@ -60,6 +60,13 @@ void handle_resource_get(struct exchange *x); /* release.c */
 void handle_admin_kbs(struct exchange *x);    /* admin.c: /kbs/v0 */
 void handle_admin_own(struct exchange *x);    /* admin.c: /casemate/v0 */
 
+void handle_approval_put(struct exchange *x); /* approvals.c */
+void handle_approval_delete(struct exchange *x);
+void handle_approval_list(struct exchange *x);
+
+/* What rules look up, for a release of the resource in x->subject. approvals.c */
+struct rule_sources broker_rule_sources(struct exchange *x);
+
 /* ---- state */
 
 /* Readers of the store: for rules_judge(), and for an attestation policy. */

@@ -225,10 +225,15 @@ static bool allowed_by_rego(struct exchange *x, const json_t *token, bool own)
     return x->decision.allowed;
 }
 
-static bool allowed_by_rules(struct exchange *x)
+static bool allowed_by_rules(struct exchange *x, const json_t *token)
 {
-    struct references refs = broker_references(x->b);
-    rules_judge(x->b->release.rules, &refs, &x->claims, x->subject, &x->decision);
+    struct rule_sources sources = broker_rule_sources(x);
+    const json_t *cpu = json_object_get(json_object_get(token, "submods"), "cpu0");
+    struct rule_question q = {.claims = &x->claims,
+                              .evidence = json_object_get(cpu, "ear.veraison.annotated-evidence"),
+                              .resource = x->subject,
+                              .now = x->now};
+    rules_judge(x->b->release.rules, &sources, &q, &x->decision);
     if (!x->decision.allowed) { refuse_by_rules(x); }
     return x->decision.allowed;
 }
@@ -256,7 +261,7 @@ void handle_resource_get(struct exchange *x)
     }
     if (x->b->release.rego) { /* a policy may speak of any path; a rule names whole ones */
         if (allowed_by_rego(x, token, own) && path_check(x)) { release(x); }
-    } else if (path_check(x) && allowed_by_rules(x)) {
+    } else if (path_check(x) && allowed_by_rules(x, token)) {
         release(x);
     }
 }

@@ -36,6 +36,7 @@ static const char *kind_name(enum store_kind k)
     case STORE_RESOURCE: return "resource";
     case STORE_POLICY: return "policy";
     case STORE_REFERENCE: return "reference";
+    case STORE_APPROVAL: return "approval";
     }
     return "meta";
 }

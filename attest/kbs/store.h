@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the broker must not forget: resources, policies, reference values and counters, each value sealed; in one SQLite
+ * What the broker must not forget: resources, policies, reference values, approvals and counters, each value sealed; in one SQLite
  * file, or in a PostgreSQL database that several brokers share, and then handshakes under way are kept there, too.
  *
  * At rest a value is AES-256-GCM under the storage key, with its kind and name as associated data: who can write the
@@ -22,7 +22,7 @@
 #define STORE_VALUE_MAX (64u * 1024 * 1024)
 #define STORE_NAME_MAX  1024 /* bytes of a name */
 
-enum store_kind { STORE_RESOURCE = 1, STORE_POLICY, STORE_REFERENCE };
+enum store_kind { STORE_RESOURCE = 1, STORE_POLICY, STORE_REFERENCE, STORE_APPROVAL };
 
 struct store;
 

@@ -17,8 +17,9 @@ static struct reference_answer all_known(void *ctx, const char *tee,
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct references refs = {.ask = all_known};
+    static const struct rule_sources sources = {.references = {.ask = all_known}};
     struct claims c = {.tee = "sim", .phase = CLAIMS_PHASE_INIT}; /* initdata_len 0 */
+    const struct rule_question q = {.claims = &c, .resource = "default/key/img"};
     struct rules *rules = NULL;
     struct decision d;
     struct err e = {0};
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (rules || e.text[0] == '\0') { abort(); }
         return 0;
     }
-    rules_judge(rules, &refs, &c, "default/key/img", &d);
+    rules_judge(rules, &sources, &q, &d);
     if (d.allowed || d.reason_count == 0) { abort(); }
     rules_free(rules);
     return 0;

@@ -35,7 +35,7 @@ static struct reference_answer one_reference(void *ctx, const char *tee,
     if (a.count) { memcpy(a.first, E48, sizeof E48); }
     return a;
 }
-static const struct references refs = {.ask = one_reference};
+static const struct rule_sources sources = {.references = {.ask = one_reference}};
 
 /* What RULE("") allows. */
 static struct claims good_claims(void)
@@ -52,7 +52,7 @@ static struct decision judge(const char *policy, const struct claims *c, const c
 {
     struct rules *r = policy ? load(policy) : NULL;
     struct decision v;
-    rules_judge(r, &refs, c, resource, &v);
+    rules_judge(r, &sources, &(struct rule_question){.claims = c, .resource = resource}, &v);
     rules_free(r);
     return v;
 }
