@@ -41,10 +41,10 @@ static const char usage_text[] =
     "[resources|references]\n"
     "  set-policy FILE                    get-policy                       delete-policy\n"
     "  set-reference FILE...              get-reference NAME               delete-reference NAME\n"
-    "FILE is - for standard input. set-reference takes what cc-attest measure prints, or a JSON "
-    "object of names and\n"
-    "values as CoCo's reference value service does; several files together replace the values of "
-    "their names.\n";
+    "  set-attestation-policy ID FILE     get-attestation-policy ID        delete-attestation-policy ID\n"
+    "FILE is - for standard input. A policy is JSON or Rego, an attestation policy (ID default_cpu, default_gpu) Rego.\n"
+    "set-reference takes what cc-attest measure prints, a JSON object of names and values, or a message of CoCo's\n"
+    "reference value service; several files together replace the values of their names.\n";
 
 static int usage(void)
 {

@@ -94,19 +94,53 @@ static int list(const struct client *c, char **argv, int argc, struct err *e)
     return -EINVAL;
 }
 
-static int set_policy(const struct client *c, char **argv, int argc, struct err *e)
+/* id: of an attestation policy; NULL = the resource policy. */
+static int upload_policy(const struct client *c, const char *path, const char *id, const char *file,
+                         struct err *e)
 {
-    (void)argc;
     auto_store_value text = {0};
-    int rc = read_input(argv[0], &text, e);
+    int rc = read_input(file, &text, e);
     if (rc < 0) { return rc; }
     auto_free char *b64 = malloc(b64u_len(text.len) + 1);
     if (!b64) { return err_set(e, ENOMEM, "out of memory"); }
     b64u_encode(text.p, text.len, b64);
-    auto_json doc = json_pack("{s:s}", "policy", b64);
+    auto_json doc = id ? json_pack("{s:s, s:s, s:s}", "type", "rego", "policy_id", id, "policy", b64)
+                       : json_pack("{s:s}", "policy", b64);
     auto_free char *body = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     if (!body) { return err_set(e, ENOMEM, "out of memory"); }
-    return ask(c, HTTP_POST, "/kbs/v0/resource-policy", body, strlen(body), false, e);
+    return ask(c, HTTP_POST, path, body, strlen(body), false, e);
+}
+
+static int set_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    return upload_policy(c, "/kbs/v0/resource-policy", NULL, argv[0], e);
+}
+
+static int set_attestation_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    return upload_policy(c, "/kbs/v0/attestation-policy", argv[0], argv[1], e);
+}
+
+static int attestation_policy(const struct client *c, enum http_method m, const char *id,
+                              struct err *e)
+{
+    char path[1200];
+    int rc = path_make("/casemate/v0/attestation-policy/", id, path, sizeof path, e);
+    return rc < 0 ? rc : ask(c, m, path, NULL, 0, m == HTTP_GET, e);
+}
+
+static int get_attestation_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    return attestation_policy(c, HTTP_GET, argv[0], e);
+}
+
+static int delete_attestation_policy(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    return attestation_policy(c, HTTP_DELETE, argv[0], e);
 }
 
 static int get_policy(const struct client *c, char **argv, int argc, struct err *e)
@@ -149,6 +183,27 @@ static int take_measurement(const char *file, const json_t *doc, json_t *values,
                : 0;
 }
 
+/* CoCo's message {"version", "type", "payload"}: what is inside joins the values. [coco §4.6] */
+static int take_message(const char *file, const json_t *doc, json_t *values, struct err *e)
+{
+    const char *type = json_string_value(json_object_get(doc, "type"));
+    const char *text = json_string_value(json_object_get(doc, "payload"));
+    if (!type || strcmp(type, "sample") != 0 || !text) {
+        return err_set(e, EINVAL, "%s: wanted a message of type sample with a payload", file);
+    }
+    size_t n = strlen(text), len = 0;
+    auto_free uint8_t *raw = malloc(b64_decoded_max(n) + 1);
+    auto_json inner = NULL;
+    if (!raw) { return err_set(e, ENOMEM, "out of memory"); }
+    if (b64_decode(text, n, raw, b64_decoded_max(n), &len) < 0) {
+        return err_set(e, EINVAL, "%s: payload is not standard base64", file);
+    }
+    int rc = json_load_strict(file, raw, len, FILE_MAX, &inner, e);
+    if (rc < 0) { return rc; }
+    if (!json_is_object(inner)) { return err_set(e, EINVAL, "%s: payload is no object", file); }
+    return json_object_update(values, inner) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
+}
+
 static int take_file(const char *file, json_t *values, struct err *e)
 {
     auto_store_value text = {0};
@@ -158,6 +213,7 @@ static int take_file(const char *file, json_t *values, struct err *e)
     if (rc < 0) { return rc; }
     if (!json_is_object(doc)) { return err_set(e, EINVAL, "%s: not an object", file); }
     if (json_object_get(doc, "measurement")) { return take_measurement(file, doc, values, e); }
+    if (json_object_get(doc, "payload")) { return take_message(file, doc, values, e); }
     return json_object_update(values, doc) < 0 ? err_set(e, ENOMEM, "out of memory") : 0;
 }
 
@@ -208,6 +264,9 @@ int command_run(const struct client *c, int argc, char **argv, struct err *e)
         {"set-policy", 1, 1, set_policy},
         {"get-policy", 0, 0, get_policy},
         {"delete-policy", 0, 0, delete_policy},
+        {"set-attestation-policy", 2, 2, set_attestation_policy},
+        {"get-attestation-policy", 1, 1, get_attestation_policy},
+        {"delete-attestation-policy", 1, 1, delete_attestation_policy},
         {"set-reference", 1, 64, set_reference},
         {"get-reference", 1, 1, get_reference},
         {"delete-reference", 1, 1, delete_reference},

@@ -175,9 +175,15 @@ static bool conn_read_head(struct conn *c)
     struct evbuffer *in = bufferevent_get_input(c->bev);
     size_t have = evbuffer_get_length(in);
     if (have == 0) { return false; }
-    if (c->scanned == 0) {
+    if (c->scanned == 0) { /* the first byte ends the idle time */
+        uint8_t first = 0;
         conn_enter(c, PHASE_HEAD, HEAD_SECONDS);
-    } /* the first byte ends the idle time */
+        (void)evbuffer_copyout(in, &first, 1);
+        if (!http_may_begin(first)) {
+            conn_refuse(c, 400, NULL, "this is not http");
+            return false;
+        }
+    }
     struct evbuffer_ptr from;
     size_t back = c->scanned > 3 ? c->scanned - 3 : 0;
     if (evbuffer_ptr_set(in, &from, back, EVBUFFER_PTR_SET) < 0) { return false; }

@@ -203,6 +203,10 @@ static int framing_read(struct http_request *rq, struct err *e)
     if (http_header_get(rq, "transfer-encoding").p) {
         return err_set(e, ENOSYS, "http: a transfer coding; send the body with Content-Length");
     }
+    struct view coding = http_header_get(rq, "content-encoding");
+    if (coding.p && !name_is(coding, "identity")) {
+        return err_set(e, EMEDIUMTYPE, "http: a content coding; send the body as it is");
+    }
     struct view cl = http_header_get(rq, "content-length");
     if (cl.p && !decimal_read(cl, &rq->body_len)) {
         return err_set(e, EBADMSG, "http: Content-Length is not a number");
@@ -213,6 +217,8 @@ static int framing_read(struct http_request *rq, struct err *e)
     if (name_is(http_header_get(rq, "connection"), "close")) { rq->keep_alive = false; }
     return 0;
 }
+
+bool http_may_begin(uint8_t first) { return is_token_char(first); }
 
 int http_head_read(const uint8_t *p, size_t len, struct http_request *out, struct err *e)
 {
@@ -250,6 +256,7 @@ int http_status_of(int rc)
     case ENOSYS: return 501;
     case E2BIG: return 431;
     case EFBIG: return 413;
+    case EMEDIUMTYPE: return 415;
     case EPROTONOSUPPORT: return 505;
     default: return 400;
     }
@@ -295,6 +302,7 @@ const char *http_reason(int status)
     case 405: return "Method Not Allowed";
     case 408: return "Request Timeout";
     case 413: return "Payload Too Large";
+    case 415: return "Unsupported Media Type";
     case 429: return "Too Many Requests";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";

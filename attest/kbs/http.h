@@ -4,7 +4,7 @@
  * Pure functions of bytes; sockets and time live in server.c.
  *
  * Refused on purpose: bare line feeds, folded headers, blanks before a colon, bytes outside printable ASCII, repeated
- * Content-Length, Host or Authorization, transfer codings other than none, upgrades, asterisk and authority targets.
+ * Content-Length, Host or Authorization, transfer and content codings other than none, upgrades, asterisk and authority targets.
  * Each is a place where two programs on one wire have disagreed about where a request ends.
  *
  * Source: [RFC 9110], [RFC 9112].
@@ -50,7 +50,10 @@ struct http_request {
 MUST_CHECK int http_head_read(const uint8_t *p, size_t len, struct http_request *out,
                               struct err *e);
 
-/* 400, 405, 413, 431, 501 or 505 for what http_head_read() returned. */
+/* Can a request begin with this byte? A TLS hello on a plain port cannot, and need not wait for its end. */
+bool http_may_begin(uint8_t first);
+
+/* 400, 405, 413, 415, 431, 501 or 505 for what http_head_read() returned. */
 int http_status_of(int rc);
 
 /* The only header of that name (lower case), or an empty view with p NULL. */

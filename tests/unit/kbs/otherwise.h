@@ -89,8 +89,8 @@ static const struct {
     /* http */
     {"auth-75-", 501, "", "no transfer codings"},
     {"auth-76-", 501, "", "no transfer codings"},
-    {"auth-77-", 401, "AttestationError", "no content codings"},
-    {"auth-83-", 401, "AttestationError", "no content codings"},
+    {"auth-77-", 415, "", "no content codings"},
+    {"auth-83-", 415, "", "no content codings"},
     {"misc-01-", 405, "", "HEAD is refused everywhere alike"},
     {"misc-03-", 404, "", "numbers are told on a port of the owner's own"},
     {"misc-04-", 404, "", "numbers are told on a port of the owner's own"},

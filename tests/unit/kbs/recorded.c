@@ -357,6 +357,15 @@ static struct asked ask_make(const char *file, const json_t *rq)
     char *body = body_remake(file, rq, &q, &body_len);
     if (q.session) { q.key = q.session->key; }
     n = latin1(json_object_get(rq, "path"), path);
+    if (begins(file, "misc-07-") || begins(file, "misc-08-")) { /* no http: bytes, in the method's place */
+        n = latin1(json_object_get(rq, "method"), head);
+        n += begins(file, "misc-07-") ? (size_t)snprintf(head + n, 5, "\r\n\r\n") : 0;
+        free(body);
+        q.text = malloc(n);
+        q.len = n;
+        memcpy(q.text, head, n);
+        return q;
+    }
     size_t head_length = (size_t)json_integer_value(json_object_get(rq, "head_length"));
     if (strstr(path, "...") && head_length) {
         size_t rest = strlen(member(rq, "method")) + sizeof "  HTTP/1.1\r\n\r\n" - 1;

@@ -471,7 +471,9 @@ static void reload(void *ctx)
 {
     struct err e = {0};
     (void)ctx;
-    reload_rc[reloads++] = server_reload_tls(srv, &e);
+    int rc = server_reload_tls(srv, &e);
+    reload_rc[reloads] = rc;
+    reloads++; /* the waiting thread looks at this alone */
 }
 
 /* The key that the peer's certificate shows, as a number to compare. */
