@@ -16,7 +16,8 @@ HOST_ARCHIVES += jose
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
 evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
-evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c vek.c)
+evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c trust.c \
+                   vek.c)
 evidence_SRCS += attest/verify/sample.c
 evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c eventlog.c pck.c pem.c \
                    policy.c quote.c tcb.c tdx.c)
@@ -36,6 +37,7 @@ kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c 
               session_shared.c setup.c split.c store.c store_pg.c store_sqlite.c token.c verifiers.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
 kbs_SRCS += $(addprefix attest/kbs/,appraisal.c evidence_sample.c policies.c)
+kbs_SRCS += $(addprefix attest/kbs/,config_snp.c evidence_snp.c)
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure rego evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto

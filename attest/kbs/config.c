@@ -2,6 +2,7 @@
 /* From a TOML text to a struct that needs no further question: every key is loaded here, every number has its range. */
 #include "attest/kbs/config.h"
 
+#include "attest/kbs/config_snp.h"
 #include "attest/kbs/config_storage.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
@@ -210,9 +211,9 @@ static int storage_keep(const struct config *old, struct config *c, struct err *
 
 static int config_read(struct reader *r, const struct config *old, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"server",   "storage", "token",        "admin",
-                                        "sessions", "audit",   "insecure_sim", "insecure_coco",
-                                        "limits",   NULL};
+    static const char *const known[] = {
+        "server",       "storage",       "token",  "admin", "sessions", "audit",
+        "insecure_sim", "insecure_coco", "limits", "snp",   NULL};
     int rc = reader_only_known(r, "", r->doc, known, e);
     if (rc == 0) { rc = server_read(r, c, e); }
     if (rc == 0) { rc = old ? storage_keep(old, c, e) : config_storage_read(r, c, e); }
@@ -221,6 +222,7 @@ static int config_read(struct reader *r, const struct config *old, struct config
     if (rc == 0) { rc = sessions_read(r, c, e); }
     if (rc == 0) { rc = limits_read(r, c, e); }
     if (rc == 0) { rc = audit_read(r, c, e); }
+    if (rc == 0) { rc = config_snp_read(r, &c->snp, e); }
     if (rc == 0) { rc = insecure_sim_read(r, c, e); }
     if (rc == 0) { rc = insecure_coco_read(r, c, e); }
     return rc;
@@ -260,5 +262,6 @@ void config_fini(struct config *c)
     jwk_set_fini(&c->trusted_jwks);
     keys_free(&c->admin_keys);
     keys_free(&c->insecure_sim_keys);
+    config_snp_fini(&c->snp);
     wipe(c, sizeof *c);
 }

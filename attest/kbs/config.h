@@ -48,6 +48,14 @@
  *      file = "audit.log"
  *      required = true                      a decision that cannot be recorded is not told: 503; absent = it is, for whoever
  *                                           fills the disk must not stop starts
+ *      [snp]                                absent = evidence of kind snp is refused
+ *      policy = "snp.json"                  what is demanded of reports: every member of attest/verify/snp/policy.h but
+ *                                           report_data, host_data (each handshake's) and measurements (the rules');
+ *                                           null = not demanded
+ *      chains = ["milan.pem"]               PEM, an intermediate and its root each, as AMD's key service has them;
+ *                                           absent = evidence must bring its own. Roots are pinned in the program
+ *      crls = ["milan.crl"]                 DER; absent = none
+ *      vek_dir = "veks"                     certificates that evidence does not bring: attest/kbs/evidence_snp.h
  *      [insecure_sim]                       absent = evidence of kind sim is refused
  *      trusted_keys = ["sim.pub"]           PEM, of the machines whose word is taken for a TEE's
  *      [insecure_coco]                      what CoCo allows; absent = all false
@@ -62,6 +70,7 @@
 #include "attest/crypto.h"
 #include "attest/jose.h"
 #include "attest/kbs/broker.h"
+#include "attest/kbs/evidence_snp.h"
 #include "attest/kbs/limit.h"
 #include "guest/base/err.h"
 
@@ -85,6 +94,12 @@ struct config_certs {
     struct crypto_cert *v[CONFIG_CERTS_MAX];
 };
 
+struct config_snp {
+    struct snp_trust *trust; /* NULL = not enabled */
+    struct snp_policy policy;
+    char *vek_dir; /* NULL = none */
+};
+
 struct config {
     char *listen, *tls_cert, *tls_key; /* tls_*: absolute or relative to the current directory */
     uint32_t max_connections;
@@ -105,6 +120,7 @@ struct config {
     struct limit_setup limits; /* per_second 0 = none */
     char *audit_file;          /* NULL = standard error */
     bool audit_required;
+    struct config_snp snp;
     struct config_keys insecure_sim_keys;
     bool insecure_sample, insecure_without_initdata, insecure_policy_without_initdata;
     bool insecure_header_jwk;

@@ -27,6 +27,11 @@ static void insecure_warn(const struct config *c)
 
 void verifiers_make(const struct config *c, struct verifiers *out)
 {
+    if (c->snp.trust) {
+        out->snp = (struct evidence_snp){
+            .trust = c->snp.trust, .policy = &c->snp.policy, .vek_dir = c->snp.vek_dir};
+        out->v[out->count++] = evidence_snp_verifier(&out->snp);
+    }
     if (c->insecure_sim_keys.count) {
         (void)fprintf(stderr,
                       "cc-kbs: warning: [insecure_sim] is on: evidence of the software TEE is "

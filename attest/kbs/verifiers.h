@@ -5,6 +5,7 @@
 
 #include "attest/kbs/config.h"
 #include "attest/kbs/evidence_sim.h"
+#include "attest/kbs/evidence_snp.h"
 #include "attest/kbs/verifier.h"
 
 #define VERIFIERS_MAX 8
@@ -13,6 +14,7 @@ struct verifiers {
     struct verifier v[VERIFIERS_MAX];
     size_t count;
     struct evidence_sim sim;
+    struct evidence_snp snp;
 };
 
 /* Fills in *out, which must stay where it is; c is borrowed and outlives it. Warns on standard error of what is insecure. */

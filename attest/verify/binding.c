@@ -2,6 +2,7 @@
 /* See binding.h. */
 #include "attest/verify/binding.h"
 
+#include "attest/json.h"
 #include "firmware/abi/launch.h"
 
 #include <stdio.h>
@@ -18,24 +19,45 @@ const struct verdict_code binding_codes[BINDING_CODE_COUNT] = {
          "send the initdata text the guest was started with, byte for byte"},
 };
 
+/*
+ * Registers, if the additional evidence tells any. What has no member of that name is about further
+ * devices, which is somebody else's to read.
+ */
+static int registers_take(const char *additional, struct binding *b, struct err *e)
+{
+    auto_json doc = NULL;
+    if (additional[0] == '\0') { return 0; }
+    int r = json_load_strict("additional evidence", additional, strlen(additional),
+                             strlen(additional), &doc, e);
+    if (r < 0 || !json_object_get(doc, "registers")) { return r; }
+    return transcript_registers_parse(additional, &b->registers, &b->has_registers, e);
+}
+
+static int initdata_take(struct view text, struct binding *b, struct err *e)
+{
+    auto_initdata init = {0};
+    if (text.len == 0) { return 0; }
+    int r = initdata_parse(text.p, text.len, &init, e);
+    if (r < 0) { return r; }
+    initdata_field(&init, b->host_data, sizeof b->host_data);
+    initdata_field(&init, b->mr_config_id, sizeof b->mr_config_id);
+    initdata_field(&init, b->register0, sizeof b->register0);
+    memcpy(b->initdata, init.digest, init.digest_len);
+    b->initdata_len = init.digest_len;
+    return 0;
+}
+
 int binding_make(const char *nonce, const json_t *tee_key, const char *additional,
                  struct view initdata, struct binding *out, struct err *e)
 {
-    auto_initdata init = {0};
     struct binding b = {0};
-    int r = initdata_parse(initdata.p, initdata.len, &init, e);
+    int r = initdata_take(initdata, &b, e);
     if (r == 0) {
         r = transcript_report_data(nonce, tee_key, additional, CRYPTO_SHA384, b.report_data, e);
     }
-    if (r == 0) { r = transcript_registers_parse(additional, &b.registers, &b.has_registers, e); }
-    if (r < 0) { return r; }
-    initdata_field(&init, b.host_data, sizeof b.host_data);
-    initdata_field(&init, b.mr_config_id, sizeof b.mr_config_id);
-    initdata_field(&init, b.register0, sizeof b.register0);
-    memcpy(b.initdata, init.digest, init.digest_len);
-    b.initdata_len = init.digest_len;
-    *out = b;
-    return 0;
+    if (r == 0) { r = registers_take(additional, &b, e); }
+    if (r == 0) { *out = b; }
+    return r;
 }
 
 bool binding_report_data(const struct binding *b, const uint8_t found[TRANSCRIPT_REPORT_DATA],

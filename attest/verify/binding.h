@@ -37,7 +37,8 @@ struct binding {
  * nonce       the challenge's text
  * tee_key     from transcript_tee_key()
  * additional  additional evidence, "" = none
- * initdata    the exact text
+ * initdata    the exact text; empty = the guest sent none, and every field that would hold their
+ *             digest has to be zero, so that nobody can hide those he was started with
  */
 MUST_CHECK int binding_make(const char *nonce, const json_t *tee_key, const char *additional,
                             struct view initdata, struct binding *out, struct err *e);

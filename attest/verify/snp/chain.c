@@ -46,19 +46,29 @@ static void subject_of(const struct crypto_cert *c, char out[CRYPTO_NAME_MAX])
     if (crypto_cert_subject(c, out) < 0) { out[0] = '\0'; }
 }
 
-bool snp_root_from_cert(const struct crypto_cert *c, struct snp_root *out, struct verdict *v)
+enum snp_product snp_root_product(const char *name)
 {
-    char name[CRYPTO_NAME_MAX], wanted[CRYPTO_NAME_MAX];
-    subject_of(c, name);
-    for (unsigned p = SNP_MILAN; p < SNP_PRODUCT_COUNT; p++) {
+    char wanted[CRYPTO_NAME_MAX];
+    unsigned p = SNP_PRODUCT_COUNT;
+    while (--p != SNP_PRODUCT_NONE) {
         (void)snprintf(wanted, sizeof wanted, NAME_FORMAT, "ARK-",
                        snp_product_name((enum snp_product)p));
-        if (strcmp(name, wanted) == 0 && crypto_cert_key_sha256(c, out->key_sha256) == 0) {
-            out->product = (enum snp_product)p;
-            return true;
-        }
+        if (strcmp(name, wanted) == 0) { break; }
     }
-    return verdict_check(v, false, &snp_codes[SNP_CODE_ROOT_UNREADABLE], name, "CN=ARK-<product>");
+    return (enum snp_product)p;
+}
+
+bool snp_root_from_cert(const struct crypto_cert *c, struct snp_root *out, struct verdict *v)
+{
+    char name[CRYPTO_NAME_MAX];
+    subject_of(c, name);
+    struct snp_root root = {.product = snp_root_product(name)};
+    if (root.product == SNP_PRODUCT_NONE || crypto_cert_key_sha256(c, root.key_sha256) < 0) {
+        return verdict_check(v, false, &snp_codes[SNP_CODE_ROOT_UNREADABLE], name,
+                             "CN=ARK-<product>");
+    }
+    *out = root;
+    return true;
 }
 
 static const struct snp_root *root_find(const struct crypto_cert *c, const struct snp_roots *roots)

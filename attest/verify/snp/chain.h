@@ -23,6 +23,9 @@ struct snp_roots {
 /* AMD's three: ARK-Milan, ARK-Genoa, ARK-Turin. */
 extern const struct snp_roots snp_amd_roots;
 
+/* The product that a root of this name (crypto_cert_subject()) is for; NONE when it is no root's. */
+enum snp_product snp_root_product(const char *name);
+
 /*
  * A root of somebody else's, for tests and laboratories: cc-attest --root. The product is taken from
  * its name. False with a reason in v.

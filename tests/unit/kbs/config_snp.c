@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* [snp] in a broker's configuration: what a policy must say before a broker starts with it. */
+#include "attest/kbs/config.h"
+#include "attest/kbs/setup.h"
+#include "tests/unit/attest/vectors.h"
+
+#include <criterion/criterion.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[] = "/tmp/kbs-config-snp-XXXXXX";
+
+static void write_file(const char *name, const char *mode, const char *text)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, mode);
+    cr_assert_not_null(f);
+    (void)fputs(text, f);
+    (void)fclose(f);
+}
+
+static void begin(void)
+{
+    cr_assert_not_null(mkdtemp(dir));
+    struct setup_options o = {.dir = dir, .listen = "127.0.0.1:0", .now = 1800000000};
+    struct err e = {0};
+    cr_assert_eq(setup_run(&o, &e), 0, "%s", e.text);
+    write_file(SETUP_CONFIG, "a", "[snp]\npolicy = \"snp.json\"\nvek_dir = \".\"\n");
+}
+
+static void end(void)
+{
+    static const char *const names[] = {
+        SETUP_CONFIG,    SETUP_TLS_CERT,  SETUP_TLS_KEY,     SETUP_STORAGE_KEY, SETUP_TOKEN_KEY,
+        SETUP_ADMIN_KEY, SETUP_ADMIN_PUB, SETUP_ADMIN_TOKEN, "snp.json",        "chain.pem"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
+        char p[128];
+        (void)snprintf(p, sizeof p, "%s/%s", dir, names[i]);
+        (void)unlink(p);
+    }
+    (void)rmdir(dir);
+}
+TestSuite(config_snp, .init = begin, .fini = end);
+
+/* The complete policy with some members other than they were; NULL = left out. */
+static int load(const char *name, const char *value, struct config *c, struct err *e)
+{
+    json_t *all = vector_json("snp/synthetic/cases.json");
+    json_t *p = json_object_get(all, "base_policy");
+    static const char *const never[] = {"report_data", "host_data", "measurements"};
+    for (size_t i = 0; i < ARRAY_COUNT(never); i++) { json_object_del(p, never[i]); }
+    if (name && !value) { json_object_del(p, name); }
+    if (name && value) { json_object_set_new(p, name, json_loads(value, JSON_DECODE_ANY, NULL)); }
+    char *text = json_dumps(p, 0), path[128];
+    write_file("snp.json", "w", text);
+    free(text);
+    json_decref(all);
+    *e = (struct err){0};
+    (void)snprintf(path, sizeof path, "%s/" SETUP_CONFIG, dir);
+    return config_load(path, NULL, c, e);
+}
+
+Test(config_snp, complete_policy_enables_it)
+{
+    struct config c = {0};
+    struct err e;
+    cr_assert_eq(load(NULL, NULL, &c, &e), 0, "%s", e.text);
+    cr_assert_not_null(c.snp.trust);
+    cr_assert_not_null(c.snp.vek_dir);
+    cr_assert_eq(c.snp.policy.min_tcb.tcb[SNP_GENOA].ucode, 84);
+    config_fini(&c);
+}
+
+Test(config_snp, policy_that_leaves_something_open_does_not_load)
+{
+    static const struct {
+        const char *name, *value, *says;
+    } t[] = {
+        {"min_tcb", NULL, "does not say what min_tcb has to be"},
+        {"chip_id_allow", NULL, "does not say what chip_id_allow has to be"},
+        {"vmpl", "null", "vmpl"},
+        {"report_data", "null", "decided by each handshake"},
+        {"host_data", "null", "decided by each handshake"},
+        {"guest_policy_mask", "\"0xfffffffffff70000\"", "bits 18 (migration) and 19 (debug)"},
+        {"guest_policy_mask", "\"0xfffffffffffb0000\"", "bits 18 (migration) and 19 (debug)"},
+        {"guest_policy_required_value", "\"0xb0000\"", "bits 18 (migration) and 19 (debug)"},
+        {"debug", "false", "unknown member \"debug\""},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        struct config c = {0};
+        struct err e;
+        cr_expect_lt(load(t[i].name, t[i].value, &c, &e), 0, "%s", t[i].name);
+        cr_expect(strstr(e.text, t[i].says), "%s: %s", t[i].name, e.text);
+    }
+}
+
+Test(config_snp, null_says_aloud_that_something_is_not_demanded)
+{
+    struct config c = {0};
+    struct err e;
+    cr_assert_eq(load("min_firmware", "null", &c, &e), 0, "%s", e.text);
+    config_fini(&c);
+}
+
+Test(config_snp, chain_of_another_root_does_not_load)
+{
+    struct config c = {0};
+    struct err e;
+    size_t len;
+    char *pem = vector_bytes("snp/synthetic/keys/ark-milan.crt.pem", &len);
+    write_file("chain.pem", "w", pem);
+    write_file("chain.pem", "a", pem);
+    free(pem);
+    write_file(SETUP_CONFIG, "a", "chains = [\"chain.pem\"]\n");
+    cr_assert_lt(load(NULL, NULL, &c, &e), 0);
+    cr_assert(strstr(e.text, "chain.pem: no certificate of the chain has the key of a root"), "%s",
+              e.text);
+}
