@@ -94,6 +94,27 @@ MUST_CHECK int crypto_gcm256_open(const uint8_t key[CRYPTO_AES256_KEY_SIZE],
                                   const uint8_t iv[CRYPTO_GCM_IV_SIZE], const void *in, size_t len,
                                   const uint8_t tag[CRYPTO_GCM_TAG_SIZE], void *out);
 
+/*
+ * AES-256 in XTS mode [IEEE 1619], decrypting only: disk sectors of whole blocks. The tweak of a
+ * sector is its number, little endian ("plain64"). It authenticates nothing. wipe() the struct when
+ * done.
+ */
+#define CRYPTO_XTS_KEY_SIZE 64
+struct crypto_xts {
+    ALIGNED(16) uint8_t data[256], tweak[256]; /* key schedules */
+};
+void crypto_xts_init(struct crypto_xts *x, const uint8_t key[CRYPTO_XTS_KEY_SIZE]);
+/* len is a multiple of 16. In place. */
+void crypto_xts_decrypt(const struct crypto_xts *x, uint64_t sector, void *buf, size_t len);
+
+/*
+ * PBKDF2 with HMAC of SHA-256 or SHA-512 [RFC 8018 §5.2]; -EINVAL for another hash or no
+ * iterations. Takes as long as it is told to: the ceiling is the caller's.
+ */
+MUST_CHECK int crypto_pbkdf2(enum crypto_hash h, const void *password, size_t password_len,
+                             const void *salt, size_t salt_len, uint32_t iterations, uint8_t *out,
+                             size_t out_len);
+
 /* From the kernel's generator. Fails only where there is none. */
 MUST_CHECK int crypto_random(void *out, size_t len);
 

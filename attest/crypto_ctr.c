@@ -7,61 +7,20 @@
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "attest/crypto.h"
+#include "attest/crypto_aesni.h"
 
-#include <immintrin.h>
 #include <openssl/aes.h>
 #include <string.h>
 
-#define ROUNDS 14
+#define ROUNDS AES256_ROUNDS
 #define LANES  8
-#define AESNI  __attribute__((target("aes,ssse3,sse4.1")))
 
 _Static_assert(sizeof(AES_KEY) <= sizeof(((struct crypto_ctr *)0)->schedule),
                "room for the portable schedule");
 _Static_assert(16 * (ROUNDS + 1) <= sizeof(((struct crypto_ctr *)0)->schedule),
                "room for the round keys");
 
-static bool have_aesni(void)
-{
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1");
-}
-
-/* ---- with AES instructions [FIPS 197 §5.2, key expansion for Nk = 8] */
-
-/* k: the round key 32 bytes back; g: its assist word already broadcast. */
-AESNI static inline __m128i expand(__m128i k, __m128i g)
-{
-    k = _mm_xor_si128(k, _mm_slli_si128(k, 4));
-    k = _mm_xor_si128(k, _mm_slli_si128(k, 8));
-    return _mm_xor_si128(k, g);
-}
-
-#define EXPAND_EVEN(rk, i, rcon)                                                                   \
-    (rk)[i] =                                                                                      \
-        expand((rk)[(i)-2], _mm_shuffle_epi32(_mm_aeskeygenassist_si128((rk)[(i)-1], rcon), 0xff))
-#define EXPAND_ODD(rk, i)                                                                          \
-    (rk)[i] =                                                                                      \
-        expand((rk)[(i)-2], _mm_shuffle_epi32(_mm_aeskeygenassist_si128((rk)[(i)-1], 0), 0xaa))
-
-AESNI static void aesni_schedule(struct crypto_ctr *c, const uint8_t *key)
-{
-    __m128i *rk = (__m128i *)(void *)c->schedule;
-    rk[0] = _mm_loadu_si128((const __m128i *)(const void *)key);
-    rk[1] = _mm_loadu_si128((const __m128i *)(const void *)(key + 16));
-    EXPAND_EVEN(rk, 2, 0x01);
-    EXPAND_ODD(rk, 3);
-    EXPAND_EVEN(rk, 4, 0x02);
-    EXPAND_ODD(rk, 5);
-    EXPAND_EVEN(rk, 6, 0x04);
-    EXPAND_ODD(rk, 7);
-    EXPAND_EVEN(rk, 8, 0x08);
-    EXPAND_ODD(rk, 9);
-    EXPAND_EVEN(rk, 10, 0x10);
-    EXPAND_ODD(rk, 11);
-    EXPAND_EVEN(rk, 12, 0x20);
-    EXPAND_ODD(rk, 13);
-    EXPAND_EVEN(rk, 14, 0x40);
-}
+/* ---- with AES instructions */
 
 static uint64_t load_be64(const uint8_t *p)
 {
@@ -132,7 +91,7 @@ void crypto_ctr_init(struct crypto_ctr *c, const uint8_t key[CRYPTO_AES256_KEY_S
                      const uint8_t counter[CRYPTO_AES_BLOCK_SIZE])
 {
     if (have_aesni()) {
-        aesni_schedule(c, key);
+        aesni_schedule256((__m128i *)(void *)c->schedule, key);
     } else {
         (void)AES_set_encrypt_key(key, 256, (AES_KEY *)(void *)c->schedule);
     }

@@ -4,7 +4,7 @@
 $(B)/host/attest/%.o: HOST_CFLAGS += -Wconversion -Wno-sign-conversion
 
 # crypto_small: hashes, HMAC, counter mode; no provider, so a static program stays small. crypto_full: the rest, by EVP.
-crypto_small_SRCS := attest/crypto_small.c attest/crypto_ctr.c attest/crypto_gcm.c
+crypto_small_SRCS := attest/crypto_small.c attest/crypto_ctr.c attest/crypto_gcm.c attest/crypto_xts.c attest/crypto_kdf.c
 crypto_full_SRCS  := attest/crypto_openssl.c attest/crypto_key.c attest/crypto_cert.c attest/crypto_x509.c attest/crypto_crl.c
 HOST_ARCHIVES += crypto_small crypto_full
 

@@ -43,7 +43,8 @@ struct run {
     uint8_t host_data[INITDATA_FIELD_SNP];
     struct guest_image guest;
     struct sim_signer *signer;
-    struct streams_blob *blobs;
+    struct streams_blob *blobs; /* the image's, then volumes */
+    size_t blob_count;
     char (*digests)[DIGEST_TEXT_SIZE];
     enum vmm_tee tee;
     uint64_t start_ns, resolved_ns;
@@ -51,6 +52,7 @@ struct run {
 
 static void run_fini(struct run *r)
 {
+    for (size_t i = r->image.blob_count; i < r->blob_count; i++) { (void)close(r->blobs[i].fd); }
     free(r->blobs);
     free(r->digests);
     free(r->initdata);
@@ -214,11 +216,30 @@ static int choose_tee(struct run *r, struct err *e)
     return 0;
 }
 
+/* Volumes are blobs by name; their files stay open until run_fini(). */
+static int add_volumes(struct run *r, struct err *e)
+{
+    for (size_t i = 0; i < r->opts.volume_count; i++) {
+        const struct opts_volume *v = &r->opts.volumes[i];
+        struct stat st;
+        auto_fd fd = open(v->path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || fstat(fd, &st) < 0) {
+            return err_set(e, errno, "%.100s: %s", v->path, strerror(errno));
+        }
+        if (!S_ISREG(st.st_mode)) {
+            return err_set(e, EINVAL, "%.100s: not a regular file", v->path);
+        }
+        r->blobs[r->blob_count++] = (struct streams_blob){
+            .digest = v->name, .fd = steal_fd(&fd), .size = (uint64_t)st.st_size};
+    }
+    return 0;
+}
+
 static int make_blobs(struct run *r, struct err *e)
 {
     size_t n = r->image.blob_count;
 
-    r->blobs = calloc(n, sizeof *r->blobs);
+    r->blobs = calloc(n + r->opts.volume_count, sizeof *r->blobs);
     r->digests = calloc(n, sizeof *r->digests);
     if (r->blobs == NULL || r->digests == NULL) { return err_set(e, ENOMEM, "out of memory"); }
     for (size_t i = 0; i < n; i++) {
@@ -227,7 +248,8 @@ static int make_blobs(struct run *r, struct err *e)
         r->blobs[i] = (struct streams_blob){
             .digest = r->digests[i], .fd = b->fd, .off = b->base, .size = b->size};
     }
-    return 0;
+    r->blob_count = n;
+    return add_volumes(r, e);
 }
 
 /* Standard input as the guest gets it; a terminal of ours turns raw. */
@@ -304,7 +326,7 @@ static int run_guest(struct run *r, int *out_status, struct err *e)
         .streams = {.item = {[STREAM_ITEM_LAUNCH_SPEC] = {r->image.spec, r->image.spec_len},
                              [STREAM_ITEM_INITDATA] = {r->initdata, r->initdata_len}},
                     .blobs = r->blobs,
-                    .blob_count = r->image.blob_count,
+                    .blob_count = r->blob_count,
                     .spare_cores = spare_cores(r->opts.cpus),
                     .sockets_max = r->opts.network ? SOCKETS_MAX : 0},
         .running = signals_to,

@@ -42,6 +42,8 @@ const char opts_help[] =
     "                          until the program ends\n"
     "      --read-only         the image's files cannot be changed\n"
     "      --tmpfs DIR         an empty directory in guest memory; may be repeated\n"
+    "      --volume NAME=FILE  an encrypted volume (LUKS2) for initdata that name it;\n"
+    "                          read when the guest starts; may be repeated\n"
     "      --network host|none connections are made in this program's network\n"
     "                          namespace (default), or not at all\n"
     "\n"
@@ -89,6 +91,7 @@ enum {
     OPT_HOSTNAME,
     OPT_READ_ONLY,
     OPT_TMPFS,
+    OPT_VOLUME,
     OPT_NETWORK,
     OPT_TEE,
     OPT_KBS,
@@ -120,6 +123,7 @@ static const struct option long_options[] = {
     {"tty", no_argument, NULL, 't'},
     {"read-only", no_argument, NULL, OPT_READ_ONLY},
     {"tmpfs", required_argument, NULL, OPT_TMPFS},
+    {"volume", required_argument, NULL, OPT_VOLUME},
     {"volume", required_argument, NULL, 'v'},
     {"network", required_argument, NULL, OPT_NETWORK},
     {"tee", required_argument, NULL, OPT_TEE},
@@ -271,6 +275,22 @@ static int add_tmpfs(struct opts *o, const char *target, struct err *e)
     return 0;
 }
 
+/* NAME=FILE */
+static int add_volume(struct opts *o, const char *text, struct err *e)
+{
+    const char *eq = strchr(text, '=');
+    char *name = NULL;
+    if (eq == NULL || eq == text || eq[1] == '\0') {
+        return err_set(e, EINVAL, "--volume %.80s: wanted NAME=FILE", text);
+    }
+    if (asprintf(&name, "volume:%.*s", (int)(eq - text), text) < 0) { name = NULL; }
+    if (made(o, name, e) < 0 || grow(&o->volumes, o->volume_count, sizeof *o->volumes, e) < 0) {
+        return -e->code;
+    }
+    o->volumes[o->volume_count++] = (struct opts_volume){.name = name, .path = eq + 1};
+    return 0;
+}
+
 /* ---- options --------------------------------------------------------------------------------- */
 
 static int cpus_option(struct opts *o, const char *text, struct err *e)
@@ -309,6 +329,7 @@ static int process_option(struct opts *o, int c, const char *arg, struct err *e)
     case 't': o->process.tty = true; return 0;
     case OPT_READ_ONLY: o->process.readonly = true; return 0;
     case OPT_TMPFS: return add_tmpfs(o, arg, e);
+    case OPT_VOLUME: return add_volume(o, arg, e);
     case 'v':
         return err_set(
             e, ENOTSUP,
@@ -443,5 +464,6 @@ void opts_fini(struct opts *o)
     free(o->made);
     free(o->env);
     free(o->mounts);
+    free(o->volumes);
     *o = (struct opts){0};
 }

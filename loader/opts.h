@@ -11,6 +11,12 @@
 enum opts_command { OPTS_RUN, OPTS_CHECK, OPTS_HELP, OPTS_VERSION };
 enum opts_tee { OPTS_TEE_AUTO, OPTS_TEE_NONE, OPTS_TEE_SIM, OPTS_TEE_SNP, OPTS_TEE_TDX };
 
+/* A file the guest may read by name; what is in it is for initdata to know. */
+struct opts_volume {
+    const char *name; /* "volume:NAME", made */
+    const char *path;
+};
+
 struct opts {
     enum opts_command command;
     bool init_sim; /* check: make the key of the software TEE */
@@ -32,6 +38,8 @@ struct opts {
     size_t made_count;
     const char **env, *entrypoint[2];
     struct spec_mount *mounts;
+    struct opts_volume *volumes; /* --volume */
+    size_t volume_count;
 };
 
 /*

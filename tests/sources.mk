@@ -25,7 +25,7 @@ UNIT_LIBS_streams := streams streams_guest base
 UNIT_LIBS_agent := agent $(UNIT_LIBS_attest)
 UNIT_LDLIBS_agent := -lssl $(UNIT_LDLIBS_attest)
 
-UNIT_LIBS_init := initcore policy loader image initdata jose crypto_full crypto_small base
+UNIT_LIBS_init := initcore policy luks loader image initdata jose crypto_full crypto_small base
 UNIT_LDLIBS_init := -ljansson -lz -lzstd -ldeflate -lcrypto
 
 # The control rules from the policy to the library OS.

@@ -20,7 +20,7 @@
 #define CC_ITEM_LAUNCH_SPEC 0 /* canonical JSON, guest/abi/launch_spec.h */
 #define CC_ITEM_INITDATA    1 /* TOML bytes as the owner registered them  */
 
-/* (digest string "sha256:<64 hex>") -> descriptor; read, pread64, lseek and fstat's size work; bytes are untrusted */
+/* (name of stream_blob.h, "sha256:<64 hex>") -> descriptor; read, pread64, lseek and fstat's size work; bytes are untrusted */
 #define CC_BLOB_OPEN       2049
 /* () -> descriptor of the agent program, whole, checked against the measured hash, for execveat; -ENOENT */
 #define CC_AGENT_OPEN      2050

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * STREAM_KIND_BLOB: name = digest as in a manifest ("sha256:<64 hex>"), both rings. OPENED carries
+ * STREAM_KIND_BLOB: name = digest as in a manifest ("sha256:<64 hex>"), or "volume:NAME" for a file
+ * that is the host's and may change, both rings. OPENED carries
  * the size, or -ENOENT. The guest sends requests, the host answers each with exactly `len` bytes,
  * in order, without a header; requests may be sent ahead. A request outside the blob, or a blob
  * that can no longer be read, is the stream's error. Bytes are untrusted: the reader checks the

@@ -6,6 +6,7 @@
  */
 #include "loader/init/policy.h"
 
+#include "attest/hex.h"
 #include "attest/toml.h"
 #include "guest/base/glob.h"
 #include "guest/base/hosted.h"
@@ -19,6 +20,8 @@ struct policy {
     json_t *tree;
     struct secret_file files[POLICY_FILES_MAX];
     size_t file_count;
+    struct policy_volume volumes[POLICY_VOLUMES_MAX];
+    size_t volume_count;
     uint8_t *control; /* compiled; NULL = no rules */
     size_t control_len;
 };
@@ -257,16 +260,87 @@ static int read_files(struct policy *p, struct err *e)
         if (read_file(json_array_get(list, i), &p->files[i], e) < 0) {
             return err_wrap(e, "file[%zu]", i);
         }
-        for (size_t k = 0; k < i; k++) {
-            if (spec_path_covers(p->files[i].path, p->files[k].path) ||
-                spec_path_covers(p->files[k].path, p->files[i].path)) {
-                return err_set(e, EACCES, "files %.80s and %.80s cover each other",
-                               p->files[k].path, p->files[i].path);
-            }
-        }
         p->file_count++;
     }
     return 0;
+}
+
+/* ---- volumes */
+
+static bool volume_name_ok(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return n > 0 && n <= POLICY_VOLUME_NAME_MAX && s[n] == '\0';
+}
+
+static int read_volume(const json_t *j, struct policy_volume *out, struct err *e)
+{
+    static const char *const known[] = {"name", "path", "key", "sealed", "sha256", "size", NULL};
+    const char *key, *sealed, *hex;
+    struct policy_volume v = {0};
+    if (!json_is_object(j)) { return err_set(e, EACCES, "not a table"); }
+    if (members_only(j, known, e) < 0 || member_text(j, "name", &v.name, e) < 0 ||
+        member_text(j, "path", &v.path, e) < 0 || member_text_opt(j, "key", &key, e) < 0 ||
+        member_text_opt(j, "sealed", &sealed, e) < 0 || member_text_opt(j, "sha256", &hex, e) < 0) {
+        return -e->code;
+    }
+    if (json_object_get(j, "size") && (member_size(j, "size", &v.size, e) < 0 || v.size == 0)) {
+        return e->code ? -e->code : err_set(e, EACCES, "size is 1 or more");
+    }
+    if (!volume_name_ok(v.name) || !file_path_ok(v.path)) {
+        return err_set(e, EACCES, "name '%.70s', path '%.100s': wanted a-z A-Z 0-9 _ - and a place",
+                       v.name, v.path);
+    }
+    if (!key == !sealed) { return err_set(e, EACCES, "wanted either key or sealed"); }
+    v.has_digest = hex != NULL;
+    if (hex && !hex_decode(hex, strlen(hex), v.digest.sha256, sizeof v.digest.sha256)) {
+        return err_set(e, EACCES, "sha256 is not 64 lower-case hexadecimal digits");
+    }
+    v.key = key ? key : sealed;
+    v.sealed = sealed != NULL;
+    *out = v;
+    return 0;
+}
+
+static int read_volumes(struct policy *p, struct err *e)
+{
+    json_t *list;
+    if (member_array_opt(p->tree, "volume", &list, e) < 0) { return -e->code; }
+    if (json_array_size(list) > POLICY_VOLUMES_MAX) {
+        return err_set(e, EFBIG, "%zu [[volume]], at most %d", json_array_size(list),
+                       POLICY_VOLUMES_MAX);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (read_volume(json_array_get(list, i), &p->volumes[i], e) < 0) {
+            return err_wrap(e, "volume[%zu]", i);
+        }
+        p->volume_count++;
+    }
+    return 0;
+}
+
+/* No two files in one place, nor one below another. */
+static int check_places(const struct policy *p, struct err *e)
+{
+    const char *paths[POLICY_FILES_MAX + POLICY_VOLUMES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < p->file_count; i++) { paths[count++] = p->files[i].path; }
+    for (size_t i = 0; i < p->volume_count; i++) { paths[count++] = p->volumes[i].path; }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (spec_path_covers(paths[i], paths[k]) || spec_path_covers(paths[k], paths[i])) {
+                return err_set(e, EACCES, "files %.80s and %.80s cover each other", paths[k],
+                               paths[i]);
+            }
+        }
+    }
+    return 0;
+}
+
+const struct policy_volume *policy_volumes(const struct policy *p, size_t *out_count)
+{
+    *out_count = p->volume_count;
+    return p->volumes;
 }
 
 const struct secret_file *policy_files(const struct policy *p, size_t *out_count)
@@ -291,7 +365,7 @@ bool policy_wants_rest(const struct policy *p)
 static int check(struct policy *p, struct err *e)
 {
     static const char *const known[] = {"version", "manifests", "process", "file",
-                                        "control", "agent",     NULL};
+                                        "volume",  "control",   "agent",   NULL};
     uint64_t version;
 
     if (members_only(p->tree, known, e) < 0 || member_size(p->tree, "version", &version, e) < 0) {
@@ -300,7 +374,9 @@ static int check(struct policy *p, struct err *e)
     if (version != 1) {
         return err_set(e, ENOTSUP, "version %llu, wanted 1", (unsigned long long)version);
     }
-    if (read_files(p, e) < 0) { return -e->code; }
+    if (read_files(p, e) < 0 || read_volumes(p, e) < 0 || check_places(p, e) < 0) {
+        return -e->code;
+    }
     return control_compile(p->tree, &p->control, &p->control_len, e);
 }
 

@@ -25,6 +25,13 @@
  *   path = "/run/secrets/db"         # plain and absolute; not below /dev, /proc or /sys
  *   resource = "kbs:///a/b/c"        # what is in it; or: sealed = "sealed.…"
  *
+ *   [[volume]]                       # the content of an encrypted volume (luks.h) as a file likewise
+ *   name = "model"                   # what the host serves under it: cc-run --volume model=FILE
+ *   path = "/data/model"
+ *   key = "kbs:///a/b/c"             # the password; or sealed
+ *   sha256 = "…"                     # of the content; without it the host may change what it says
+ *   size = 100000                    # bytes of content; absent: all whole sectors
+ *
  *   [[control]]                      # what the host may ask of the running container
  *   name = "reload"                  # of a-z 0-9 -, unique: its use is an event of this name
  *   signals = ["HUP"]                # either signals …
@@ -66,6 +73,18 @@ struct secret_file {
 };
 #define POLICY_FILES_MAX 64
 
+/* An encrypted volume that becomes a file: views into the policy. */
+struct policy_volume {
+    const char *name, *path;
+    const char *key; /* a kbs: URI, or a sealed secret */
+    bool sealed;
+    bool has_digest;
+    struct digest digest; /* of the content */
+    uint64_t size;        /* of the content; 0 = not said */
+};
+#define POLICY_VOLUMES_MAX     16
+#define POLICY_VOLUME_NAME_MAX 64
+
 struct policy;
 /* All of the text is checked here; -EACCES or another with why it is no policy. */
 MUST_CHECK int policy_load(const char *text, size_t len, struct policy **out, struct err *e);
@@ -78,6 +97,7 @@ MUST_CHECK int policy_judge(const struct policy *p, const struct launch_spec *sp
 
 /* What else it says; views, as long as the policy. */
 const struct secret_file *policy_files(const struct policy *p, size_t *out_count);
+const struct policy_volume *policy_volumes(const struct policy *p, size_t *out_count);
 /* The control rules as guest/abi/control.h has them; NULL when there are none. */
 const void *policy_control(const struct policy *p, size_t *out_len);
 bool policy_wants_rest(const struct policy *p); /* is the agent to stay and serve? */

@@ -4,6 +4,7 @@
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "loader/init/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,15 +65,21 @@ static int gather_env(struct secrets *s, const struct launch_spec *spec, struct 
     return 0;
 }
 
+static uint32_t kind_of(bool sealed) { return sealed ? AGENT_WANT_SEALED : AGENT_WANT_RESOURCE; }
+
 static int gather_files(struct secrets *s, const struct policy *policy, struct err *e)
 {
-    size_t count = 0;
-    if (policy) { s->files = policy_files(policy, &count); }
-    for (size_t i = 0; i < count; i++) {
+    size_t volumes = 0;
+    if (!policy) { return 0; }
+    s->files = policy_files(policy, &s->file_count);
+    s->volumes = policy_volumes(policy, &volumes);
+    for (size_t i = 0; i < s->file_count; i++) {
         const struct secret_file *f = &s->files[i];
-        if (want(s, f->sealed ? AGENT_WANT_SEALED : AGENT_WANT_RESOURCE, f->source, e) < 0) {
-            return -e->code;
-        }
+        if (want(s, kind_of(f->sealed), f->source, e) < 0) { return -e->code; }
+    }
+    for (size_t i = 0; i < volumes; i++) {
+        const struct policy_volume *v = &s->volumes[i];
+        if (want(s, kind_of(v->sealed), v->key, e) < 0) { return -e->code; }
     }
     return 0;
 }
@@ -150,42 +157,60 @@ int secrets_env(struct secrets *s, const struct launch_spec *spec, const char *c
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t len)
+int secrets_write(int fd, const void *p, size_t len, struct err *e)
 {
+    const uint8_t *from = p;
     while (len > 0) {
-        ssize_t n = write(fd, p, len);
+        ssize_t n = write(fd, from, len);
         if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return -errno; }
-        p += n;
+        if (n < 0) { return err_set(e, errno, "write: %s", strerror(errno)); }
+        from += n;
         len -= (size_t)n;
     }
     return 0;
 }
 
-/* What the image has there is replaced; a directory of the image is not. */
-static int place(struct tree *t, const struct secret_file *f, const struct wanted *w,
-                 const struct user *u, struct err *e)
+int secrets_create(struct tree *t, const char *path, const struct user *u, int *out_fd,
+                   struct err *e)
 {
     struct place p;
     struct stat st;
-    if (tree_resolve(t, f->path, true, &p, e) < 0) { return -e->code; }
+    if (tree_resolve(t, path, true, &p, e) < 0) { return -e->code; }
     if (fstatat(p.dir_fd, p.name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         if (S_ISDIR(st.st_mode)) { return err_set(e, EISDIR, "the image has a directory there"); }
         if (unlinkat(p.dir_fd, p.name, 0) < 0) { return err_set(e, errno, "%s", strerror(errno)); }
     }
     auto_fd fd =
         openat(p.dir_fd, p.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-    if (fd < 0) { return err_set(e, errno, "%s", strerror(errno)); }
-    int r = write_all(fd, w->value, w->len);
-    if (r == 0 && fchown(fd, u->uid, u->gid) < 0) { r = -errno; }
-    return r < 0 ? err_set(e, -r, "%s", strerror(-r)) : 0;
+    if (fd < 0 || fchown(fd, u->uid, u->gid) < 0) {
+        return err_set(e, errno, "%s", strerror(errno));
+    }
+    *out_fd = steal_fd(&fd);
+    return 0;
+}
+
+static int place(struct tree *t, const struct secret_file *f, const struct wanted *w,
+                 const struct user *u, struct err *e)
+{
+    int raw;
+    if (secrets_create(t, f->path, u, &raw, e) < 0) { return -e->code; }
+    auto_fd fd = raw;
+    return secrets_write(fd, w->value, w->len, e);
 }
 
 int secrets_place(struct secrets *s, struct tree *t, const struct user *u, struct err *e)
 {
-    for (size_t i = s->key_count + s->env_count; i < s->count; i++) {
-        const struct secret_file *f = &s->files[i - s->key_count - s->env_count];
+    size_t files = s->key_count + s->env_count, volumes = files + s->file_count;
+    for (size_t i = files; i < volumes; i++) {
+        const struct secret_file *f = &s->files[i - files];
         if (place(t, f, &s->wanted[i], u, e) < 0) { return err_wrap(e, "secret %.100s", f->path); }
+        wanted_wipe(&s->wanted[i]);
+    }
+    for (size_t i = volumes; i < s->count; i++) {
+        const struct policy_volume *v = &s->volumes[i - volumes];
+        if (volume_place(t, v, s->wanted[i].value, s->wanted[i].len, u, e) < 0) {
+            return err_wrap(e, "volume %s", v->name);
+        }
         wanted_wipe(&s->wanted[i]);
     }
     return 0;

@@ -7,6 +7,7 @@
  *   environment   each value of the spec that begins with "sealed." becomes what it stands for; the
  *                 policy has judged the sealed text
  *   files         [[file]] of the policy: regular files in the root, mode 0400, the process's own
+ *   volumes       [[volume]] of the policy: their content likewise (volume.h)
  *
  * A secret that does not come stops the start: no container ever sees a sealed text in its place.
  */
@@ -20,13 +21,14 @@
 #include "loader/init/policy.h"
 
 struct secrets {
-    struct wanted *wanted; /* AGENT_WANTS_MAX of them: keys, then environment, then files */
-    size_t count, key_count, env_count;
+    struct wanted *wanted; /* AGENT_WANTS_MAX of them: keys, environment, files, volumes */
+    size_t count, key_count, env_count, file_count;
     char (*uris)[KEK_URI_MAX];
     size_t *env_at;                  /* [env_count]: which variables of the spec */
     const struct secret_file *files; /* of the policy, borrowed */
-    const char **env;                /* heap list, made by secrets_env() */
-    char **env_made;                 /* [env_count], heap texts in it */
+    const struct policy_volume *volumes;
+    const char **env; /* heap list, made by secrets_env() */
+    char **env_made;  /* [env_count], heap texts in it */
 };
 void secrets_fini(struct secrets *s); /* wipes; zeroed is fine */
 
@@ -42,8 +44,16 @@ MUST_CHECK int secrets_keys(struct secrets *s, struct kek **out, struct err *e);
 MUST_CHECK int secrets_env(struct secrets *s, const struct launch_spec *spec,
                            const char *const **out, struct err *e);
 
-/* Write the files into the unpacked root, and wipe their values here. */
+/* Write files and volumes into the unpacked root, and wipe what they came from here. */
 MUST_CHECK int secrets_place(struct secrets *s, struct tree *t, const struct user *u,
                              struct err *e);
+
+/*
+ * A new file of mode 0400 that is u's, for writing. What the image has at path is replaced, but for
+ * a directory.
+ */
+MUST_CHECK int secrets_create(struct tree *t, const char *path, const struct user *u, int *out_fd,
+                              struct err *e);
+MUST_CHECK int secrets_write(int fd, const void *p, size_t len, struct err *e);
 
 #endif

@@ -96,6 +96,72 @@ Test(policy, refuses_what_it_does_not_name_and_says_what)
     }
 }
 
+/* ---- secrets as files, volumes */
+
+#define FILE_AT(path)   "[[file]]\npath = \"" path "\"\nresource = \"kbs:///a/b/c\"\n"
+#define VOLUME_AT(path) "[[volume]]\nname = \"v\"\npath = \"" path "\"\n"
+#define KEY             "key = \"kbs:///a/b/c\"\n"
+#define SHA             "aaaaaaaabbbbbbbbccccccccddddddddeeeeeeeeffffffff0000000011111111"
+
+Test(policy, files_and_volumes_are_read)
+{
+    static const char text[] = GOOD FILE_AT("/run/a") "[[file]]\npath = \"/run/b\"\n"
+                                                      "sealed = \"sealed.x\"\n" VOLUME_AT("/data/v")
+                                                          KEY "sha256 = \"" SHA "\"\nsize = 7\n"
+                                                              "[agent]\nrest = \"all\"\n";
+    auto_policy p = NULL;
+    struct err e = {0};
+    size_t files, volumes;
+    cr_assert_eq(policy_load(text, strlen(text), &p, &e), 0, "%s", e.text);
+    const struct secret_file *f = policy_files(p, &files);
+    const struct policy_volume *v = policy_volumes(p, &volumes);
+    cr_assert(files == 2 && volumes == 1);
+    cr_assert(strcmp(f[0].path, "/run/a") == 0 && !f[0].sealed);
+    cr_assert(strcmp(f[1].source, "sealed.x") == 0 && f[1].sealed);
+    cr_assert(strcmp(v->name, "v") == 0 && strcmp(v->key, "kbs:///a/b/c") == 0 && !v->sealed);
+    cr_assert(v->has_digest && v->digest.sha256[0] == 0xaa && v->size == 7);
+    cr_assert(policy_wants_rest(p));
+}
+
+static const struct {
+    const char *table, *says;
+} no_places[] = {
+    {FILE_AT("run/a"), "no place"},
+    {FILE_AT("/"), "no place"},
+    {FILE_AT("/run/../etc"), "no place"},
+    {FILE_AT("/run//a"), "no place"},
+    {FILE_AT("/dev/a"), "no place"},
+    {FILE_AT("/proc/a"), "no place"},
+    {FILE_AT("/sys/a"), "no place"},
+    {FILE_AT("/run/a") FILE_AT("/run/a"), "cover each other"},
+    {FILE_AT("/run/a/b") FILE_AT("/run/a"), "cover each other"},
+    {FILE_AT("/run/a") VOLUME_AT("/run/a/b") KEY, "cover each other"},
+    {"[[file]]\npath = \"/run/a\"\n", "either resource or sealed"},
+    {FILE_AT("/run/a") "sealed = \"sealed.x\"\n", "either resource or sealed"},
+    {FILE_AT("/run/a") "mode = 1\n", "'mode' is unknown"},
+    {"file = [1]\n", "not a table"},
+    {VOLUME_AT("/data/v"), "either key or sealed"},
+    {VOLUME_AT("/proc/v") KEY, "a place"},
+    {"[[volume]]\nname = \"../x\"\npath = \"/x\"\n" KEY, "name '../x'"},
+    {VOLUME_AT("/data/v") KEY "sha256 = \"AA\"\n", "64 lower-case"},
+    {VOLUME_AT("/data/v") KEY "size = 0\n", "size is 1 or more"},
+    {VOLUME_AT("/data/v") KEY "size = \"1\"\n", "size"},
+    {VOLUME_AT("/data/v") KEY "readonly = true\n", "'readonly' is unknown"},
+};
+
+Test(policy, what_is_no_place_for_a_secret_is_refused)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(no_places); i++) {
+        char text[2048];
+        auto_policy p = NULL;
+        struct err e = {0};
+        (void)snprintf(text, sizeof text, HEAD "%s", no_places[i].table);
+        cr_expect_lt(policy_load(text, strlen(text), &p, &e), 0, "%s", no_places[i].table);
+        cr_expect(strstr(e.text, no_places[i].says), "says '%s', wanted '%s'", e.text,
+                  no_places[i].says);
+    }
+}
+
 static const struct {
     const char *pattern, *text;
     bool matches;
