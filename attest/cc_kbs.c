@@ -82,13 +82,9 @@ static int cmd_serve(int argc, char **argv)
 
 static int cmd_check_config(int argc, char **argv)
 {
-    if (argc != 2) { return usage(); }
-    auto_config c = {0};
     struct err e = {0};
-    if (config_load(argv[1], NULL, &c, &e) < 0) { return fail(&e); }
-    (void)printf("%s: good; listens on %s, %zu administrator(s), sim %s\n", argv[1], c.listen,
-                 c.admin_keys.count, c.insecure_sim_keys.count ? "accepted (insecure)" : "refused");
-    return 0;
+    if (argc != 2) { return usage(); }
+    return serve_check(argv[1], &e) < 0 ? fail(&e) : 0;
 }
 
 static int cmd_wrap_storage_key(int argc, char **argv)

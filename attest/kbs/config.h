@@ -40,7 +40,7 @@
  *      max = 10000
  *      seconds = 300
  *      [limits]                             per client (an IPv4 address, an IPv6 /64); absent = these
- *      requests_per_second = 200            on average; 0 = no limits, for behind a balancer that hides addresses
+ *      requests_per_second = 200            and connections, on average; 0 = no limits, for behind a balancer that hides addresses
  *      burst = 2000                         at once
  *      connections = 256
  *      clients = 16384                      remembered

@@ -104,11 +104,17 @@ static struct place *take(struct limiter *l, const struct limit_client *c)
     return p;
 }
 
+/* When the bucket would be full again after one more. */
+static uint64_t full_after(const struct limiter *l, const struct place *p, uint64_t now_us)
+{
+    return (p->full_us > now_us ? p->full_us : now_us) + l->step_us;
+}
+
 uint32_t limiter_request(struct limiter *l, const struct limit_client *c, uint64_t now_us)
 {
     struct place *p = take(l, c);
     if (!p) { return 1; }
-    uint64_t full = (p->full_us > now_us ? p->full_us : now_us) + l->step_us;
+    uint64_t full = full_after(l, p, now_us);
     if (full - now_us > l->depth_us) {
         uint64_t wait_us = full - now_us - l->depth_us;
         return (uint32_t)((wait_us + 999999) / 1000000);
@@ -121,7 +127,9 @@ bool limiter_connect(struct limiter *l, const struct limit_client *c, uint64_t n
 {
     struct place *p = take(l, c);
     if (!p || p->connections >= l->connections) { return false; }
-    if (p->full_us < now_us) { p->full_us = now_us; } /* newest of the quiet ones */
+    uint64_t full = full_after(l, p, now_us);
+    if (full - now_us > 2 * l->depth_us) { return false; }
+    p->full_us = full;
     p->connections++;
     return true;
 }

@@ -42,7 +42,11 @@ struct limit_client limit_client_of(const struct sockaddr *sa);
 MUST_CHECK uint32_t limiter_request(struct limiter *l, const struct limit_client *c,
                                     uint64_t now_us);
 
-/* One connection. False: he has as many as he may. Each true is answered by one limiter_disconnect(). */
+/*
+ * One connection, which costs as much as a request, for it may ask for a TLS handshake and nothing else. False: he has as
+ * many as he may, or owes a second bucket beside the one his requests have emptied. Between the two he is let in and
+ * hears a refusal. Each true is answered by one limiter_disconnect().
+ */
 MUST_CHECK bool limiter_connect(struct limiter *l, const struct limit_client *c, uint64_t now_us);
 void limiter_disconnect(struct limiter *l, const struct limit_client *c);
 

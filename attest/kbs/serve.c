@@ -245,6 +245,26 @@ static void say_addresses(const struct running *r)
     (void)fflush(stdout);
 }
 
+int serve_check(const char *config, struct err *e)
+{
+    struct beliefs *b;
+    int rc = beliefs_new(config, NULL, &b, e);
+    if (rc < 0) { return rc; }
+    const struct config *c = &b->config;
+    struct server_setup setup = {.listen = c->listen,
+                                 .ops_listen = c->ops_listen,
+                                 .tls_cert_pem = c->tls_cert,
+                                 .tls_key_pem = c->tls_key};
+    rc = server_check(&setup, e);
+    if (rc == 0) {
+        (void)printf("%s: good; listens on %s, %zu administrator(s), sim %s\n", config, c->listen,
+                     c->admin_keys.count,
+                     c->insecure_sim_keys.count ? "accepted (insecure)" : "refused");
+    }
+    beliefs_free(b);
+    return rc;
+}
+
 int serve_run(const char *config, bool insecure_http, struct err *e)
 {
     struct running r = {.path = config, .insecure_http = insecure_http, .audit = {.fd = -1}};

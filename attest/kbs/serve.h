@@ -15,4 +15,7 @@
 /* Returns when it was told to stop. */
 MUST_CHECK int serve_run(const char *config, bool insecure_http, struct err *e);
 
+/* All that serve_run() would need of the configuration but the database: says on standard output what it would do. */
+MUST_CHECK int serve_check(const char *config, struct err *e);
+
 #endif

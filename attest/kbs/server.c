@@ -148,13 +148,20 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
     conn_accept(arg, fd, sa);
 }
 
+static int address_parse(const char *text, struct sockaddr_storage *out, socklen_t *out_len,
+                         struct err *e)
+{
+    return listen_parse(text, out, out_len)
+               ? 0
+               : err_set(e, EINVAL, "listen %s: not ADDRESS:PORT", text);
+}
+
 static int door_open(struct door *d, const char *address, struct err *e)
 {
     struct sockaddr_storage ss;
     socklen_t len;
-    if (!listen_parse(address, &ss, &len)) {
-        return err_set(e, EINVAL, "listen %s: not ADDRESS:PORT", address);
-    }
+    int rc = address_parse(address, &ss, &len, e);
+    if (rc < 0) { return rc; }
     d->listener =
         evconnlistener_new_bind(d->srv->base, on_accept, d,
                                 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC,
@@ -219,6 +226,18 @@ static int descriptors_ensure(uint32_t connections, struct err *e)
                        connections, (unsigned long long)want, (unsigned long long)lim.rlim_max);
     }
     return 0;
+}
+
+int server_check(const struct server_setup *s, struct err *e)
+{
+    struct sockaddr_storage ss;
+    socklen_t len;
+    SSL_CTX *tls = NULL;
+    int rc = address_parse(s->listen, &ss, &len, e);
+    if (rc == 0 && s->ops_listen) { rc = address_parse(s->ops_listen, &ss, &len, e); }
+    if (rc == 0 && s->tls_cert_pem) { rc = tls_new(s, &tls, e); }
+    SSL_CTX_free(tls);
+    return rc;
 }
 
 int server_new(const struct server_setup *setup, struct server **out, struct err *e)

@@ -39,6 +39,9 @@ struct server_setup {
     void *ctx;
 };
 
+/* Would server_new() take these addresses and certificates? Binds nothing. */
+MUST_CHECK int server_check(const struct server_setup *s, struct err *e);
+
 /* Binds and loads certificates; nothing is served yet. */
 MUST_CHECK int server_new(const struct server_setup *s, struct server **out, struct err *e);
 void server_free(struct server *s);

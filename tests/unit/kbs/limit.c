@@ -90,10 +90,28 @@ Test(limit, counts_connections)
     limiter_free(l);
 }
 
+/* Connections alone, each with a handshake to pay for, run into a limit of their own. */
+Test(limit, connections_cost_as_much_as_requests)
+{
+    struct limiter *l = make(10, 3, 99, 64);
+    struct limit_client a = client("192.0.2.1"), b = client("192.0.2.2");
+    for (size_t i = 0; i < 3; i++) { cr_assert(limiter_connect(l, &a, SECOND)); }
+    cr_assert_eq(limiter_request(l, &a, SECOND), 1, "they have emptied the bucket");
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert(limiter_connect(l, &a, SECOND), "but he is let in to hear that");
+    }
+    cr_assert(!limiter_connect(l, &a, SECOND));
+    cr_assert(limiter_connect(l, &b, SECOND));
+    cr_assert(limiter_connect(l, &a, SECOND + 100000));
+    cr_assert_eq(limiter_request(l, &a, SECOND + 100000), 1);
+    cr_assert_eq(limiter_request(l, &a, 2 * SECOND), 0);
+    limiter_free(l);
+}
+
 /* A thousand addresses come by a table of eight: the one who is connected keeps his place and his empty bucket. */
 Test(limit, a_crowd_does_not_push_out_who_is_connected)
 {
-    struct limiter *l = make(1, 1, 2, 8);
+    struct limiter *l = make(1, 2, 2, 8);
     struct limit_client a = client("192.0.2.1");
     cr_assert(limiter_connect(l, &a, SECOND));
     cr_assert_eq(limiter_request(l, &a, SECOND), 0);

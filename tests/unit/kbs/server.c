@@ -303,7 +303,7 @@ static struct limiter *limits_of(uint32_t burst, uint32_t connections)
 
 Test(server, a_client_who_asks_too_much_is_told_when_to_come_back)
 {
-    struct limiter *l = limits_of(2, 16);
+    struct limiter *l = limits_of(3, 16);
     start((struct server_setup){.limits = l});
     const char *a = once("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nPOST /3 HTTP/1.1\r\n"
                          "Content-Length: 3\r\n\r\nabcGET /4 HTTP/1.1\r\n\r\n");
