@@ -5,8 +5,10 @@
  * one that belongs there ends the run: a session or a secret was lost.
  *
  * usage: kbs_load KEY INITDATA MEASUREMENT TOKEN-FILE GUESTS CYCLES PORT...      plain http on 127.0.0.1
+ *        kbs_load KEY INITDATA MEASUREMENT count:RESOURCE GUESTS CYCLES PORT...
  *
- * Prints "half" when half of the cycles are done, and at the end what was done.
+ * Prints "half" when half of the cycles are done, and at the end what was done. In its second form the guests ask for one
+ * resource all at once, and it prints how many times they got it and how many times the policy said no.
  */
 #include "attest/agent/http.h"
 #include "attest/hex.h"
@@ -78,25 +80,29 @@ static int ask_once(uint16_t port, const struct http_request *q, struct http_rep
     return http_exchange(&h, q, 1 << 20, out, e);
 }
 
-/* At the next broker, until one answers. False: the answer is not the one that belongs there. */
-static bool ask(const struct http_request *q, struct http_reply *out)
+/* At the next broker, until one answers. False: nobody does. */
+static bool ask_any(const struct http_request *q, struct http_reply *out)
 {
     struct err e = {0};
     for (unsigned i = 0; i < ATTEMPTS_MAX; i++) {
         uint16_t port = ports[turn++ % port_count];
         e = (struct err){0};
-        if (ask_once(port, q, out, &e) == 0 && out->status != 503) {
-            if (out->status == 200) { return true; }
-            (void)fprintf(stderr, "kbs_load: %s at port %u: status %u: %s\n", q->path, port,
-                          out->status, (char *)out->body);
-            return false;
-        }
+        if (ask_once(port, q, out, &e) == 0 && out->status != 503) { return true; }
         http_reply_fini(out);
         *out = (struct http_reply){0};
         retries++;
         (void)usleep(ATTEMPT_US);
     }
     (void)fprintf(stderr, "kbs_load: %s: nobody answers: %s\n", q->path, e.text);
+    return false;
+}
+
+/* False: the answer is not the one that belongs there. */
+static bool ask(const struct http_request *q, struct http_reply *out)
+{
+    if (!ask_any(q, out)) { return false; }
+    if (out->status == 200) { return true; }
+    (void)fprintf(stderr, "kbs_load: %s: status %u: %s\n", q->path, out->status, (char *)out->body);
     return false;
 }
 
@@ -188,6 +194,35 @@ static void *guest_run(void *arg)
     return NULL;
 }
 
+/* ---- counting -------------------------------------------------------------------------------- */
+
+static const char *counted; /* repository/type/tag */
+static atomic_uint allowed, denied;
+
+static void *count_run(void *arg)
+{
+    struct guest *g = arg;
+    char path[128];
+    (void)snprintf(path, sizeof path, "/kbs/v0/resource/%s", counted);
+    struct http_request q = {
+        .method = "GET", .path = path, .host = "127.0.0.1", .cookie = g->cookie};
+    if (!handshake(g)) { failed++; }
+    for (unsigned i = 0; i < cycles && !failed; i++) {
+        auto_reply r = {0};
+        if (!ask_any(&q, &r)) {
+            failed++;
+        } else if (r.status == 200) {
+            allowed++;
+        } else if (r.status == 401 && strstr((char *)r.body, "PolicyDeny")) {
+            denied++;
+        } else {
+            (void)fprintf(stderr, "kbs_load: %s: %u %s\n", path, r.status, (char *)r.body);
+            failed++;
+        }
+    }
+    return NULL;
+}
+
 /* ---- the administrator ----------------------------------------------------------------------- */
 
 static bool store(unsigned number)
@@ -230,8 +265,12 @@ static bool arguments(int argc, char **argv)
 {
     struct initdata d = {0};
     struct err e = {0};
-    if (argc < 8 || argc > 7 + PORTS_MAX || !read_file(argv[2], initdata, sizeof initdata) ||
-        !read_file(argv[4], token, sizeof token)) {
+    if (argc < 8 || argc > 7 + PORTS_MAX || !read_file(argv[2], initdata, sizeof initdata)) {
+        return false;
+    }
+    if (strncmp(argv[4], "count:", 6) == 0) {
+        counted = argv[4] + 6;
+    } else if (!read_file(argv[4], token, sizeof token)) {
         return false;
     }
     token[strcspn(token, "\n")] = '\0';
@@ -262,18 +301,21 @@ static bool all_there(struct guest *waiting, struct guest *reader)
     return true;
 }
 
-int main(int argc, char **argv)
+static int count_all(struct guest *guests)
 {
-    static struct guest guests[GUESTS_MAX], waiting[WAITING];
-    pthread_t threads[GUESTS_MAX], admin;
-    if (!arguments(argc, argv)) {
-        (void)fputs("usage: kbs_load KEY INITDATA MEASUREMENT TOKEN-FILE GUESTS CYCLES PORT...\n",
-                    stderr);
-        return 2;
-    }
+    pthread_t threads[GUESTS_MAX];
     for (unsigned i = 0; i < guest_count; i++) {
-        if (crypto_key_generate(CRYPTO_P256, 0, &guests[i].key) < 0) { return 1; }
+        (void)pthread_create(&threads[i], NULL, count_run, &guests[i]);
     }
+    for (unsigned i = 0; i < guest_count; i++) { (void)pthread_join(threads[i], NULL); }
+    (void)printf("%u allowed, %u denied\n", allowed, denied);
+    return failed ? 1 : 0;
+}
+
+static int load_all(struct guest *guests)
+{
+    static struct guest waiting[WAITING];
+    pthread_t threads[GUESTS_MAX], admin;
     if (!store(secrets++)) { return 1; }
     for (unsigned i = 0; i < WAITING; i++) {
         waiting[i].key = guests[0].key;
@@ -296,7 +338,24 @@ int main(int argc, char **argv)
     bool good = !failed && all_there(waiting, &guests[0]);
     (void)printf("%s: %u handshakes, %u secrets, %u times asked again\n", good ? "good" : "lost",
                  done, secrets, retries);
+    return good ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct guest guests[GUESTS_MAX];
+    if (!arguments(argc, argv)) {
+        (void)fputs(
+            "usage: kbs_load KEY INITDATA MEASUREMENT TOKEN-FILE|count:RESOURCE GUESTS CYCLES"
+            " PORT...\n",
+            stderr);
+        return 2;
+    }
+    for (unsigned i = 0; i < guest_count; i++) {
+        if (crypto_key_generate(CRYPTO_P256, 0, &guests[i].key) < 0) { return 1; }
+    }
+    int rc = counted ? count_all(guests) : load_all(guests);
     for (unsigned i = 0; i < guest_count; i++) { crypto_key_free(guests[i].key); }
     sim_signer_free(signer);
-    return good ? 0 : 1;
+    return rc;
 }
