@@ -37,9 +37,9 @@ kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c 
               session_shared.c setup.c split.c store.c store_pg.c store_sqlite.c token.c verifiers.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c trust.c)
 kbs_SRCS += $(addprefix attest/kbs/,appraisal.c evidence_sample.c policies.c)
-kbs_SRCS += $(addprefix attest/kbs/,config_snp.c evidence_snp.c)
+kbs_SRCS += $(addprefix attest/kbs/,config_snp.c config_tdx.c evidence_snp.c evidence_tdx.c)
 HOST_ARCHIVES += kbs kbs_pure
-KBS_LIBS   := kbs kbs_pure rego evidence initdata jose crypto_full crypto_small base
+KBS_LIBS   := kbs kbs_pure collateral rego evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto
 PROGRAMS      += cc-kbs
 cc-kbs_MAIN   := attest/cc_kbs.c

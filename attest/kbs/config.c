@@ -4,6 +4,7 @@
 
 #include "attest/kbs/config_snp.h"
 #include "attest/kbs/config_storage.h"
+#include "attest/kbs/config_tdx.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
 
@@ -211,9 +212,9 @@ static int storage_keep(const struct config *old, struct config *c, struct err *
 
 static int config_read(struct reader *r, const struct config *old, struct config *c, struct err *e)
 {
-    static const char *const known[] = {
-        "server",       "storage",       "token",  "admin", "sessions", "audit",
-        "insecure_sim", "insecure_coco", "limits", "snp",   NULL};
+    static const char *const known[] = {"server",   "storage", "token",        "admin",
+                                        "sessions", "audit",   "insecure_sim", "insecure_coco",
+                                        "limits",   "snp",     "tdx",          NULL};
     int rc = reader_only_known(r, "", r->doc, known, e);
     if (rc == 0) { rc = server_read(r, c, e); }
     if (rc == 0) { rc = old ? storage_keep(old, c, e) : config_storage_read(r, c, e); }
@@ -223,6 +224,7 @@ static int config_read(struct reader *r, const struct config *old, struct config
     if (rc == 0) { rc = limits_read(r, c, e); }
     if (rc == 0) { rc = audit_read(r, c, e); }
     if (rc == 0) { rc = config_snp_read(r, &c->snp, e); }
+    if (rc == 0) { rc = config_tdx_read(r, &c->tdx, e); }
     if (rc == 0) { rc = insecure_sim_read(r, c, e); }
     if (rc == 0) { rc = insecure_coco_read(r, c, e); }
     return rc;
@@ -263,5 +265,6 @@ void config_fini(struct config *c)
     keys_free(&c->admin_keys);
     keys_free(&c->insecure_sim_keys);
     config_snp_fini(&c->snp);
+    config_tdx_fini(&c->tdx);
     wipe(c, sizeof *c);
 }

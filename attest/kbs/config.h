@@ -56,6 +56,12 @@
  *                                           absent = evidence must bring its own. Roots are pinned in the program
  *      crls = ["milan.crl"]                 DER; absent = none
  *      vek_dir = "veks"                     certificates that evidence does not bring: attest/kbs/evidence_snp.h
+ *      [tdx]                                absent = evidence of kind tdx is refused
+ *      policy = "tdx.json"                  what is demanded of TDs: every member of attest/verify/tdx/policy.h but
+ *                                           report_data, mr_config_id (each handshake's), mr_td, rtmr_* (the rules') and
+ *                                           ppids, which may be left out
+ *      collateral_dir = "collateral"        what Intel says, kept there by `cc-attest collateral fetch` or `import`
+ *      mr_config_id_alone = false           for guests of CoCo: attest/kbs/evidence_tdx.h; absent = that
  *      [insecure_sim]                       absent = evidence of kind sim is refused
  *      trusted_keys = ["sim.pub"]           PEM, of the machines whose word is taken for a TEE's
  *      [insecure_coco]                      what CoCo allows; absent = all false
@@ -71,6 +77,7 @@
 #include "attest/jose.h"
 #include "attest/kbs/broker.h"
 #include "attest/kbs/evidence_snp.h"
+#include "attest/kbs/evidence_tdx.h"
 #include "attest/kbs/limit.h"
 #include "guest/base/err.h"
 
@@ -100,6 +107,13 @@ struct config_snp {
     char *vek_dir; /* NULL = none */
 };
 
+struct config_tdx {
+    struct collateral_keeper *keeper; /* NULL = not enabled */
+    struct tdx_endorsements *endorsements;
+    struct tdx_policy policy;
+    bool mr_config_id_alone;
+};
+
 struct config {
     char *listen, *tls_cert, *tls_key; /* tls_*: absolute or relative to the current directory */
     uint32_t max_connections;
@@ -121,6 +135,7 @@ struct config {
     char *audit_file;          /* NULL = standard error */
     bool audit_required;
     struct config_snp snp;
+    struct config_tdx tdx;
     struct config_keys insecure_sim_keys;
     bool insecure_sample, insecure_without_initdata, insecure_policy_without_initdata;
     bool insecure_header_jwk;

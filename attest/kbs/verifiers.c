@@ -32,6 +32,13 @@ void verifiers_make(const struct config *c, struct verifiers *out)
             .trust = c->snp.trust, .policy = &c->snp.policy, .vek_dir = c->snp.vek_dir};
         out->v[out->count++] = evidence_snp_verifier(&out->snp);
     }
+    if (c->tdx.keeper) {
+        out->tdx = (struct evidence_tdx){.endorsements = c->tdx.endorsements,
+                                         .keeper = c->tdx.keeper,
+                                         .policy = &c->tdx.policy,
+                                         .mr_config_id_alone = c->tdx.mr_config_id_alone};
+        out->v[out->count++] = evidence_tdx_verifier(&out->tdx);
+    }
     if (c->insecure_sim_keys.count) {
         (void)fprintf(stderr,
                       "cc-kbs: warning: [insecure_sim] is on: evidence of the software TEE is "

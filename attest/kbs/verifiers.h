@@ -6,6 +6,7 @@
 #include "attest/kbs/config.h"
 #include "attest/kbs/evidence_sim.h"
 #include "attest/kbs/evidence_snp.h"
+#include "attest/kbs/evidence_tdx.h"
 #include "attest/kbs/verifier.h"
 
 #define VERIFIERS_MAX 8
@@ -15,6 +16,7 @@ struct verifiers {
     size_t count;
     struct evidence_sim sim;
     struct evidence_snp snp;
+    struct evidence_tdx tdx;
 };
 
 /* Fills in *out, which must stay where it is; c is borrowed and outlives it. Warns on standard error of what is insecure. */

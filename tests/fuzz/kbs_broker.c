@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libs: kbs kbs_pure rego evidence initdata jose crypto_full crypto_small base */
+/* libs: kbs kbs_pure collateral rego evidence initdata jose crypto_full crypto_small base */
 /* ldlibs: -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto */
 /*
  * Whole requests to a broker: the first byte chooses the route, the rest is the body. Uploads are an administrator's, so

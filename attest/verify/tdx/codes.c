@@ -213,4 +213,7 @@ const struct verdict_code tdx_codes[TDX_CODE_COUNT] = {
     [TDX_CODE_EVENT_LOG_REPLAY] = {"tdx-event-log-replay", "measurement", "T43", "cc_eventlog",
                                    "the event log is not the history of the runtime registers",
                                    "send the whole log, taken together with the quote"},
+    [TDX_CODE_REGISTERS] = {"tdx-registers", "policy", "T43", "registers",
+                            "the registers that the guest tells of are not those of the quote",
+                            "send the registers as they were when the quote was taken"},
 };

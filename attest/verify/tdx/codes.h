@@ -89,6 +89,7 @@ enum tdx_code {
     TDX_CODE_MR_OWNER_CONFIG,
     TDX_CODE_EVENT_LOG,
     TDX_CODE_EVENT_LOG_REPLAY,
+    TDX_CODE_REGISTERS,
     TDX_CODE_COUNT,
 };
 extern const struct verdict_code tdx_codes[TDX_CODE_COUNT];
