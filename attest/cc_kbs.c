@@ -6,6 +6,7 @@
  */
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
+#include "attest/kbs/cmd.h"
 #include "attest/kbs/command.h"
 #include "attest/kbs/config.h"
 #include "attest/kbs/serve.h"
@@ -27,7 +28,7 @@ static const char usage_text[] =
     "       cc-kbs check-config FILE\n"
     "       cc-kbs wrap-storage-key FILE\n"
     "       cc-kbs audit verify FILE...\n"
-    "       cc-kbs split --need K FILE SHARE SHARE...\n"
+    "       cc-kbs split --need K FILE SHARE SHARE...\n" CMD_POLICY_USAGE CMD_APPROVE_USAGE
     "       cc-kbs admin-token --key PEM [--issuer NAME] [--days N]\n"
     "       cc-kbs admin --url URL --cert PEM --token FILE [--insecure-http] COMMAND\n"
     "\n"
@@ -36,11 +37,15 @@ static const char usage_text[] =
     "audit verify checks the chain over the lines of one log, oldest file first.\n"
     "split writes one share of a secret to each SHARE, for as many brokers; any K of them join in a guest whose\n"
     "initdata name the resource shares:///REPO/TYPE/TAG and the brokers (brokers.toml).\n"
+    "policy test says what a policy answers to claims from a file, and why; --eval shows a\n"
+    "rule of a Rego policy. approve sign makes a statement that admin approve uploads;\n"
+    "approve key shows a key as policies name it.\n"
     "Administrator's commands:\n"
     "  set-resource REPO/TYPE/TAG FILE    delete-resource REPO/TYPE/TAG    list "
-    "[resources|references]\n"
+    "[resources|references|approvals]\n"
     "  set-policy FILE                    get-policy                       delete-policy\n"
     "  set-reference FILE...              get-reference NAME               delete-reference NAME\n"
+    "  approve FILE                       withdraw APPROVER/ID\n"
     "  set-attestation-policy ID FILE     get-attestation-policy ID        delete-attestation-policy ID\n"
     "FILE is - for standard input. A policy is JSON or Rego, an attestation policy (ID default_cpu, default_gpu) Rego.\n"
     "set-reference takes what cc-attest measure prints, a JSON object of names and values, or a message of CoCo's\n"
@@ -213,6 +218,20 @@ static int cmd_split(int argc, char **argv)
     return rc < 0 ? fail(&e) : 0;
 }
 
+/* ---- policy, approve ------------------------------------------------------------------------- */
+
+static int cmd_policy_or_usage(int argc, char **argv)
+{
+    int rc = cmd_policy(argc, argv);
+    return rc == CMD_USAGE ? usage() : rc;
+}
+
+static int cmd_approve_or_usage(int argc, char **argv)
+{
+    int rc = cmd_approve(argc, argv);
+    return rc == CMD_USAGE ? usage() : rc;
+}
+
 /* ---- admin ----------------------------------------------------------------------------------- */
 
 static int admin(struct client *c, const char *token_file, int argc, char **argv, struct err *e)
@@ -262,6 +281,8 @@ int main(int argc, char **argv)
                     {"wrap-storage-key", cmd_wrap_storage_key},
                     {"audit", cmd_audit},
                     {"split", cmd_split},
+                    {"policy", cmd_policy_or_usage},
+                    {"approve", cmd_approve_or_usage},
                     {"admin-token", cmd_admin_token},
                     {"admin", cmd_admin}};
     for (size_t i = 0; argc > 1 && i < ARRAY_COUNT(commands); i++) {

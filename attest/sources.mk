@@ -71,4 +71,4 @@ cc-attest_LDLIBS := -ljansson -lcurl -lcrypto
 
 # Rules and approvals, parts of the broker; and the commands that need no broker.
 kbs_pure_SRCS += $(addprefix attest/kbs/,approval.c rules_agree.c rules_check.c rules_read.c)
-kbs_SRCS += $(addprefix attest/kbs/,approvals.c)
+kbs_SRCS += $(addprefix attest/kbs/,approvals.c cmd_approve.c cmd_policy.c)

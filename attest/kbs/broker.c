@@ -218,18 +218,8 @@ static struct reference_answer reference_ask(void *ctx, const char *tee,
     auto_store_value text = {0};
     struct err e = {0};
     if (!name || store_get(b->setup.store, STORE_REFERENCE, name, &text, &e) < 0) { return a; }
-    auto_json list = json_loadb((const char *)text.p, text.len, JSON_DECODE_ANY, NULL);
-    char want[HEX_LEN(CLAIMS_MEASUREMENT)];
-    hex_encode(measurement, CLAIMS_MEASUREMENT, want);
-    size_t n = json_is_array(list) ? json_array_size(list) : json_is_string(list) ? 1 : 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *one = json_string_value(json_is_array(list) ? json_array_get(list, i) : list);
-        if (!one) { continue; }
-        a.count++;
-        if (!a.first[0]) { (void)snprintf(a.first, sizeof a.first, "%s", one); }
-        if (strcmp(one, want) == 0) { a.known = true; }
-    }
-    return a;
+    auto_json value = json_loadb((const char *)text.p, text.len, JSON_DECODE_ANY, NULL);
+    return reference_answer_of(value, measurement);
 }
 
 struct references broker_references(struct broker *b)

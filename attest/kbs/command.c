@@ -91,6 +91,9 @@ static int list(const struct client *c, char **argv, int argc, struct err *e)
     if (strcmp(what, "references") == 0) {
         return ask(c, HTTP_GET, "/casemate/v0/references", NULL, 0, true, e);
     }
+    if (strcmp(what, "approvals") == 0) {
+        return ask(c, HTTP_GET, "/casemate/v0/approvals", NULL, 0, true, e);
+    }
     return -EINVAL;
 }
 
@@ -104,8 +107,9 @@ static int upload_policy(const struct client *c, const char *path, const char *i
     auto_free char *b64 = malloc(b64u_len(text.len) + 1);
     if (!b64) { return err_set(e, ENOMEM, "out of memory"); }
     b64u_encode(text.p, text.len, b64);
-    auto_json doc = id ? json_pack("{s:s, s:s, s:s}", "type", "rego", "policy_id", id, "policy", b64)
-                       : json_pack("{s:s}", "policy", b64);
+    auto_json doc =
+        id ? json_pack("{s:s, s:s, s:s}", "type", "rego", "policy_id", id, "policy", b64)
+           : json_pack("{s:s}", "policy", b64);
     auto_free char *body = doc ? json_dumps(doc, JSON_COMPACT) : NULL;
     if (!body) { return err_set(e, ENOMEM, "out of memory"); }
     return ask(c, HTTP_POST, path, body, strlen(body), false, e);
@@ -251,6 +255,24 @@ static int delete_reference(const struct client *c, char **argv, int argc, struc
     return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
 }
 
+/* ---- approvals ------------------------------------------------------------------------------- */
+
+static int approve(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    auto_store_value text = {0};
+    int rc = read_input(argv[0], &text, e);
+    return rc < 0 ? rc : ask(c, HTTP_POST, "/casemate/v0/approvals", text.p, text.len, true, e);
+}
+
+static int withdraw(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    char path[1200];
+    int rc = path_make("/casemate/v0/approvals/", argv[0], path, sizeof path, e);
+    return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
+}
+
 int command_run(const struct client *c, int argc, char **argv, struct err *e)
 {
     static const struct {
@@ -270,6 +292,8 @@ int command_run(const struct client *c, int argc, char **argv, struct err *e)
         {"set-reference", 1, 64, set_reference},
         {"get-reference", 1, 1, get_reference},
         {"delete-reference", 1, 1, delete_reference},
+        {"approve", 1, 1, approve},
+        {"withdraw", 1, 1, withdraw},
     };
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
         if (strcmp(argv[0], commands[i].name) != 0) { continue; }

@@ -137,6 +137,24 @@ bool reference_name_is_ours(const char *name)
     return false;
 }
 
+struct reference_answer reference_answer_of(const json_t *value,
+                                            const uint8_t measurement[CLAIMS_MEASUREMENT])
+{
+    struct reference_answer a = {0};
+    char want[HEX_LEN(CLAIMS_MEASUREMENT)];
+    bool list = json_is_array(value);
+    size_t n = list ? json_array_size(value) : 1;
+    hex_encode(measurement, CLAIMS_MEASUREMENT, want);
+    for (size_t i = 0; i < n; i++) {
+        const char *one = json_string_value(list ? json_array_get(value, i) : value);
+        if (!one) { continue; }
+        a.count++;
+        if (!a.first[0]) { (void)snprintf(a.first, sizeof a.first, "%s", one); }
+        if (strcmp(one, want) == 0) { a.known = true; }
+    }
+    return a;
+}
+
 /* ---- judging --------------------------------------------------------------------------------- */
 
 int rules_parse(const void *text, size_t len, struct rules **out, struct err *e)
@@ -214,20 +232,38 @@ static bool rule_allows(const struct check *k)
     return approvals_hold(k, on) && take_all(k, on);
 }
 
+const char *rules_name(const struct rules *rules, size_t i)
+{
+    return i < rules->count ? rules->v[i].name : NULL;
+}
+
+/* Adds reasons to out, or sets it to yes. */
+static bool judge_one(const struct rules *rules, size_t i, const struct rule_sources *sources,
+                      const struct rule_question *q, struct decision *out)
+{
+    struct check k = {.rules = rules, .r = &rules->v[i], .sources = sources, .q = q, .v = out};
+    if (!rule_names(k.r, q->resource)) { return false; }
+    if (rule_allows(&k)) {
+        *out = (struct decision){.allowed = true};
+        memcpy(out->rule, k.r->name, sizeof out->rule);
+    }
+    return true;
+}
+
+bool rules_judge_one(const struct rules *rules, size_t i, const struct rule_sources *sources,
+                     const struct rule_question *q, struct decision *out)
+{
+    *out = (struct decision){0};
+    return judge_one(rules, i, sources, q, out);
+}
+
 void rules_judge(const struct rules *rules, const struct rule_sources *sources,
                  const struct rule_question *q, struct decision *out)
 {
     *out = (struct decision){0};
     bool named = false;
-    for (size_t i = 0; rules && i < rules->count; i++) {
-        struct check k = {.rules = rules, .r = &rules->v[i], .sources = sources, .q = q, .v = out};
-        if (!rule_names(k.r, q->resource)) { continue; }
-        named = true;
-        if (rule_allows(&k)) {
-            *out = (struct decision){.allowed = true};
-            memcpy(out->rule, k.r->name, sizeof out->rule);
-            return;
-        }
+    for (size_t i = 0; rules && !out->allowed && i < rules->count; i++) {
+        named |= judge_one(rules, i, sources, q, out);
     }
     if (!rules) {
         decision_reason(out, "resource: there is no policy yet, so nothing is released");

@@ -97,6 +97,10 @@ struct references {
                                    const uint8_t measurement[CLAIMS_MEASUREMENT]);
 };
 
+/* The answer for a value as it is registered: one digest in hex, or a list. NULL = there is none. */
+struct reference_answer reference_answer_of(const json_t *value,
+                                            const uint8_t measurement[CLAIMS_MEASUREMENT]);
+
 /*
  * The kinds of TEE that rules know, and the name under which each one's reference values are kept:
  * CoCo's names where it has one. NULL for other kinds.
@@ -132,6 +136,15 @@ struct rule_question {
 /* rules NULL = there is no policy. */
 void rules_judge(const struct rules *rules, const struct rule_sources *sources,
                  const struct rule_question *q, struct decision *out);
+
+/*
+ * Rule number i by itself, for whoever wants to know about all of them; false when it does not name
+ * the resource. rules_name(): NULL behind the last one.
+ */
+const char *rules_name(const struct rules *rules, size_t i);
+MUST_CHECK bool rules_judge_one(const struct rules *rules, size_t i,
+                                const struct rule_sources *sources, const struct rule_question *q,
+                                struct decision *out);
 
 /* "a/b/c": exactly three segments of [A-Za-z0-9_-][A-Za-z0-9_.-]*, at most 255 characters each.
  * [coco §4.1] */

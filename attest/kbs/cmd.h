@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands of cc-kbs that need no broker: approvals are signed by people on machines of their own,
+ * and a policy is tried before it is uploaded.
+ *
+ * argv[0] is the command's name. The exit status is returned: 0 done, or allowed; 1 failed, and one
+ * line on standard error says why; 3 refused; or CMD_USAGE: the arguments make no sense.
+ */
+#ifndef CASEMATE_ATTEST_KBS_CMD_H
+#define CASEMATE_ATTEST_KBS_CMD_H
+
+#define CMD_USAGE 2
+
+#define CMD_APPROVE_USAGE                                                                          \
+    "       cc-kbs approve sign --key PEM --as NAME --resource REPO/TYPE/TAG\n"                    \
+    "           --initdata FILE|HEX --measurement HEX|any --image sha256:HEX|any\n"                \
+    "           --until TIME [--count N]\n"                                                        \
+    "       cc-kbs approve show FILE\n"                                                            \
+    "       cc-kbs approve key PEM\n"
+#define CMD_POLICY_USAGE                                                                           \
+    "       cc-kbs policy check FILE\n"                                                            \
+    "       cc-kbs policy test FILE --claims TOKEN|JSON\n"                                         \
+    "           {--resource REPO/TYPE/TAG | --eval RULE} [--references JSON]\n"                    \
+    "           [--approval FILE]... [--at TIME] [--insecure-policy]\n"
+
+int cmd_approve(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+
+#endif
