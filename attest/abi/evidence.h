@@ -23,11 +23,15 @@
  *   primary_evidence     {"report":"<base64 of the report's 1184 bytes>"}
  *   additional_evidence  before seal: canonical JSON {"launch_flags":N,"registers":["<96 hex
  *                        digits>", ... four]}; the measured agent wrote it, and report data binds
- *                        it. "" when there is nothing to say.
+ *                        it. "" when there is nothing to say, and to a broker that did not answer the
+ *                        offer of it: /auth carries it both ways as a member of extra-params,
+ *                        EVIDENCE_REGISTERS_PARAM true. CoCo's broker takes nothing but evidence of
+ *                        further devices there.
  */
 #ifndef CASEMATE_ATTEST_ABI_EVIDENCE_H
 #define CASEMATE_ATTEST_ABI_EVIDENCE_H
 
+#define EVIDENCE_REGISTERS_PARAM "casemate-registers"
 #define SIM_TEE_NAME                                                                               \
     "casemate-sim" /* no CoCo verifier knows it; a broker takes it only by an insecure_ setting */
 #define SIM_REPORT_VERSION 0x4d495343u /* "CSIM" */

@@ -154,6 +154,7 @@ static int call(struct kbs *k, const char *path, const char *body, size_t max_bo
 struct challenge {
     char nonce[NONCE_MAX + 1];
     enum crypto_hash hash;
+    bool registers; /* this broker takes them */
 };
 
 static int read_hash(const json_t *extra, enum crypto_hash *out, struct err *e)
@@ -176,9 +177,9 @@ static int read_hash(const json_t *extra, enum crypto_hash *out, struct err *e)
 
 static int get_challenge(struct kbs *k, struct challenge *out, struct err *e)
 {
-    auto_json q =
-        json_pack("{s:s, s:s, s:{s:[s,s,s]}}", "version", "0.4.0", "tee", k->env->tee,
-                  "extra-params", "supported-hash-algorithms", "sha256", "sha384", "sha512");
+    auto_json q = json_pack("{s:s, s:s, s:{s:[s,s,s], s:b}}", "version", "0.4.0", "tee",
+                            k->env->tee, "extra-params", "supported-hash-algorithms", "sha256",
+                            "sha384", "sha512", EVIDENCE_REGISTERS_PARAM, true);
     auto_free char *body = q ? json_dumps(q, JSON_COMPACT) : NULL;
     auto_reply r = {0};
     auto_json j = NULL;
@@ -189,6 +190,8 @@ static int get_challenge(struct kbs *k, struct challenge *out, struct err *e)
     if (rc == 0) { rc = json_get_text("challenge", j, "nonce", &nonce, e); }
     if (rc == 0) { rc = read_hash(json_object_get(j, "extra-params"), &out->hash, e); }
     if (rc < 0) { return rc; }
+    out->registers =
+        json_is_true(json_object_get(json_object_get(j, "extra-params"), EVIDENCE_REGISTERS_PARAM));
     size_t len = strlen(nonce);
     if (len == 0 || len > NONCE_MAX) {
         return err_set(e, EBADMSG, "challenge with a nonce of %zu bytes, 1 to %u are taken", len,
@@ -209,13 +212,20 @@ static int make_key(struct kbs *k, struct err *e)
     return transcript_tee_key(jwk, &k->tee_key, e);
 }
 
+static int no_additional(char **out, struct err *e)
+{
+    *out = strdup("");
+    return *out ? 0 : err_set(e, ENOMEM, "evidence: out of memory");
+}
+
 static int form_attestation(struct kbs *k, const struct challenge *c, char **out, struct err *e)
 {
     auto_free char *additional = NULL;
     auto_json primary = NULL;
     uint8_t data[TRANSCRIPT_REPORT_DATA];
     const struct kbs_guest *g = k->guest;
-    int r = transcript_registers_format(&g->registers, &additional, e);
+    int r = c->registers ? transcript_registers_format(&g->registers, &additional, e)
+                         : no_additional(&additional, e);
     if (r == 0) { r = transcript_report_data(c->nonce, k->tee_key, additional, c->hash, data, e); }
     if (r == 0) { r = k->env->evidence(k->env->ctx, g->sealed, data, &primary, e); }
     if (r < 0) { return r; }

@@ -24,7 +24,7 @@ static inline void kbs_cleanup(struct kbs **k) { kbs_close(*k); }
 struct kbs_guest {
     const char *initdata; /* the exact text, borrowed as long as the session */
     size_t initdata_len;
-    struct transcript_registers registers; /* they travel as additional evidence */
+    struct transcript_registers registers; /* additional evidence, to a broker that takes them */
     bool sealed;
 };
 

@@ -10,6 +10,8 @@
  */
 #include "attest/kbs/broker_internal.h"
 
+#include "attest/abi/evidence.h"
+
 #include "attest/initdata.h"
 #include "attest/jose.h"
 #include "attest/kbs/initdata_claims.h"
@@ -125,7 +127,12 @@ void handle_auth(struct exchange *x)
     }
     x->event = NULL; /* a challenge decides nothing */
     set_cookie(x, &s);
-    reply_json(x, json_pack("{s:s, s:s}", "nonce", s.nonce, "extra-params", ""));
+    /* A guest of ours asks whether it may tell its registers; CoCo's clients see what they know. */
+    const json_t *offer = json_object_get(doc, "extra-params");
+    json_t *extra = json_is_true(json_object_get(offer, EVIDENCE_REGISTERS_PARAM))
+                        ? json_pack("{s:b}", EVIDENCE_REGISTERS_PARAM, true)
+                        : json_string("");
+    reply_json(x, json_pack("{s:s, s:o}", "nonce", s.nonce, "extra-params", extra));
 }
 
 /* ---- /attest --------------------------------------------------------------------------------- */

@@ -5,11 +5,17 @@
  * registers it is asked to, which is what a lying host would do without the key, and an honest
  * guest with it.
  *
- * usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI|SEALED...    hex; prints "INDEX TEXT"
+ * KEY may be the word "sample": then it sends CoCo's sample evidence, which a broker for tests
+ * believes from anybody.
+ *
+ * Without a want it serves applications on 127.0.0.1:8006, if nobody else does, until it is ended.
+ *
+ * usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 [URI|SEALED...]    hex; prints "INDEX TEXT"
  *                                                                       per value
  */
 #include "attest/agent/agent.h"
 #include "attest/agent/serve.h"
+#include "attest/base64.h"
 #include "attest/hex.h"
 #include "attest/initdata.h"
 #include "attest/sim_signer.h"
@@ -58,6 +64,17 @@ static int host_evidence(void *ctx, bool sealed, const uint8_t report_data[64], 
     return 0;
 }
 
+/* What CoCo's attester without a TEE sends: the digest as it is, without the padding. */
+static int sample_evidence(void *ctx, bool sealed, const uint8_t report_data[64], json_t **out,
+                           struct err *e)
+{
+    char text[65] = "";
+    (void)ctx, (void)sealed;
+    b64_encode(report_data, 48, text);
+    *out = json_pack("{s:s, s:s}", "svn", "1", "report_data", text);
+    return *out ? 0 : err_set(e, 12, "out of memory");
+}
+
 static int die(const char *what)
 {
     fprintf(stderr, "agent_host: %s\n", what);
@@ -87,12 +104,13 @@ int main(int argc, char **argv)
     struct err e = {0};
     struct agent_request q = {.magic = AGENT_REQUEST_MAGIC, .version = AGENT_VERSION};
     int in[2], out[2];
-    if (argc < 6 || argc > 10) {
-        return die("usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 URI...");
+    if (argc < 5 || argc > 10) {
+        return die("usage: agent_host KEY INITDATA MEASUREMENT REGISTER2 [URI...]");
     }
     FILE *f = fopen(argv[2], "rb");
     size_t len = f ? fread(text, 1, sizeof text, f) : 0;
-    if (!f || fclose(f) != 0 || sim_signer_open(argv[1], &h.signer, &e) < 0) {
+    bool sample = strcmp(argv[1], "sample") == 0;
+    if (!f || fclose(f) != 0 || (!sample && sim_signer_open(argv[1], &h.signer, &e) < 0)) {
         return die("no key or initdata");
     }
     if (!hex_decode(argv[3], strlen(argv[3]), h.measurement, 48) ||
@@ -106,6 +124,7 @@ int main(int argc, char **argv)
     initdata_fini(&d);
     q.initdata_len = (uint32_t)len;
     q.want_count = (uint32_t)(argc - 5);
+    if (argc == 5) { q.mode = AGENT_MODE_SERVE; }
     if (pipe(in) < 0 || pipe(out) < 0) { return die("pipe"); }
     /* The request fits in the pipe; the answers are read by a child, so they need not. */
     if (write(in[1], &q, sizeof q) < 0 || write(in[1], text, len) < 0) { return die("write"); }
@@ -125,6 +144,10 @@ int main(int argc, char **argv)
                                 .timeout_ms = 20000,
                                 .connect = host_connect,
                                 .evidence = host_evidence};
+        if (sample) {
+            env.tee = "sample";
+            env.evidence = sample_evidence;
+        }
         close(out[0]);
         _exit(agent_serve(&env, in[0], out[1]));
     }

@@ -84,6 +84,18 @@ Test(agent, gets_its_resources_from_an_honest_broker, .timeout = 60)
     }
 }
 
+Test(agent, registers_are_told_only_to_a_broker_that_takes_them, .timeout = 60)
+{
+    struct broker b = {.coco = true};
+    struct result r = {0};
+    char initdata[INITDATA_TEXT_MAX];
+    broker_start(&b, "IP:127.0.0.1", "", initdata);
+    run_agent(&b, initdata, 20000, &r);
+    broker_stop(&b);
+    cr_assert_eq(r.status, 0, "%s", r.failed);
+    cr_assert_str_eq(b.failure, "");
+}
+
 Test(agent, certificate_pinned_itself_needs_no_name, .timeout = 60)
 {
     struct result r = {0};

@@ -98,6 +98,7 @@ struct broker {
     const struct sim_signer *signer;
     const char *initdata;
     char failure[256]; /* what an honest broker did not like */
+    bool coco;         /* takes no registers */
     bool sealed;       /* evidence is to be of the register form, after seal */
     struct view value; /* of resources; p NULL: secret */
     bool anything;     /* takes any evidence of any tee */
@@ -161,9 +162,11 @@ static void on_auth(struct broker *b, SSL *ssl, const char *body)
     WANT(b, strcmp(json_string_value(json_object_get(j, "version")), "0.4.0") == 0);
     WANT(b,
          b->anything || strcmp(json_string_value(json_object_get(j, "tee")), "casemate-sim") == 0);
-    WANT(b, json_object_get(j, "extra-params") != NULL);
+    WANT(b,
+         json_is_true(json_object_get(json_object_get(j, "extra-params"), "casemate-registers")));
     json_decref(j);
-    snprintf(text, sizeof text, "{\"nonce\":\"%s\",\"extra-params\":\"\"}", nonce);
+    snprintf(text, sizeof text, "{\"nonce\":\"%s\",\"extra-params\":%s}", nonce,
+             b->coco ? "\"\"" : "{\"casemate-registers\":true}");
     switch (b->manner) {
     case AUTH_NOT_JSON: reply(b, ssl, 200, cookie, "<html>"); break;
     case AUTH_DUPLICATE_NONCE:
@@ -208,8 +211,12 @@ static void check_evidence(struct broker *b, const json_t *j)
     if (b->anything) { return; }
     WANT(b, sim_evidence_parse(json_object_get(ev, "primary_evidence"), report, &e) == 0);
     WANT(b, transcript_report_data(nonce, b->tee_key, additional, CRYPTO_SHA384, data, &e) == 0);
-    WANT(b, transcript_registers_parse(additional, &g, &present, &e) == 0 && present &&
-                g.value[2][47] == 0x22);
+    if (b->coco) {
+        WANT(b, additional[0] == '\0');
+    } else {
+        WANT(b, transcript_registers_parse(additional, &g, &present, &e) == 0 && present &&
+                    g.value[2][47] == 0x22);
+    }
     if (b->sealed) { transcript_register_form(&g, true, memcpy(raw, data, 64), data); }
     WANT(b, initdata_parse(b->initdata, strlen(b->initdata), &d, &e) == 0);
     initdata_field(&d, host, sizeof host);
