@@ -8,8 +8,8 @@
 #include "attest/kbs/broker_internal.h"
 
 #include "attest/jose.h"
+#include "attest/kbs/target.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -85,94 +85,14 @@ static void release(struct exchange *x)
     reply_text(x, "application/json", jwe);
 }
 
-/* ---- the request, as a policy sees it ---------------------------------------------------------- */
-
-static bool escape_read(const uint8_t *p, size_t len, char *out)
-{
-    uint8_t hi, lo;
-    if (len < 3 || p[0] != '%' || !hex_nibble((char)tolower(p[1]), &hi) ||
-        !hex_nibble((char)tolower(p[2]), &lo)) {
-        return false;
-    }
-    *out = (char)(hi << 4 | lo);
-    return true;
-}
-
-/* %XX and + as forms write them; what is no escape stays as it is. */
-static json_t *form_text(const uint8_t *p, size_t len)
-{
-    char *text = malloc(len + 1);
-    size_t n = 0;
-    for (size_t i = 0; text && i < len; n++) {
-        bool escape = escape_read(p + i, len - i, &text[n]);
-        if (!escape) { text[n] = p[i] == '+' ? ' ' : (char)p[i]; }
-        i += escape ? 3 : 1;
-    }
-    json_t *out = text ? json_stringn(text, n) : NULL; /* NULL for what is not UTF-8, too */
-    free(text);
-    return out;
-}
-
-static int query_member(json_t *out, const uint8_t *p, size_t len)
-{
-    const uint8_t *equals = memchr(p, '=', len);
-    size_t n = equals ? (size_t)(equals - p) : len;
-    auto_json name = form_text(p, n);
-    json_t *value = form_text(equals ? equals + 1 : p + n, equals ? len - n - 1 : 0);
-    if (!name || !value) { /* a policy cannot ask for what is no text */
-        json_decref(value);
-        return 0;
-    }
-    return json_object_setn_new(out, json_string_value(name), json_string_length(name), value);
-}
-
-/* Of names given twice the last counts. [coco §17.3] */
-static int query_read(struct view target, json_t *out)
-{
-    const uint8_t *p = memchr(target.p, '?', target.len);
-    size_t len = p ? target.len - (size_t)(p + 1 - target.p) : 0;
-    const uint8_t *hash = p ? memchr(p + 1, '#', len) : NULL;
-    if (!p) { return 0; }
-    p++;
-    len = hash ? (size_t)(hash - p) : len;
-    while (len) {
-        const uint8_t *amp = memchr(p, '&', len);
-        size_t n = amp ? (size_t)(amp - p) : len;
-        if (n && query_member(out, p, n) < 0) { return -ENOMEM; }
-        p += amp ? n + 1 : n;
-        len -= amp ? n + 1 : n;
-    }
-    return 0;
-}
-
-static json_t *path_json(struct view path)
-{
-    json_t *out = json_array();
-    for (;;) {
-        const uint8_t *slash = path.len ? memchr(path.p, '/', path.len) : NULL;
-        size_t n = slash ? (size_t)(slash - path.p) : path.len;
-        if (json_array_append_new(out, json_stringn(path.p ? (const char *)path.p : "", n)) < 0) {
-            json_decref(out);
-            return NULL;
-        }
-        if (!slash) { return out; }
-        path = (struct view){.p = slash + 1, .len = path.len - n - 1};
-    }
-}
+/* ---- may it? --------------------------------------------------------------------------------- */
 
 /* `data` of a resource policy. NULL without memory. [coco §4.3] */
 static json_t *request_json(const struct exchange *x)
 {
-    json_t *query = json_object();
-    if (!query || query_read(x->rq->target, query) < 0) {
-        json_decref(query);
-        return NULL;
-    }
-    return json_pack("{s:s, s:o, s:o}", "plugin", "resource", "resource-path", path_json(x->rest),
-                     "query", query);
+    return json_pack("{s:s, s:o, s:o}", "plugin", "resource", "resource-path", target_path(x->rest),
+                     "query", target_query(x->rq->target));
 }
-
-/* ---- may it? --------------------------------------------------------------------------------- */
 
 /* A guest's Rego policy fails or refuses: why is for the owner's eyes, since reasons quote the policy. */
 static void refuse_by_rego(struct exchange *x)
@@ -212,10 +132,10 @@ static bool allowed_by_rego(struct exchange *x, const json_t *token, bool own)
                               .now_ns = x->now * 1000000000,
                               .reference = rv.get,
                               .ctx = rv.ctx};
-    struct rego_allow how = {
-        .insecure_without_initdata = x->b->setup.insecure_policy_without_initdata,
-        .reappraise = own ? reappraise : NULL,
-        .ctx = &again};
+    struct rego_allow how = {.insecure_without_initdata =
+                                 x->b->setup.insecure_policy_without_initdata,
+                             .reappraise = own ? reappraise : NULL,
+                             .ctx = &again};
     if (!data) {
         reply_error(x, 500, "PolicyEngineError", "out of memory");
         return false;
