@@ -32,48 +32,47 @@ size_t stream_writable(struct stream *s)
     return s->out_fin ? 0 : out_free(s);
 }
 
+/*
+ * Between u and the ring of `size` bytes, from position at on, up to `room` bytes. *moved grows by
+ * what went over; false: application memory faulted.
+ */
+static bool ring_move(struct uio *u, uint8_t *ring, uint64_t size, uint64_t at, size_t room,
+                      bool put, size_t *moved)
+{
+    while (u->left > 0 && room > 0) {
+        uint64_t off = at & (size - 1);
+        size_t n = min_u64(min_u64(room, size - off), u->left);
+        size_t done = put ? uio_put(u, ring + off, n) : uio_get(u, ring + off, n);
+        at += done;
+        room -= done;
+        *moved += done;
+        if (done < n) { return false; }
+    }
+    return true;
+}
+
 static int64_t read_ready(struct stream *s, struct uio *u)
 {
-    int64_t moved = 0;
-    while (u->left > 0 && in_avail(s) > 0) {
-        uint64_t at = s->in_head & (s->in->size - 1);
-        size_t n = min_u64(min_u64(in_avail(s), s->in->size - at), u->left);
-        size_t done = uio_put(u, s->in_bytes + at, n);
-        s->in_head += done;
-        moved += (int64_t)done;
-        if (done < n) {
-            if (moved == 0) { moved = -EFAULT; }
-            break;
-        }
-    }
-    if (moved > 0) {
-        shm_store_u64(&stream_slot(s)->guest.head, s->in_head);
-        if (in_avail(s) <= s->in->size / 2) { stream_tell(s, STREAM_WANT_SPACE); }
-    }
-    return moved;
+    size_t moved = 0;
+    bool whole = ring_move(u, s->in_bytes, s->in->size, s->in_head, in_avail(s), true, &moved);
+    if (moved == 0) { return whole ? 0 : -EFAULT; }
+    s->in_head += moved;
+    shm_store_u64(&stream_slot(s)->guest.head, s->in_head);
+    if (in_avail(s) <= s->in->size / 2) { stream_tell(s, STREAM_WANT_SPACE); }
+    return (int64_t)moved;
 }
 
 int64_t stream_peek_now(struct stream *s, struct uio *u)
 {
-    uint64_t head = s->in_head;
-    uint64_t shown = s->in_tail - s->in_head;
-    int64_t total = 0;
+    size_t shown = s->in_tail - s->in_head, moved = 0;
 
     if (shown == 0) {
         stream_look(s);
         shown = in_avail(s);
     }
     if (shown == 0) { return stream_read_now(s, u); } /* an end, an error, or nothing yet */
-    while (u->left > 0 && shown > 0) {
-        uint64_t at = head & (s->in->size - 1);
-        size_t n = min_u64(min_u64(shown, s->in->size - at), u->left);
-        size_t done = uio_put(u, s->in_bytes + at, n);
-        head += done;
-        shown -= done;
-        total += (int64_t)done;
-        if (done < n) { return total > 0 ? total : -EFAULT; }
-    }
-    return total;
+    bool whole = ring_move(u, s->in_bytes, s->in->size, s->in_head, shown, true, &moved);
+    return moved > 0 || whole ? (int64_t)moved : -EFAULT;
 }
 
 int64_t stream_read_now(struct stream *s, struct uio *u)
@@ -93,23 +92,13 @@ int64_t stream_read_now(struct stream *s, struct uio *u)
 
 static int64_t write_ready(struct stream *s, struct uio *u)
 {
-    int64_t moved = 0;
-    while (u->left > 0 && out_free(s) > 0) {
-        uint64_t at = s->out_tail & (s->out->size - 1);
-        size_t n = min_u64(min_u64(out_free(s), s->out->size - at), u->left);
-        size_t done = uio_get(u, s->out_bytes + at, n);
-        s->out_tail += done;
-        moved += (int64_t)done;
-        if (done < n) {
-            if (moved == 0) { moved = -EFAULT; }
-            break;
-        }
-    }
-    if (moved > 0) {
-        shm_store_u64(&stream_slot(s)->guest.tail, s->out_tail);
-        stream_tell(s, STREAM_WANT_DATA);
-    }
-    return moved;
+    size_t moved = 0;
+    bool whole = ring_move(u, s->out_bytes, s->out->size, s->out_tail, out_free(s), false, &moved);
+    if (moved == 0) { return whole ? 0 : -EFAULT; }
+    s->out_tail += moved;
+    shm_store_u64(&stream_slot(s)->guest.tail, s->out_tail);
+    stream_tell(s, STREAM_WANT_DATA);
+    return (int64_t)moved;
 }
 
 int64_t stream_write_now(struct stream *s, struct uio *u)

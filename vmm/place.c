@@ -3,6 +3,7 @@
  * Places a core image directly, for `--tee none`, where the host is trusted by definition: what stub and processor do in
  * a TEE is a copy and a few stores here. The contract is in firmware/abi/image.h.
  */
+#include "firmware/abi/place.h"
 #include "guest/base/ovf.h"
 #include "vmm/vm.h"
 
@@ -38,66 +39,32 @@ int core_check(struct vm *vm, struct err *e)
     return 0;
 }
 
-static struct handoff make_handoff(const struct vm *vm)
+struct stub_params place_params(const struct vm *vm)
 {
     const struct mem *m = &vm->mem;
-    struct handoff h = {.magic = HANDOFF_MAGIC,
-                        .version = HANDOFF_VERSION,
-                        .flags = vm->l->guarded ? HANDOFF_GUARDED : 0,
-                        .heap_size = vm->core.zero_gpa,
-                        .tables_gpa = TABLES_GPA,
-                        .tables_size = m->tables_size,
-                        .window_gpa = m->window.gpa,
-                        .window_size = m->window.size,
-                        .init_gpa = vm->core.init_gpa,
-                        .init_size = vm->core.init_size,
-                        .fdt_off = vm->fdt_off,
-                        .fdt_size = vm->fdt_size,
-                        .agent_size = vm->l->agent.len};
-
-    for (size_t i = 0; i < MEM_RAM_MAX; i++) {
-        h.ram[i].gpa = m->ram[i].size ? m->ram[i].gpa : 0;
-        h.ram[i].size = m->ram[i].size;
-    }
-    if (vm->l->launch_page.len == sizeof(struct launch_page)) {
-        const struct launch_page *page = vm->l->launch_page.p;
-        memcpy(h.agent_sha256, page->agent.sha256, sizeof h.agent_sha256);
-    }
-    return h;
+    return (struct stub_params){.ram_size = {m->ram[0].size, m->ram[1].size},
+                                .tables_size = m->tables_size,
+                                .window_gpa = m->window.gpa,
+                                .window_size = m->window.size,
+                                .fdt_off = vm->fdt_off,
+                                .fdt_size = vm->fdt_size,
+                                .cpus = vm->cpus,
+                                .tee = TEE_NONE};
 }
 
 int place_core(struct vm *vm, struct err *e)
 {
-    const struct mem *m = &vm->mem;
-
     if (core_check(vm, e) < 0) { return -e->code; }
     const struct core_header h = vm->core;
-    uint8_t *ram = m->ram[0].host;
+    uint8_t *ram = vm->mem.ram[0].host;
     memcpy(ram + (CORE_END - h.size), vm->l->core.p, h.size);
 
-    struct handoff handoff = make_handoff(vm);
-    memcpy(ram + h.handoff_gpa, &handoff, sizeof handoff);
-
-    struct ward_state state = {
-        .ram_end = {m->ram[0].size, m->ram[1].size ? HOLE_HI + m->ram[1].size : 0},
-        .window_lo = m->window.gpa,
-        .window_hi = m->window.gpa + m->window.size,
-        .tables_size = m->tables_size,
-        .ward_gpa = h.ward_gpa,
-        .guarded = vm->l->guarded,
-        .tee = TEE_NONE,
-        .cpus = vm->cpus};
-    memcpy(ram + h.ward_state_gpa, &state, sizeof state);
-
-    for (unsigned cpu = 0; cpu < vm->cpus; cpu++) {
-        uint8_t *pages = ram + h.cpu_gpa + cpu * CORE_CPU_PAGES * PAGE_SIZE;
-        uint64_t vpage = LOS_CPU + cpu * CPU_STRIDE;
-        memcpy(pages, &vpage, sizeof vpage);
-        memcpy(pages + CORE_CPU_PAGES * PAGE_SIZE - 16, &vpage, sizeof vpage);
+    struct stub_params p = place_params(vm);
+    struct launch_part agent = {.size = vm->l->agent.len};
+    if (vm->l->launch_page.len == sizeof(struct launch_page)) {
+        const struct launch_page *page = vm->l->launch_page.p;
+        memcpy(agent.sha256, page->agent.sha256, sizeof agent.sha256);
     }
-    if (!vm->l->guarded) {
-        uint64_t *link = (uint64_t *)(ram + TABLES_GPA + T_TABLES_L3 * PAGE_SIZE);
-        *link |= 2; /* PTE_W: ring 3 writes tables itself */
-    }
+    place_words((uint64_t)(uintptr_t)ram, &p, vm->l->guarded ? LAUNCH_GUARDED : 0, &agent, &h);
     return 0;
 }

@@ -23,16 +23,9 @@ static int firmware_make(struct vm *vm, struct err *e)
 
 static void params_write(struct vm *vm)
 {
-    const struct mem *m = &vm->mem;
-    struct stub_params p = {.ram_size = {m->ram[0].size, m->ram[1].size},
-                            .tables_size = m->tables_size,
-                            .window_gpa = m->window.gpa,
-                            .window_size = m->window.size,
-                            .core_off = CORE_OFF,
-                            .fdt_off = vm->fdt_off,
-                            .fdt_size = vm->fdt_size,
-                            .cpus = vm->cpus,
-                            .tee = TEE_SIM};
+    struct stub_params p = place_params(vm);
+    p.core_off = CORE_OFF;
+    p.tee = TEE_SIM;
     memcpy((uint8_t *)vm->firmware + (STUB_PARAMS_GPA - FW_GPA), &p, sizeof p);
 }
 

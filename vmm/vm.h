@@ -4,6 +4,7 @@
 #define CASEMATE_VMM_VM_H
 
 #include "firmware/abi/image.h"
+#include "firmware/abi/launch.h"
 #include "guest/abi/handoff.h"
 #include "vmm/kvm.h"
 #include "vmm/mem.h"
@@ -78,6 +79,8 @@ void vcpu_kick(struct vcpu *v);
 /* place.c: the core image's header, checked, into vm->core; the image into RAM as firmware/abi/image.h says. */
 MUST_CHECK int core_check(struct vm *vm, struct err *e);
 MUST_CHECK int place_core(struct vm *vm, struct err *e);
+/* The machine in the words that stub and placer share; TEE_NONE and no image in the window until the caller says so. */
+struct stub_params place_params(const struct vm *vm);
 
 /* fdt.c: machine description into the window; sets vm->fdt_off and fdt_size. */
 MUST_CHECK int fdt_write(struct vm *vm, struct err *e);

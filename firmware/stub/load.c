@@ -11,14 +11,13 @@
 #include "firmware/abi/image.h"
 #include "firmware/abi/launch.h"
 #include "firmware/abi/panic.h"
-#include "guest/abi/handoff.h"
+#include "firmware/abi/place.h"
 #include "guest/base/ct.h"
 #include "guest/base/ovf.h"
 #include "guest/base/sha2.h"
 #include "guest/base/shm.h"
 
-#define GIB       (1ull << 30)
-#define PTE_W_BIT 2ull
+#define GIB (1ull << 30)
 
 NORETURN void stub_main(void);
 
@@ -70,53 +69,6 @@ static void hash(uint64_t gpa, uint64_t size, uint8_t out[SHA256_SIZE])
     sha256_final(&c, out);
 }
 
-static void place(const struct stub_params *p, const struct launch_page *l,
-                  const struct core_header *h)
-{
-    struct handoff *o = (struct handoff *)h->handoff_gpa;
-    *o = (struct handoff){.magic = HANDOFF_MAGIC,
-                          .version = HANDOFF_VERSION,
-                          .tee = TEE_SIM,
-                          .flags = (l->flags & LAUNCH_GUARDED) != 0 ? HANDOFF_GUARDED : 0,
-                          .launch_flags = l->flags,
-                          .heap_size = h->zero_gpa,
-                          .tables_gpa = TABLES_GPA,
-                          .tables_size = p->tables_size,
-                          .window_gpa = p->window_gpa,
-                          .window_size = p->window_size,
-                          .init_gpa = h->init_gpa,
-                          .init_size = h->init_size,
-                          .fdt_off = p->fdt_off,
-                          .fdt_size = p->fdt_size,
-                          .agent_size = l->agent.size};
-    o->ram[0].size = p->ram_size[0];
-    o->ram[1].size = p->ram_size[1];
-    o->ram[1].gpa = p->ram_size[1] != 0 ? HOLE_HI : 0;
-    for (size_t i = 0; i < sizeof o->agent_sha256; i++) { o->agent_sha256[i] = l->agent.sha256[i]; }
-
-    struct ward_state *w = (struct ward_state *)h->ward_state_gpa;
-    *w = (struct ward_state){
-        .ram_end = {p->ram_size[0], p->ram_size[1] != 0 ? HOLE_HI + p->ram_size[1] : 0},
-        .window_lo = p->window_gpa,
-        .window_hi = p->window_gpa + p->window_size,
-        .tables_size = p->tables_size,
-        .ward_gpa = h->ward_gpa,
-        .guarded = l->flags & LAUNCH_GUARDED,
-        .tee = TEE_SIM,
-        .cpus = p->cpus,
-        .launch_flags = l->flags};
-
-    for (uint32_t cpu = 0; cpu < p->cpus; cpu++) {
-        uint64_t pages = h->cpu_gpa + cpu * CORE_CPU_PAGES * PAGE_SIZE;
-        uint64_t vpage = LOS_CPU + cpu * CPU_STRIDE;
-        *(uint64_t *)pages = vpage;
-        *(uint64_t *)(pages + CORE_CPU_PAGES * PAGE_SIZE - 16) = vpage;
-    }
-    if ((l->flags & LAUNCH_GUARDED) == 0) {
-        *(uint64_t *)(TABLES_GPA + T_TABLES_L3 * PAGE_SIZE) |= PTE_W_BIT;
-    }
-}
-
 NORETURN void stub_main(void)
 {
     const struct launch_page *l = (const struct launch_page *)STUB_LAUNCH_GPA;
@@ -142,6 +94,6 @@ NORETURN void stub_main(void)
     require(h->magic == CORE_MAGIC && h->version == CORE_VERSION && h->size == size,
             PANIC_STUB_IMAGE_FORMAT);
     clear(h->zero_gpa, h->zero_size);
-    place(&p, l, h);
+    place_words(0, &p, l->flags, &l->agent, h);
     leave(h->ward_entry, 0);
 }

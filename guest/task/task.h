@@ -212,7 +212,6 @@ static inline struct proc *current_proc(void) { return current()->proc; }
 extern struct list proc_all;
 struct proc *proc_find(int32_t pid);   /* NULL: none */
 struct thread *thread_find(int32_t tid);
-int32_t pid_max_used(void);
 
 /* fs/ hooks called by task/: fork, exec, exit of the descriptor table and of the fs context. */
 struct fdtable *fdtable_copy(struct fdtable *t);   /* NULL: no memory */

@@ -23,6 +23,27 @@
 #define VF(x) %gs:(CPU_VFRAME + x)
 #define GATE(sym) (sym - gate)
 
+/* rsp = struct regs: everything in it becomes what runs. */
+.macro RETURN_TO_FRAME
+    mov     REGS_R15(%rsp), %r15
+    mov     REGS_R14(%rsp), %r14
+    mov     REGS_R13(%rsp), %r13
+    mov     REGS_R12(%rsp), %r12
+    mov     REGS_RBP(%rsp), %rbp
+    mov     REGS_RBX(%rsp), %rbx
+    mov     REGS_R11(%rsp), %r11
+    mov     REGS_R10(%rsp), %r10
+    mov     REGS_R9(%rsp), %r9
+    mov     REGS_R8(%rsp), %r8
+    mov     REGS_RAX(%rsp), %rax
+    mov     REGS_RCX(%rsp), %rcx
+    mov     REGS_RDX(%rsp), %rdx
+    mov     REGS_RSI(%rsp), %rsi
+    mov     REGS_RDI(%rsp), %rdi
+    lea     REGS_RIP(%rsp), %rsp
+    iretq
+.endm
+
     .section .gate, "ax", @progbits
     .balign 4096
     .globl gate
@@ -139,23 +160,7 @@ full_exit:
 full_exit_lo:
     cmpl    $0, %gs:VPAGE_PENDING
     jne     exit_pending
-    mov     REGS_R15(%rsp), %r15
-    mov     REGS_R14(%rsp), %r14
-    mov     REGS_R13(%rsp), %r13
-    mov     REGS_R12(%rsp), %r12
-    mov     REGS_RBP(%rsp), %rbp
-    mov     REGS_RBX(%rsp), %rbx
-    mov     REGS_R11(%rsp), %r11
-    mov     REGS_R10(%rsp), %r10
-    mov     REGS_R9(%rsp), %r9
-    mov     REGS_R8(%rsp), %r8
-    mov     REGS_RAX(%rsp), %rax
-    mov     REGS_RCX(%rsp), %rcx
-    mov     REGS_RDX(%rsp), %rdx
-    mov     REGS_RSI(%rsp), %rsi
-    mov     REGS_RDI(%rsp), %rdi
-    lea     REGS_RIP(%rsp), %rsp
-    iretq
+    RETURN_TO_FRAME
 exit_pending:
     movl    $1, %gs:VPAGE_DEFERRED
 exit_hi:
@@ -254,23 +259,7 @@ upcall_nested:
     mov     %rax, %rsp
     call    upcall_arguments
     call    upcall_from_los
-    mov     REGS_R15(%rsp), %r15
-    mov     REGS_R14(%rsp), %r14
-    mov     REGS_R13(%rsp), %r13
-    mov     REGS_R12(%rsp), %r12
-    mov     REGS_RBP(%rsp), %rbp
-    mov     REGS_RBX(%rsp), %rbx
-    mov     REGS_R11(%rsp), %r11
-    mov     REGS_R10(%rsp), %r10
-    mov     REGS_R9(%rsp), %r9
-    mov     REGS_R8(%rsp), %r8
-    mov     REGS_RAX(%rsp), %rax
-    mov     REGS_RCX(%rsp), %rcx
-    mov     REGS_RDX(%rsp), %rdx
-    mov     REGS_RSI(%rsp), %rsi
-    mov     REGS_RDI(%rsp), %rdi
-    lea     REGS_RIP(%rsp), %rsp
-    iretq
+    RETURN_TO_FRAME
 
 /*
  * rax = frame to fill, rcx = rip, rdx = rsp, interrupted rcx and rdx pushed on the upcall stack above the return
