@@ -23,7 +23,6 @@ struct parts {
     struct view vek;
     struct crypto_cert *chain[CHAIN_MAX];
     size_t chain_count;
-    struct crypto_crl *crl;
     struct snp_root own_root; /* of --root */
     struct snp_roots roots;
     struct snp_policy policy;
@@ -33,7 +32,6 @@ static void parts_fini(struct parts *p)
 {
     snp_evidence_fini(&p->json);
     for (size_t i = 0; i < p->chain_count; i++) { crypto_cert_free(p->chain[i]); }
-    crypto_crl_free(p->crl);
     snp_policy_fini(&p->policy);
 }
 #define auto_parts __attribute__((cleanup(parts_fini))) struct parts
@@ -133,14 +131,6 @@ static bool take_root(struct parts *p, const struct judge_input *in, struct verd
     return p->chain_count != 1 || take_der(p, der);
 }
 
-static bool take_crl(struct parts *p, const struct judge_input *in, struct verdict *v)
-{
-    struct view der = file_view(in, JUDGE_CRL);
-    return !der.p || crypto_crl_from_der(der.p, der.len, &p->crl) == 0 ||
-           verdict_check(v, false, &snp_codes[SNP_CODE_CRL_UNREADABLE], "something else",
-                         "a revocation list in DER");
-}
-
 /* NULL with reasons in v. */
 static struct snp_endorsement *endorse(const struct parts *p, struct verdict *v)
 {
@@ -174,14 +164,18 @@ static int run(const struct judge_input *in, struct verdict *v, json_t *claims, 
         return 0;
     }
     struct snp_endorsement *endorsement = NULL;
-    if (take_chain(&p, in, v) && take_root(&p, in, v) && take_crl(&p, in, v)) {
-        endorsement = endorse(&p, v);
+    struct snp_crl *crl = NULL;
+    if (take_chain(&p, in, v) && take_root(&p, in, v)) { endorsement = endorse(&p, v); }
+    struct view list = file_view(in, JUDGE_CRL);
+    if (endorsement && list.p) { crl = snp_crl_open(endorsement, list.p, list.len, v); }
+    if (endorsement && (crl || !list.p)) {
+        verify_snp(&report, endorsement, crl, &p.policy, in->now, v);
     }
-    if (endorsement) { verify_snp(&report, endorsement, p.crl, &p.policy, in->now, v); }
     snp_claims(&report, endorsement, claims);
     (void)json_object_set_new(
         claims, "root", json_string(in->file[JUDGE_ROOT].bytes ? "replaced by --root" : "amd"));
     snp_endorsement_free(endorsement);
+    snp_crl_free(crl);
     return 0;
 }
 

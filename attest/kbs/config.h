@@ -52,10 +52,8 @@
  *      policy = "snp.json"                  what is demanded of reports: every member of attest/verify/snp/policy.h but
  *                                           report_data, host_data (each handshake's) and measurements (the rules');
  *                                           null = not demanded
- *      chains = ["milan.pem"]               PEM, an intermediate and its root each, as AMD's key service has them;
- *                                           absent = evidence must bring its own. Roots are pinned in the program
- *      crls = ["milan.crl"]                 DER; absent = none
- *      vek_dir = "veks"                     certificates that evidence does not bring: attest/kbs/evidence_snp.h
+ *      collateral_dir = "collateral"        certificates and revocation lists, kept there by `cc-attest collateral fetch`
+ *                                           or `import`; absent = evidence must bring its own. Roots are in the program
  *      [tdx]                                absent = evidence of kind tdx is refused
  *      policy = "tdx.json"                  what is demanded of TDs: every member of attest/verify/tdx/policy.h but
  *                                           report_data, mr_config_id (each handshake's), mr_td, rtmr_* (the rules') and
@@ -102,9 +100,8 @@ struct config_certs {
 };
 
 struct config_snp {
-    struct snp_trust *trust; /* NULL = not enabled */
+    struct snp_keeper *keeper; /* NULL = not enabled */
     struct snp_policy policy;
-    char *vek_dir; /* NULL = none */
 };
 
 struct config_tdx {

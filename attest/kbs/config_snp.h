@@ -5,7 +5,7 @@
 
 #include "attest/kbs/config_reader.h"
 
-/* An absent table leaves *out as it is: trust is NULL. */
+/* An absent table leaves *out as it is: keeper is NULL. */
 MUST_CHECK int config_snp_read(struct reader *r, struct config_snp *out, struct err *e);
 void config_snp_fini(struct config_snp *c); /* a zeroed one is fine */
 

@@ -1,53 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From SNP evidence on the wire to claims. This is the strict door: what the policy does not name is
- * a reason to refuse. Certificates that come with the evidence, or lie in the directory, need no
- * trust: they count by their chain.
+ * a reason to refuse.
  */
 #include "attest/kbs/evidence_snp.h"
 
 #include "attest/verify/binding.h"
 #include "attest/verify/snp/evidence.h"
 #include "attest/verify/snp/snp.h"
-#include "guest/base/hosted.h"
 
 #include <string.h>
-
-/* ---- endorsement keys on disk */
-
-/* A file of at most cap bytes; 0 when there is none that can be read. */
-static size_t small_file(const char *path, uint8_t *out, size_t cap)
-{
-    auto_file f = fopen(path, "rbe");
-    if (!f) { return 0; }
-    size_t n = fread(out, 1, cap, f);
-    return ferror(f) || fgetc(f) != EOF ? 0 : n;
-}
-
-/* The chip's own folder: first the certificate of just this TCB. Names are made of numbers alone. */
-static size_t vek_from_disk(const char *dir, const struct snp_report *r, uint8_t *out, size_t cap)
-{
-    char chip[HEX_LEN(SNP_CHIP_ID_SIZE)], fmc[16] = "";
-    auto_free char *path = NULL;
-    auto_free char *general = NULL;
-    struct snp_tcb t;
-    bool turin = r->cpu_product == SNP_TURIN;
-    (void)snp_tcb_read(r->cpu_product, r->reported_raw, &t);
-    hex_encode(r->chip_id, turin ? 8 : SNP_CHIP_ID_SIZE, chip);
-    if (turin) { (void)snprintf(fmc, sizeof fmc, "fmc%02u_", t.fmc); }
-    if (asprintf(&path, "%s/vcek/%s/%sbl%02u_tee%02u_snp%02u_ucode%02u_vcek.der", dir, chip, fmc,
-                 t.bl, t.tee, t.snp, t.ucode) < 0) {
-        path = NULL;
-        return 0;
-    }
-    size_t n = small_file(path, out, cap);
-    if (n) { return n; }
-    if (asprintf(&general, "%s/vcek/%s/vcek.der", dir, chip) < 0) {
-        general = NULL;
-        return 0;
-    }
-    return small_file(general, out, cap);
-}
 
 /* ---- claims, by the names that CoCo's policies use [coco §5.3] */
 
@@ -87,23 +49,6 @@ static void claims_make(const struct snp_report *r, const struct snp_endorsement
 
 /* ---- the verdict */
 
-static const struct snp_endorsement *endorse(const struct evidence_snp *s,
-                                             const struct snp_evidence *ev,
-                                             const struct snp_report *r, struct verdict *v)
-{
-    uint8_t file[SNP_EVIDENCE_CERT_SIZE];
-    struct view vek = ev->vek;
-    if (!vek.len && s->vek_dir && !r->vlek) {
-        vek = (struct view){.p = file, .len = vek_from_disk(s->vek_dir, r, file, sizeof file)};
-    }
-    if (!vek.len) {
-        verdict_check(v, false, &snp_codes[SNP_CODE_VEK_MISSING],
-                      "none in the evidence or the broker's directory", "the signing key's");
-        return NULL;
-    }
-    return snp_trust_endorse(s->trust, vek, ev->ask, ev->ark, v);
-}
-
 /* The configured policy with what this handshake has to find. Its lists stay where they are. */
 static struct snp_policy session_policy(const struct evidence_snp *s, const struct binding *b,
                                         const uint8_t report_data[TRANSCRIPT_REPORT_DATA])
@@ -131,13 +76,14 @@ static void snp_verify(void *ctx, const struct evidence *ev, struct claims *out,
         return;
     }
     if (!snp_report_parse(parts.report, sizeof parts.report, &r, v)) { return; }
-    const struct snp_endorsement *endorsement = endorse(s, &parts, &r, v);
+    const struct snp_endorsement *endorsement =
+        snp_keeper_endorse(s->keeper, &r, parts.vek, parts.ask, parts.ark, v);
     if (!endorsement) { return; }
     bool sealed = binding_report_data(&b, r.report_data, report_data);
     struct snp_policy p = session_policy(s, &b, report_data);
     snp_policy_check_complete(&p, EVIDENCE_SNP_BESIDE, v);
     binding_check_registers(&b, v);
-    verify_snp(&r, endorsement, snp_trust_crl(s->trust, endorsement), &p, ev->now, v);
+    verify_snp(&r, endorsement, snp_keeper_crl(s->keeper, endorsement), &p, ev->now, v);
     if (v->result == VERDICT_ACCEPTED) { claims_make(&r, endorsement, &b, sealed, out); }
 }
 

@@ -3,9 +3,9 @@
 #ifndef CASEMATE_ATTEST_KBS_EVIDENCE_SNP_H
 #define CASEMATE_ATTEST_KBS_EVIDENCE_SNP_H
 
+#include "attest/collateral/snp_keeper.h"
 #include "attest/kbs/verifier.h"
 #include "attest/verify/snp/policy.h"
-#include "attest/verify/snp/trust.h"
 
 /* What each handshake decides anew, so that a configured policy does not have it. */
 #define EVIDENCE_SNP_SESSION (1u << SNP_M_REPORT_DATA | 1u << SNP_M_HOST_DATA)
@@ -13,14 +13,8 @@
 #define EVIDENCE_SNP_BESIDE (EVIDENCE_SNP_SESSION | 1u << SNP_M_MEASUREMENTS)
 
 struct evidence_snp {
-    struct snp_trust *trust;
+    struct snp_keeper *keeper;
     const struct snp_policy *policy; /* complete but for EVIDENCE_SNP_BESIDE */
-    /*
-     * Where certificates of endorsement keys lie that the evidence does not bring; NULL = nowhere.
-     * DIR/vcek/<chip in hex>/vcek.der or, by TCB, …/bl04_tee00_snp24_ucode219_vcek.der, Turin's with
-     * fmc00_ in front: as CoCo's offline store has them.
-     */
-    const char *vek_dir;
 };
 
 /* s is borrowed and outlives the verifier. */

@@ -27,9 +27,8 @@ static void insecure_warn(const struct config *c)
 
 void verifiers_make(const struct config *c, struct verifiers *out)
 {
-    if (c->snp.trust) {
-        out->snp = (struct evidence_snp){
-            .trust = c->snp.trust, .policy = &c->snp.policy, .vek_dir = c->snp.vek_dir};
+    if (c->snp.keeper) {
+        out->snp = (struct evidence_snp){.keeper = c->snp.keeper, .policy = &c->snp.policy};
         out->v[out->count++] = evidence_snp_verifier(&out->snp);
     }
     if (c->tdx.keeper) {

@@ -46,7 +46,8 @@ static void subject_of(const struct crypto_cert *c, char out[CRYPTO_NAME_MAX])
     if (crypto_cert_subject(c, out) < 0) { out[0] = '\0'; }
 }
 
-enum snp_product snp_root_product(const char *name)
+/* The product that a root of this name is for; NONE when it is no root's. */
+static enum snp_product root_product(const char *name)
 {
     char wanted[CRYPTO_NAME_MAX];
     unsigned p = SNP_PRODUCT_COUNT;
@@ -62,7 +63,7 @@ bool snp_root_from_cert(const struct crypto_cert *c, struct snp_root *out, struc
 {
     char name[CRYPTO_NAME_MAX];
     subject_of(c, name);
-    struct snp_root root = {.product = snp_root_product(name)};
+    struct snp_root root = {.product = root_product(name)};
     if (root.product == SNP_PRODUCT_NONE || crypto_cert_key_sha256(c, root.key_sha256) < 0) {
         return verdict_check(v, false, &snp_codes[SNP_CODE_ROOT_UNREADABLE], name,
                              "CN=ARK-<product>");
@@ -310,25 +311,53 @@ static bool crl_is_roots(const struct snp_endorsement *e, const struct crypto_cr
                          "the root's signature");
 }
 
-void snp_chain_check_crl(const struct snp_endorsement *e, const struct crypto_crl *crl,
-                         bool required, int64_t now, struct verdict *v)
+struct snp_crl *snp_crl_open(const struct snp_endorsement *e, const void *der, size_t len,
+                             struct verdict *v)
 {
-    struct crypto_crl_facts f;
+    auto_crl crl = NULL;
+    struct crypto_crl_facts facts;
+    if (crypto_crl_from_der(der, len, &crl) < 0 || crypto_crl_facts(crl, &facts) < 0) {
+        verdict_check(v, false, &snp_codes[SNP_CODE_CRL_UNREADABLE], "something else",
+                      "a revocation list in DER, with its dates");
+        return NULL;
+    }
+    if (!crl_is_roots(e, crl, v)) { return NULL; }
+    struct snp_crl *c = calloc(1, sizeof *c);
+    if (!c) {
+        verdict_refuse(v, &snp_codes[SNP_CODE_LIMITS], "no memory", "memory", "out of memory");
+        return NULL;
+    }
+    *c = (struct snp_crl){.crl = crl, .facts = facts, .root = e->root};
+    crl = NULL;
+    return c;
+}
+
+void snp_crl_free(struct snp_crl *c)
+{
+    if (!c) { return; }
+    crypto_crl_free(c->crl);
+    free(c);
+}
+
+void snp_chain_check_crl(const struct snp_endorsement *e, const struct snp_crl *crl, bool required,
+                         int64_t now, struct verdict *v)
+{
     if (!crl) {
         verdict_check(v, !required, &snp_codes[SNP_CODE_CRL_MISSING], "none",
                       required ? "one of the root" : "not demanded");
         return;
     }
-    if (crypto_crl_facts(crl, &f) < 0) {
-        verdict_check(v, false, &snp_codes[SNP_CODE_CRL_UNREADABLE], "no nextUpdate", "one");
+    if (memcmp(crl->root.key_sha256, e->root.key_sha256, sizeof e->root.key_sha256) != 0) {
+        verdict_check_bytes(v, false, &snp_codes[SNP_CODE_CRL_SIGNATURE], crl->root.key_sha256,
+                            e->root.key_sha256, sizeof e->root.key_sha256);
         return;
     }
-    if (!crl_is_roots(e, crl, v)) { return; }
-    check_period(v, &snp_codes[SNP_CODE_CRL_TIME], "list", f.this_update, f.next_update, now);
+    check_period(v, &snp_codes[SNP_CODE_CRL_TIME], "list", crl->facts.this_update,
+                 crl->facts.next_update, now);
     const char *found = NULL;
     for (int i = 0; i < SNP_CERT_ROOT; i++) {
         const struct crypto_cert_facts *c = &e->facts[i];
-        if (crypto_crl_lists_serial(crl, c->serial, c->serial_len)) { found = places[i]; }
+        if (crypto_crl_lists_serial(crl->crl, c->serial, c->serial_len)) { found = places[i]; }
     }
     verdict_check(v, !found, &snp_codes[SNP_CODE_CRL_REVOKED], found ? found : "none of the chain",
                   "none of the chain");

@@ -23,9 +23,6 @@ struct snp_roots {
 /* AMD's three: ARK-Milan, ARK-Genoa, ARK-Turin. */
 extern const struct snp_roots snp_amd_roots;
 
-/* The product that a root of this name (crypto_cert_subject()) is for; NONE when it is no root's. */
-enum snp_product snp_root_product(const char *name);
-
 /*
  * A root of somebody else's, for tests and laboratories: cc-attest --root. The product is taken from
  * its name. False with a reason in v.
@@ -61,11 +58,25 @@ struct snp_endorsement *snp_chain_verify(const struct crypto_cert *vek,
 void snp_chain_check_time(const struct snp_endorsement *e, int64_t now, struct verdict *v);
 
 /*
- * The root's revocation list. A list that is there must be good, whether one is demanded or not.
+ * A root's revocation list whose signature has been checked: once, when it is opened, and not with
+ * each report.
+ */
+struct snp_crl {
+    struct crypto_crl *crl;
+    struct crypto_crl_facts facts;
+    struct snp_root root; /* whose it is */
+};
+/* NULL with a reason in v: no list, or not of the root that the endorsement ends in. */
+struct snp_crl *snp_crl_open(const struct snp_endorsement *e, const void *der, size_t len,
+                             struct verdict *v);
+void snp_crl_free(struct snp_crl *c); /* NULL is fine */
+
+/*
+ * Is the chain revoked? A list that is there must be good, whether one is demanded or not.
  * crl  NULL = there is none
  */
-void snp_chain_check_crl(const struct snp_endorsement *e, const struct crypto_crl *crl,
-                         bool required, int64_t now, struct verdict *v);
+void snp_chain_check_crl(const struct snp_endorsement *e, const struct snp_crl *crl, bool required,
+                         int64_t now, struct verdict *v);
 
 /* Do report and certificate speak of one kind of key, one product, one TCB, one chip? */
 void snp_chain_check_report(const struct snp_endorsement *e, const struct snp_report *r,

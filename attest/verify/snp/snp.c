@@ -9,7 +9,7 @@
 #include <string.h>
 
 void verify_snp(const struct snp_report *r, const struct snp_endorsement *e,
-                const struct crypto_crl *crl, const struct snp_policy *p, int64_t now,
+                const struct snp_crl *crl, const struct snp_policy *p, int64_t now,
                 struct verdict *v)
 {
     size_t before = v->reason_count;

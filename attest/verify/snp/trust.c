@@ -21,7 +21,7 @@ struct snp_trust {
     const struct snp_roots *roots;
     struct chain chains[SNP_TRUST_CHAINS_MAX];
     size_t chain_count;
-    struct crypto_crl *crls[SNP_PRODUCT_COUNT]; /* by the product of the root; NULL = none */
+    struct snp_crl *crls[SNP_PRODUCT_COUNT]; /* by the product of the root; NULL = none */
     struct kept kept[SNP_TRUST_KEPT];
     uint64_t turn;
 };
@@ -42,7 +42,7 @@ void snp_trust_free(struct snp_trust *t)
         crypto_cert_free(t->chains[i].intermediate);
         crypto_cert_free(t->chains[i].root);
     }
-    for (size_t i = 0; i < SNP_PRODUCT_COUNT; i++) { crypto_crl_free(t->crls[i]); }
+    for (size_t i = 0; i < SNP_PRODUCT_COUNT; i++) { snp_crl_free(t->crls[i]); }
     for (size_t i = 0; i < SNP_TRUST_KEPT; i++) { snp_endorsement_free(t->kept[i].e); }
     free(t);
 }
@@ -74,22 +74,23 @@ int snp_trust_add_chain(struct snp_trust *t, const void *pem, size_t len, struct
     return 0;
 }
 
-int snp_trust_add_crl(struct snp_trust *t, const void *der, size_t len, struct err *e)
+int snp_trust_add_crl(struct snp_trust *t, const struct snp_endorsement *e, const void *der,
+                      size_t len, struct err *why)
 {
-    auto_crl crl = NULL;
-    char issuer[CRYPTO_NAME_MAX];
-    if (crypto_crl_from_der(der, len, &crl) < 0 || crypto_crl_issuer(crl, issuer) < 0) {
-        return err_set(e, EINVAL, "not a revocation list in DER");
+    struct verdict v = {0};
+    struct snp_crl **held = &t->crls[e->root.product];
+    struct snp_crl *given = snp_crl_open(e, der, len, &v);
+    if (!given) { return err_set(why, EINVAL, "%s", v.reasons[0].text); }
+    if (*held && (*held)->facts.this_update > given->facts.this_update) {
+        snp_crl_free(given);
+        return err_set(why, ESTALE, "a revocation list older than the one in use");
     }
-    enum snp_product p = snp_root_product(issuer);
-    if (p == SNP_PRODUCT_NONE) { return err_set(e, EINVAL, "not a root's list: %.100s", issuer); }
-    crypto_crl_free(t->crls[p]);
-    t->crls[p] = crl;
-    crl = NULL;
+    snp_crl_free(*held);
+    *held = given;
     return 0;
 }
 
-const struct crypto_crl *snp_trust_crl(const struct snp_trust *t, const struct snp_endorsement *e)
+const struct snp_crl *snp_trust_crl(const struct snp_trust *t, const struct snp_endorsement *e)
 {
     return t->crls[e->root.product];
 }

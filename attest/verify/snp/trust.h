@@ -23,8 +23,12 @@ void snp_trust_free(struct snp_trust *t); /* NULL is fine */
 
 /* An intermediate and its root, PEM, as the key service's cert_chain has them. */
 MUST_CHECK int snp_trust_add_chain(struct snp_trust *t, const void *pem, size_t len, struct err *e);
-/* A root's revocation list, DER. A later one of the same root replaces it. */
-MUST_CHECK int snp_trust_add_crl(struct snp_trust *t, const void *der, size_t len, struct err *e);
+/*
+ * A revocation list, DER, of the root that this endorsement ends in. What is held stays where the
+ * new one is none of the root's (-EINVAL) or older (-ESTALE).
+ */
+MUST_CHECK int snp_trust_add_crl(struct snp_trust *t, const struct snp_endorsement *e,
+                                 const void *der, size_t len, struct err *why);
 
 /*
  * The endorsement that this certificate is. NULL with a reason in v. Stays good until the next call.
@@ -38,6 +42,6 @@ const struct snp_endorsement *snp_trust_endorse(struct snp_trust *t, struct view
                                                 struct verdict *v);
 
 /* The list of the endorsement's root; NULL when there is none. */
-const struct crypto_crl *snp_trust_crl(const struct snp_trust *t, const struct snp_endorsement *e);
+const struct snp_crl *snp_trust_crl(const struct snp_trust *t, const struct snp_endorsement *e);
 
 #endif

@@ -26,7 +26,7 @@ static void begin(void)
     struct setup_options o = {.dir = dir, .listen = "127.0.0.1:0", .now = 1800000000};
     struct err e = {0};
     cr_assert_eq(setup_run(&o, &e), 0, "%s", e.text);
-    write_file(SETUP_CONFIG, "a", "[snp]\npolicy = \"snp.json\"\nvek_dir = \".\"\n");
+    write_file(SETUP_CONFIG, "a", "[snp]\npolicy = \"snp.json\"\ncollateral_dir = \".\"\n");
 }
 
 static void end(void)
@@ -66,8 +66,7 @@ Test(config_snp, complete_policy_enables_it)
     struct config c = {0};
     struct err e;
     cr_assert_eq(load(NULL, NULL, &c, &e), 0, "%s", e.text);
-    cr_assert_not_null(c.snp.trust);
-    cr_assert_not_null(c.snp.vek_dir);
+    cr_assert_not_null(c.snp.keeper);
     cr_assert_eq(c.snp.policy.min_tcb.tcb[SNP_GENOA].ucode, 84);
     config_fini(&c);
 }
@@ -101,19 +100,4 @@ Test(config_snp, null_says_aloud_that_something_is_not_demanded)
     struct err e;
     cr_assert_eq(load("min_firmware", "null", &c, &e), 0, "%s", e.text);
     config_fini(&c);
-}
-
-Test(config_snp, chain_of_another_root_does_not_load)
-{
-    struct config c = {0};
-    struct err e;
-    size_t len;
-    char *pem = vector_bytes("snp/synthetic/keys/ark-milan.crt.pem", &len);
-    write_file("chain.pem", "w", pem);
-    write_file("chain.pem", "a", pem);
-    free(pem);
-    write_file(SETUP_CONFIG, "a", "chains = [\"chain.pem\"]\n");
-    cr_assert_lt(load(NULL, NULL, &c, &e), 0);
-    cr_assert(strstr(e.text, "chain.pem: no certificate of the chain has the key of a root"), "%s",
-              e.text);
 }

@@ -24,7 +24,8 @@ struct scene {
     struct crypto_key *guest_key, *vcek;
     struct snp_root root;
     struct snp_roots roots;
-    struct snp_trust *trust;
+    char dir[40]; /* the collateral's */
+    struct snp_keeper *keeper;
     struct snp_policy policy;
     struct evidence_snp door;
     char *chain, *vek, *template;
@@ -63,6 +64,28 @@ static void take_policy(struct scene *s, const char *without)
     json_decref(p);
 }
 
+/* What collateral items are called in the directory. */
+#define CHAIN_FILE "snp-chain-Milan-vcek.pem"
+#define CRL_FILE   "snp-crl-Milan.der"
+
+static void put(struct scene *s, const char *name, const void *bytes, size_t len)
+{
+    char path[400], temp[420];
+    (void)snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    (void)snprintf(temp, sizeof temp, "%s.new", path);
+    FILE *f = fopen(temp, "wb");
+    cr_assert(f && fwrite(bytes, 1, len, f) == len);
+    fclose(f);
+    cr_assert_eq(rename(temp, path), 0);
+}
+
+static void drop(struct scene *s, const char *name)
+{
+    char path[400];
+    (void)snprintf(path, sizeof path, "%s/%s", s->dir, name);
+    (void)unlink(path);
+}
+
 static void setup(struct scene *s)
 {
     struct err e = {0};
@@ -80,10 +103,13 @@ static void setup(struct scene *s)
     s->chain = case_bytes(s, "ok-milan-v3", "chain", &s->chain_len);
     s->vek = case_bytes(s, "ok-milan-v3", "endorsement_key", &s->vek_len);
     s->template = case_bytes(s, "ok-milan-v3", "report", &len);
-    cr_assert_eq(snp_trust_new(&s->roots, &s->trust), 0);
-    cr_assert_eq(snp_trust_add_chain(s->trust, s->chain, s->chain_len, &e), 0, "%s", e.text);
+    (void)snprintf(s->dir, sizeof s->dir, "/tmp/snp-collateral-XXXXXX");
+    cr_assert_not_null(mkdtemp(s->dir));
+    put(s, CHAIN_FILE, s->chain, s->chain_len);
     take_policy(s, NULL);
-    s->door = (struct evidence_snp){.trust = s->trust, .policy = &s->policy};
+    s->keeper = snp_keeper_new(s->dir, &s->roots);
+    cr_assert_not_null(s->keeper);
+    s->door = (struct evidence_snp){.keeper = s->keeper, .policy = &s->policy};
     char *pem = vector_bytes(DIR "keys/vcek-milan.key.pem", &len);
     cr_assert_eq(crypto_key_from_pem(pem, len, &s->vcek), 0);
     free(pem);
@@ -102,7 +128,10 @@ static void teardown(struct scene *s)
     json_decref(s->jwk);
     crypto_key_free(s->guest_key);
     crypto_key_free(s->vcek);
-    snp_trust_free(s->trust);
+    snp_keeper_free(s->keeper);
+    drop(s, CHAIN_FILE);
+    drop(s, CRL_FILE);
+    (void)rmdir(s->dir);
     snp_policy_fini(&s->policy);
     free(s->chain);
     free(s->vek);
@@ -274,38 +303,20 @@ Test(evidence_snp, policy_that_is_silent_about_a_member_lets_nobody_in)
 Test(evidence_snp, certificate_comes_from_the_evidence_or_the_directory)
 {
     struct scene s;
-    char dir[] = "/tmp/snp-veks-XXXXXX", chip[129], path[400];
+    char chip[129], tcb[17], name[300];
     setup(&s);
     guest(&s);
     s.sends_vek = false;
     expect(&s, NONCE, NOW, "snp-vek-missing");
-    cr_assert_not_null(mkdtemp(dir));
-    s.door.vek_dir = dir;
-    expect(&s, NONCE, NOW, "snp-vek-missing");
     hex_of(s.report + 0x1a0, 64, chip);
-    (void)snprintf(path, sizeof path, "%s/vcek", dir);
-    cr_assert_eq(mkdir(path, 0700), 0);
-    (void)snprintf(path, sizeof path, "%s/vcek/%s", dir, chip);
-    cr_assert_eq(mkdir(path, 0700), 0);
-    static const char *const names[] = {"vcek.der", "bl04_tee00_snp24_ucode219_vcek.der"};
-    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
-        (void)snprintf(path, sizeof path, "%s/vcek/%s/%s", dir, chip, names[i]);
-        FILE *f = fopen(path, "wb");
-        cr_assert(f && fwrite(s.vek, 1, s.vek_len, f) == s.vek_len);
-        fclose(f);
-        expect(&s, NONCE, NOW, NULL);
-        /* A file that is none is a reason, not a crash. */
-        f = fopen(path, "wb");
-        fputs("no certificate", f);
-        fclose(f);
-        expect(&s, NONCE, NOW, "snp-vek-unreadable");
-        (void)unlink(path);
-    }
-    (void)snprintf(path, sizeof path, "%s/vcek/%s", dir, chip);
-    (void)rmdir(path);
-    (void)snprintf(path, sizeof path, "%s/vcek", dir);
-    (void)rmdir(path);
-    (void)rmdir(dir);
+    hex_of(s.report + 0x180, 8, tcb);
+    (void)snprintf(name, sizeof name, "snp-vcek-Milan-%s-%s.der", chip, tcb);
+    put(&s, name, s.vek, s.vek_len);
+    expect(&s, NONCE, NOW, NULL);
+    /* A file that is none is a reason, not a crash. */
+    put(&s, name, "no certificate", 14);
+    expect(&s, NONCE, NOW, "snp-vek-unreadable");
+    drop(&s, name);
     teardown(&s);
 }
 
@@ -314,28 +325,51 @@ static struct view view_of(const char *p, size_t len)
     return (struct view){.p = (const uint8_t *)p, .len = len};
 }
 
+static void put_crl(struct scene *s, const char *id)
+{
+    size_t len;
+    char *crl = case_bytes(s, id, "crl", &len);
+    put(s, CRL_FILE, crl, len);
+    free(crl);
+}
+
 Test(evidence_snp, chain_that_was_followed_once_is_not_followed_again_but_asked_again)
 {
     struct scene s;
     struct verdict v = {0};
     struct view none = {0};
-    struct err e = {0};
-    size_t len;
+    struct snp_report r = {.cpu_product = SNP_MILAN};
     setup(&s);
     guest(&s);
     struct view vek = view_of(s.vek, s.vek_len);
-    const struct snp_endorsement *first = snp_trust_endorse(s.trust, vek, none, none, &v);
+    const struct snp_endorsement *first = snp_keeper_endorse(s.keeper, &r, vek, none, none, &v);
     cr_assert_not_null(first);
-    cr_assert_eq(snp_trust_endorse(s.trust, vek, none, none, &v), first);
+    drop(&s, CHAIN_FILE);
+    cr_assert_eq(snp_keeper_endorse(s.keeper, &r, vek, none, none, &v), first);
     expect(&s, NONCE, NOW, NULL);
     expect(&s, NONCE, INT64_C(2840140800), "snp-validity"); /* 2060 */
-    char *crl = case_bytes(&s, "crl-ask-revoked", "crl", &len);
-    cr_assert_eq(snp_trust_add_crl(s.trust, crl, len, &e), 0, "%s", e.text);
-    free(crl);
+    put_crl(&s, "crl-ask-revoked");
     expect(&s, NONCE, NOW, "snp-crl-revoked");
-    crl = case_bytes(&s, "ok-crl", "crl", &len);
-    cr_assert_eq(snp_trust_add_crl(s.trust, crl, len, &e), 0, "%s", e.text);
-    free(crl);
+    put_crl(&s, "ok-crl");
+    expect(&s, NONCE, NOW, NULL);
+    teardown(&s);
+}
+
+Test(evidence_snp, list_that_vanishes_or_breaks_or_is_forged_does_not_push_out_the_one_held)
+{
+    struct scene s;
+    setup(&s);
+    guest(&s);
+    put_crl(&s, "crl-ask-revoked");
+    expect(&s, NONCE, NOW, "snp-crl-revoked");
+    drop(&s, CRL_FILE);
+    expect(&s, NONCE, NOW, "snp-crl-revoked");
+    put(&s, CRL_FILE, "x", 1);
+    expect(&s, NONCE, NOW, "snp-crl-revoked");
+    put_crl(&s, "crl-wrong-signer");
+    expect(&s, NONCE, NOW, "snp-crl-revoked");
+    /* One of the same day is as good: what it says comes with the root's signature. */
+    put_crl(&s, "ok-crl");
     expect(&s, NONCE, NOW, NULL);
     teardown(&s);
 }
@@ -376,8 +410,6 @@ Test(evidence_snp, only_chains_to_the_roots_are_added)
     cr_assert(strstr(e.text, "no certificate of the chain has the key of a root"));
     e = (struct err){0};
     cr_assert_lt(snp_trust_add_chain(t, "x", 1, &e), 0);
-    e = (struct err){0};
-    cr_assert_lt(snp_trust_add_crl(t, "x", 1, &e), 0);
     snp_trust_free(t);
     teardown(&s);
 }
