@@ -111,6 +111,7 @@ int audit_reopen(struct audit *a, const char *path, struct err *e)
         memcpy(fresh.head, a->head, sizeof fresh.head);
     }
     fresh.lost = a->lost;
+    fresh.sync = a->sync;
     audit_close(a);
     *a = fresh;
     return 0;
@@ -140,7 +141,9 @@ static int append(struct audit *a, const char *body)
     a->torn = done < n;
     a->seq++;
     crypto_sha256(line, (size_t)(a->torn ? done : n - 1), a->head);
-    return a->torn ? -ENOSPC : 0;
+    if (a->torn) { return -ENOSPC; }
+    /* A pipe has no disk behind it. */
+    return a->sync && fdatasync(a->fd) < 0 && errno != EINVAL ? -errno : 0;
 }
 
 /* Close a torn line, and say how many were lost. */

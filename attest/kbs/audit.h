@@ -28,6 +28,7 @@ struct audit {
     uint64_t seq; /* of the last line */
     uint8_t head[CRYPTO_SHA256_SIZE];
     bool torn; /* the last line has no end */
+    bool sync; /* a line counts as written when it is on disk; set by the owner */
     uint64_t lost;
 };
 

@@ -46,8 +46,8 @@
  *      clients = 16384                      remembered
  *      [audit]                              absent = standard error
  *      file = "audit.log"
- *      required = true                      a decision that cannot be recorded is not told: 503; absent = it is, for whoever
- *                                           fills the disk must not stop starts
+ *      required = true                      a decision is told when its line is on disk, and is a 503 when it cannot be written;
+ *                                           absent = it is told, for whoever fills the disk must not stop starts
  *      [snp]                                absent = evidence of kind snp is refused
  *      policy = "snp.json"                  what is demanded of reports: every member of attest/verify/snp/policy.h but
  *                                           report_data, host_data (each handshake's) and measurements (the rules');

@@ -164,6 +164,7 @@ static int beliefs_replace(struct running *r, struct err *e)
     struct broker_setup setup = setup_of(r);
     rc = broker_adopt(r->broker, &setup, e);
     if (rc < 0) { r->beliefs = old; }
+    r->audit.sync = r->beliefs->config.audit_required;
     beliefs_free(rc < 0 ? fresh : old);
     return rc;
 }
@@ -191,6 +192,7 @@ static int broker_make(struct running *r, struct err *e)
     int rc = store_open(c->database, c->storage_key, &r->store, e);
     if (rc == 0) { rc = audit_open(c->audit_file, &r->audit, e); }
     if (rc < 0) { return rc; }
+    r->audit.sync = c->audit_required;
     struct broker_setup setup = setup_of(r);
     return broker_new(&setup, &r->broker, e);
 }

@@ -174,6 +174,23 @@ Test(config, takes_the_storage_key_out_of_the_environment_and_wipes_it)
     config_fini(&c);
 }
 
+/* A reload: the key may have been in an environment that was wiped. */
+Test(config, a_reload_keeps_storage_and_reads_the_rest)
+{
+    struct config old = {0}, c = {0};
+    struct err e = {0};
+    cr_assert_eq(config_load(path, NULL, &old, &e), 0, "%s", e.text);
+    cr_assert_lt(load_with("key_file = \"storage.key\"", "key_env = \"KBS_TEST_NOT_SET\"", &c, &e),
+                 0);
+    e = (struct err){0};
+    cr_assert_eq(config_load(other, &old, &c, &e), 0, "%s", e.text);
+    cr_assert_arr_eq(c.storage_key, old.storage_key, STORE_KEY_SIZE);
+    cr_assert_str_eq(c.database, old.database);
+    cr_assert_eq(c.admin_keys.count, 1);
+    config_fini(&c);
+    config_fini(&old);
+}
+
 Test(config, a_database_by_url_and_limits)
 {
     struct config c = {0};

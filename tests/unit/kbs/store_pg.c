@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store on a PostgreSQL of its own: the same promises, several brokers at one moment, and a database that goes away. */
+#include "attest/kbs/setup.h"
 #include "attest/kbs/store.h"
 #include "guest/base/cc.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const uint8_t key[STORE_KEY_SIZE] = {1, 2, 3};
@@ -286,6 +288,77 @@ Test(store_pg, says_that_the_database_is_down_and_finds_it_again)
     cr_assert_eq(postgres("start"), 0);
     cr_assert_eq(store_put(st, STORE_RESOURCE, "a/b/c", "lost", 4, &e), -ENOTCONN);
     store_close(st);
+}
+
+/* The server with a certificate of its own, on a port of the test's. */
+static void serve_tls(const char *cert, const char *key_pem, unsigned port)
+{
+    char line[512], names[2][96];
+    const char *const texts[2] = {cert, key_pem};
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(names[i], sizeof names[i], "%s/server.%s", dir, i ? "key" : "crt");
+        FILE *f = fopen(names[i], "we");
+        cr_assert_not_null(f);
+        cr_assert_geq(fputs(texts[i], f), 0);
+        (void)fclose(f);
+    }
+    (void)snprintf(line, sizeof line, "chmod 600 %s && chown --reference=%s/data %s", names[1], dir,
+                   names[1]);
+    cr_assert_eq(system(line), 0);
+    sql("ALTER SYSTEM SET listen_addresses = '127.0.0.1'");
+    (void)snprintf(line, sizeof line, "ALTER SYSTEM SET port = %u", port);
+    sql(line);
+    (void)snprintf(line, sizeof line, "ALTER SYSTEM SET ssl_cert_file = '%s'", names[0]);
+    sql(line);
+    (void)snprintf(line, sizeof line, "ALTER SYSTEM SET ssl_key_file = '%s'", names[1]);
+    sql(line);
+    sql("ALTER SYSTEM SET ssl = on");
+    cr_assert_eq(postgres("stop"), 0);
+    cr_assert_eq(postgres("start"), 0);
+}
+
+Test(store_pg, over_the_network_the_server_must_show_its_certificate)
+{
+    char *cert, *pem, *other_cert, *other_pem, text[256], other_path[96];
+    unsigned port = 20000 + (unsigned)getpid() % 20000;
+    struct err e = {0};
+    struct store *st = NULL;
+    cr_assert_eq(setup_self_signed(NULL, 0, (int64_t)time(NULL), &pem, &cert, &e), 0, "%s", e.text);
+    cr_assert_eq(setup_self_signed(NULL, 0, (int64_t)time(NULL), &other_pem, &other_cert, &e), 0);
+    serve_tls(cert, pem, port);
+    (void)snprintf(text, sizeof text,
+                   "postgresql://postgres@127.0.0.1:%u/postgres?sslrootcert=%s/server.crt", port,
+                   dir);
+    cr_assert_eq(store_open(text, key, &st, &e), 0, "%s", e.text);
+    store_close(st);
+
+    (void)snprintf(other_path, sizeof other_path, "%s/other.crt", dir);
+    FILE *f = fopen(other_path, "we");
+    cr_assert_not_null(f);
+    cr_assert_geq(fputs(other_cert, f), 0);
+    (void)fclose(f);
+    (void)snprintf(text, sizeof text,
+                   "postgresql://postgres@127.0.0.1:%u/postgres?sslrootcert=%s/other.crt", port,
+                   dir);
+    cr_assert_eq(store_open(text, key, &st, &e), -ENOTCONN, "another certificate");
+    cr_assert(strstr(e.text, "certificate verify failed"), "%s", e.text);
+
+    (void)snprintf(url, sizeof url, "postgresql://postgres@/postgres?host=%s&port=%u", dir, port);
+    sql("ALTER SYSTEM SET ssl = off");
+    cr_assert_eq(postgres("stop"), 0);
+    cr_assert_eq(postgres("start"), 0);
+    e = (struct err){0};
+    cr_assert_eq(store_open(text, key, &st, &e), -ENOTCONN, "no TLS at all");
+    cr_assert(strstr(e.text, "does not support SSL"), "%s", e.text);
+    (void)snprintf(text, sizeof text, "postgresql://postgres@127.0.0.1:%u/postgres?sslmode=disable",
+                   port);
+    e = (struct err){0};
+    cr_assert_eq(store_open(text, key, &st, &e), 0, "who writes it down may: %s", e.text);
+    store_close(st);
+    free(cert);
+    free(pem);
+    free(other_cert);
+    free(other_pem);
 }
 
 Test(store_pg, does_not_start_without_its_database)
