@@ -20,6 +20,7 @@ struct walk {
     struct exchange *x;
     int (*each)(void *ctx, const char *text, size_t len);
     void *ctx;
+    struct err *e;
 };
 
 static int approval_visit(void *ctx, const char *name)
@@ -29,13 +30,14 @@ static int approval_visit(void *ctx, const char *name)
     struct err e = {0};
     int rc = store_get(w->x->b->setup.store, STORE_APPROVAL, name, &text, &e);
     if (rc == -ENOENT) { return 0; } /* withdrawn a moment ago */
-    return rc < 0 ? rc : w->each(w->ctx, (const char *)text.p, text.len);
+    if (rc < 0) { return err_set(w->e, -rc, "%s", e.text); }
+    return w->each(w->ctx, (const char *)text.p, text.len);
 }
 
 static int source_approvals(void *ctx, int (*each)(void *each_ctx, const char *text, size_t len),
                             void *each_ctx, struct err *e)
 {
-    struct walk w = {.x = ctx, .each = each, .ctx = each_ctx};
+    struct walk w = {.x = ctx, .each = each, .ctx = each_ctx, .e = e};
     return store_list(w.x->b->setup.store, STORE_APPROVAL, approval_visit, &w, e);
 }
 
@@ -76,11 +78,12 @@ static void refuse(struct exchange *x, int rc, const struct err *e)
     reply_error(x, rc == -ENOMEM || rc == -EIO ? 500 : 401, "ApprovalError", "%s", e->text);
 }
 
-/* How many there are; what has expired is forgotten on the way. */
+/* How many there are, and names of some that have expired. */
+#define SWEEP_MAX 64
 struct sweep {
-    struct exchange *x;
-    size_t count;
-    char old[APPROVAL_NAME_SIZE]; /* one that has expired */
+    int64_t now;
+    size_t count, old_count;
+    char old[SWEEP_MAX][APPROVAL_NAME_SIZE];
 };
 
 static int sweep_one(void *ctx, const char *text, size_t len)
@@ -88,23 +91,27 @@ static int sweep_one(void *ctx, const char *text, size_t len)
     struct sweep *s = ctx;
     struct approval a;
     struct err e = {0};
-    bool good = approval_parse(text, len, &a, &e) == 0;
-    if (good && a.expires <= s->x->now) { approval_name(&a, s->old); }
     s->count++;
+    if (s->old_count < SWEEP_MAX && approval_parse(text, len, &a, &e) == 0 && a.expires <= s->now) {
+        approval_name(&a, s->old[s->old_count++]);
+    }
     return 0;
 }
 
+/* Room for one more: what has expired makes it. */
 static int room_make(struct exchange *x, struct err *e)
 {
-    struct sweep s = {.x = x};
-    struct err gone = {0};
-    do {
-        s = (struct sweep){.x = x};
-        int rc = source_approvals(x, sweep_one, &s, e);
-        if (rc < 0) { return rc; }
-        if (s.count < APPROVALS_MAX) { return 0; }
-    } while (s.old[0] && store_delete(x->b->setup.store, STORE_APPROVAL, s.old, &gone) == 0);
-    return err_set(e, ENOSPC, "approval: %u are kept and none has expired", APPROVALS_MAX);
+    struct sweep s = {.now = x->now};
+    int rc = source_approvals(x, sweep_one, &s, e);
+    if (rc < 0 || s.count < APPROVALS_MAX) { return rc; }
+    for (size_t i = 0; i < s.old_count; i++) {
+        struct err gone = {0};
+        rc = store_delete(x->b->setup.store, STORE_APPROVAL, s.old[i], &gone);
+        if (rc < 0 && rc != -ENOENT) { return err_set(e, -rc, "%s", gone.text); }
+    }
+    return s.old_count
+               ? 0
+               : err_set(e, ENOSPC, "approval: %u are kept and none has expired", APPROVALS_MAX);
 }
 
 /* By one of the approvers of today's rules, with his key. */

@@ -17,6 +17,7 @@ void *arena_alloc(struct arena *a, size_t len)
 {
     if (len > a->max - a->used) { return NULL; }
     size_t rounded = (len + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (rounded > a->max - a->used) { return NULL; }
     struct arena_chunk *c = a->chunks;
     if (!c || rounded > c->size - c->used) {
         size_t size = rounded > CHUNK_SIZE ? rounded : CHUNK_SIZE;
@@ -28,7 +29,7 @@ void *arena_alloc(struct arena *a, size_t len)
     }
     void *p = c->bytes + c->used;
     c->used += rounded;
-    a->used += len;
+    a->used += rounded;
     return p;
 }
 

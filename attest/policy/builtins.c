@@ -536,11 +536,19 @@ static const struct value *is_set(struct eval *v, args_t a)
     return value_bool(a[0]->kind == VALUE_SET);
 }
 
+/* Asked of the store once for each name. */
+#define REFERENCE_COST 1000
 static const struct value *reference_value(struct eval *v, args_t a)
 {
     WANT(v, is_text(a[0]), "query_reference_value", "a string", a[0]);
+    for (size_t i = 0; i < v->asked.count; i += 2) {
+        if (value_equal(v->asked.v[i], a[0])) { return v->asked.v[i + 1]; }
+    }
+    if (!eval_charge(v, REFERENCE_COST)) { return NULL; }
     auto_json found = v->rq->reference ? v->rq->reference(v->rq->ctx, a[0]->text.p) : NULL;
-    return found ? eval_made(v, value_from_json(&v->arena, found)) : &value_null;
+    const struct value *value = found ? value_from_json(&v->arena, found) : &value_null;
+    bool ok = values_add(&v->arena, &v->asked, a[0]) && values_add(&v->arena, &v->asked, value);
+    return eval_made(v, ok ? value : NULL);
 }
 
 /* [path, value] of everything inside, itself first. path: an array of keys. */

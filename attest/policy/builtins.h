@@ -21,6 +21,7 @@ struct eval {
     const struct module *module;
     const struct value **known; /* by rule: what has been evaluated already */
     bool *done;
+    struct values asked; /* reference values: name, value, name, value ... */
     struct trace *trace;
 };
 

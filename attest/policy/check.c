@@ -26,10 +26,18 @@ struct local {
     struct local *next; /* seen from further inside */
 };
 
+/* A name that a body further inside took for a new one. */
+struct inner_name {
+    struct view name;
+    unsigned level;
+    struct inner_name *next;
+};
+
 struct checker {
     struct module *m;
     struct rule *rule;
     struct clause *clause;
+    struct inner_name *inner; /* of this clause */
     struct err *e;
     int rc;
 };
@@ -107,8 +115,32 @@ static void become_slot(struct node *n, enum node_kind kind, unsigned slot)
     n->slot = slot;
 }
 
-/* A name that gets its value here. */
-static int bind(struct scope *s, struct node *n)
+/*
+ * In `ys := [1 | xs[i]]; i := 2` the language at large takes the first i for the second. Here it
+ * would be another, so this does not load.
+ */
+static bool taken_inside(const struct scope *s, struct view name)
+{
+    for (const struct inner_name *i = s->c->inner; i; i = i->next) {
+        if (i->level > s->level && view_equal(i->name, name)) { return true; }
+    }
+    return false;
+}
+
+static bool remember_inside(struct scope *s, struct view name)
+{
+    struct inner_name *i = alloc(s->c, sizeof *i);
+    if (!i) { return false; }
+    *i = (struct inner_name){.name = name, .level = s->level, .next = s->c->inner};
+    s->c->inner = i;
+    return true;
+}
+
+/*
+ * A name that gets its value here. declared: by :=, `some` or as an argument, so it is always a
+ * new one.
+ */
+static int bind(struct scope *s, struct node *n, bool declared)
 {
     struct local *l = local_find(s, n->name);
     if (view_is(n->name, "input") || view_is(n->name, "data")) {
@@ -117,7 +149,14 @@ static int bind(struct scope *s, struct node *n)
     if (l && l->level == s->level && l->bound) {
         return fail(s->c, n->line, "%.*s has a value already", NAME_ARGS(n->name));
     }
-    if (!l || l->level != s->level) { l = local_add(s, n->name, true); }
+    if (taken_inside(s, n->name)) {
+        return fail(s->c, n->line, "%.*s is given a value here, but a body above uses the name",
+                    NAME_ARGS(n->name));
+    }
+    if (!l || l->level != s->level) {
+        if (!declared && !remember_inside(s, n->name)) { return s->c->rc; }
+        l = local_add(s, n->name, true);
+    }
     if (!l) { return s->c->rc; }
     l->bound = true;
     become_slot(n, NODE_BIND, l->slot);
@@ -200,7 +239,7 @@ static int each_here(struct scope *s, struct node *n)
     if (view_is(key->name, "_")) {
         key = NULL;
     } else {
-        rc = bind(s, key);
+        rc = bind(s, key, false);
     }
     struct node *element = rc == 0 ? alloc(s->c, sizeof *element) : NULL;
     struct step *t = element ? step_add(s, STEP_EACH, n->line) : NULL;
@@ -355,7 +394,7 @@ static int pattern_check(struct scope *s, struct node *n, bool declares)
     if (n->kind == NODE_NAME) {
         struct local *l = declares ? NULL : local_find(s, n->name);
         bool outside = l && l->level != s->level; /* `some` further out: not for us to bind */
-        return rc < 0 ? rc : outside ? name_check(s, n) : bind(s, n);
+        return rc < 0 ? rc : outside ? name_check(s, n) : bind(s, n, declares);
     }
     for (size_t i = 0; rc == 0 && i < n->count; i++) {
         bool is_key = n->kind == NODE_OBJECT && i % 2 == 0;
@@ -515,10 +554,12 @@ static int clause_check(struct checker *c, struct clause *first)
 {
     struct scope top = {.c = c};
     c->clause = first;
+    c->inner = NULL;
     int rc = params_check(&top, first);
     unsigned slots = first->slots;
     for (struct clause *k = first; rc == 0 && k; k = k->otherwise) {
         c->clause = k;
+        c->inner = NULL;
         k->slots = slots;
         if (!k->body && !(k->body = alloc(c, sizeof *k->body))) { return c->rc; }
         rc = body_check(&top, k->body, false, &k->value, k->value ? 1 : 0, NULL, 0);

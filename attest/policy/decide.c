@@ -85,23 +85,42 @@ static int replace(json_t *o, const char *name, unsigned variant, bool digest)
     return json_object_set_new(o, name, json_stringn(zeros, n));
 }
 
-/* What a TEE's own claims say of initdata. */
+/* Register 0 in a list of them. */
+static int replace_register(json_t *registers)
+{
+    if (json_array_size(registers) == 0) { return 0; }
+    return json_array_set_new(registers, 0, other_value(json_array_get(registers, 0)));
+}
+
+/* What a TEE's own claims say of initdata, CoCo's and ours. */
 static int replace_tee(json_t *tee, unsigned variant)
 {
+    static const char *const names[] = {"host_data", "mr_config_id", "rtmr_0", "init_data",
+                                        "initdata"};
+    json_t *ours = json_object_get(tee, "casemate");
     json_t *body = json_object_get(json_object_get(tee, "quote"), "body");
-    json_t *places[] = {tee, body, json_object_get(tee, "casemate")};
-    int rc = 0;
+    json_t *places[] = {tee, body, ours};
+    int rc = replace_register(json_object_get(ours, "registers"));
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
-        static const char *const names[] = {"host_data", "mr_config_id", "rtmr_0", "init_data",
-                                            "initdata"};
         for (size_t k = 0; rc == 0 && k < ARRAY_COUNT(names); k++) {
             rc = replace(places[i], names[k], variant, true);
         }
-        json_t *registers = json_object_get(places[i], "registers");
-        if (rc == 0 && json_array_size(registers)) {
-            rc = json_array_set_new(registers, 0, other_value(json_array_get(registers, 0)));
-        }
     }
+    return rc;
+}
+
+/* Our guests' additional evidence is a text with the registers in it. */
+static int replace_additional(json_t *runtime)
+{
+    static const char name[] = "additional-evidence";
+    const json_t *text = json_object_get(runtime, name);
+    auto_json doc = json_loads(json_is_string(text) ? json_string_value(text) : "", 0, NULL);
+    json_t *registers = json_object_get(doc, "registers");
+    if (json_array_size(registers) == 0) { return 0; }
+    int rc = replace_register(registers);
+    char *changed = rc == 0 ? json_dumps(doc, JSON_COMPACT) : NULL;
+    rc = changed ? json_object_set_new(runtime, name, json_string(changed)) : -ENOMEM;
+    free(changed);
     return rc;
 }
 
@@ -118,6 +137,7 @@ static int replace_device(json_t *claims, unsigned variant)
         }
     }
     if (rc == 0) { rc = replace(claims, "init_data", variant, true); }
+    if (rc == 0) { rc = replace_additional(json_object_get(claims, "runtime_data_claims")); }
     return rc ? rc : replace(claims, "init_data_claims", variant, false);
 }
 

@@ -24,7 +24,7 @@
  *   - The wrong type for an operator or function, division by zero, an overflow: evaluation ends with
  *     an error, it does not become "undefined", which `not` would turn into true.
  *   - A body is read in its order: a name has a value only below the line that gives it.
- *   - Integers have 64 bits.
+ *   - Integers have 64 bits; lower and upper know ASCII; patterns are those of regex.h.
  *
  * Bounds: 256 KiB of text, 1024 rules, 48 levels; an evaluation has REGO_STEPS_MAX steps, each
  * value compared or made counting by its size, and REGO_MEMORY_MAX bytes. The same policy, request
@@ -96,9 +96,10 @@ void rego_decide(const struct rego_policy *p, const struct rego_request *rq,
 /*
  * The claims as they would be with other initdata. Everything that initdata decides is replaced: in
  * each submodule's annotated evidence (or in the claims of a single device) init_data,
- * init_data_claims, register 0, SNP's host_data, TDX's mr_config_id and rtmr_0, and the identifiers
- * CoCo derives from them. variant 0: other texts and numbers of the same shape; 1: nothing in them.
- * NULL without memory.
+ * init_data_claims, SNP's host_data, TDX's mr_config_id and rtmr_0, initdata and register 0 under
+ * `casemate` and in the additional evidence, and the identifiers CoCo derives from them.
+ * variant 0: other texts and numbers of the same shape; 1: zeros, and nothing in them. NULL without
+ * memory.
  */
 #define REGO_VARIANTS 2
 json_t *rego_other_initdata(const json_t *claims, unsigned variant);

@@ -13,9 +13,11 @@ static const char claims[] =
     "{\"submods\":{\"cpu0\":{\"ear.status\":\"affirming\",\"ear.trustee.identifiers\":{\"validated\":"
     "{\"container_images\":[\"team/web@sha256:11\"]}},\"ear.veraison.annotated-evidence\":{"
     "\"init_data\":\"9f1caa\",\"init_data_claims\":{\"aa.toml\":{\"owner\":\"team-red\",\"debug\":"
-    "false,\"level\":3}},\"snp\":{\"measurement\":\"ab12\",\"host_data\":\"9f1caa\",\"registers\":"
-    "[\"9f1caa\",\"c0de\",\"\",\"\"]},\"tdx\":{\"quote\":{\"body\":{\"mr_config_id\":\"9f1caa\","
-    "\"rtmr_0\":\"9f\",\"mr_td\":\"77\"}}},\"runtime_data_claims\":{\"nonce\":\"n\"}}}}}";
+    "false,\"level\":3}},\"snp\":{\"measurement\":\"ab12\",\"host_data\":\"9f1caa\",\"casemate\":{"
+    "\"initdata\":\"9f1caa\",\"registers\":[\"9f1caa\",\"c0de\",\"\",\"\"]}},\"tdx\":{\"quote\":{"
+    "\"body\":{\"mr_config_id\":\"9f1caa\",\"rtmr_0\":\"9f\",\"mr_td\":\"77\"}}},"
+    "\"runtime_data_claims\":{\"nonce\":\"n\",\"additional-evidence\":"
+    "\"{\\\"registers\\\":[\\\"9f\\\",\\\"c0\\\"]}\"}}}}}";
 
 static struct decision decide(const char *policy, const struct rego_allow *how)
 {
@@ -51,7 +53,12 @@ Test(decide, allows_what_names_the_initdata)
     expect_allowed(HEAD "allow if " EVIDENCE ".init_data_claims[\"aa.toml\"].owner == \"team-red\"",
                    "policy:3");
     expect_allowed(HEAD "allow if " EVIDENCE ".snp.host_data == \"9f1caa\"", "policy:3");
-    expect_allowed(HEAD "allow if " EVIDENCE ".snp.registers[0] == \"9f1caa\"", "policy:3");
+    expect_allowed(HEAD "allow if " EVIDENCE ".snp.casemate.registers[0] == \"9f1caa\"",
+                   "policy:3");
+    expect_allowed(HEAD "allow if " EVIDENCE ".snp.casemate.initdata == \"9f1caa\"", "policy:3");
+    expect_allowed(HEAD "allow if json.unmarshal(" EVIDENCE
+                        ".runtime_data_claims[\"additional-evidence\"]).registers[0] == \"9f\"",
+                   "policy:3");
     expect_allowed(HEAD "allow if " EVIDENCE ".tdx.quote.body.mr_config_id == \"9f1caa\"",
                    "policy:3");
     expect_allowed(HEAD "allow if " EVIDENCE ".tdx.quote.body.rtmr_0 == \"9f\"", "policy:3");
@@ -73,7 +80,10 @@ Test(decide, refuses_what_does_not_depend_on_initdata)
     expect_refused(HEAD "allow if data.plugin == \"resource\"", also);
     expect_refused(HEAD "allow if input.submods.cpu0[\"ear.status\"] == \"affirming\"", also);
     expect_refused(HEAD "allow if " EVIDENCE ".snp.measurement == \"ab12\"", also);
-    expect_refused(HEAD "allow if " EVIDENCE ".snp.registers[1] == \"c0de\"", also);
+    expect_refused(HEAD "allow if " EVIDENCE ".snp.casemate.registers[1] == \"c0de\"", also);
+    expect_refused(HEAD "allow if json.unmarshal(" EVIDENCE
+                        ".runtime_data_claims[\"additional-evidence\"]).registers[1] == \"c0\"",
+                   also);
     expect_refused(HEAD "allow if " EVIDENCE ".runtime_data_claims.nonce == \"n\"", also);
 }
 
@@ -178,18 +188,23 @@ Test(decide, other_initdata_leaves_the_rest_alone)
     auto_json changed = rego_other_initdata(input, 0);
     auto_json gone = rego_other_initdata(input, 1);
     auto_json want_changed = json_loads(
-        "{\"submods\":{\"cpu0\":{\"ear.status\":\"affirming\",\"ear.trustee.identifiers\":{\"validated\":"
-        "{\"container_images\":[\"ufbn/xfc@tib367:22\"]}},\"ear.veraison.annotated-evidence\":{"
-        "\"init_data\":\"0a2dbb\",\"init_data_claims\":{\"aa.toml\":{\"owner\":\"ufbn-sfe\",\"debug\":"
-        "true,\"level\":2}},\"snp\":{\"measurement\":\"ab12\",\"host_data\":\"0a2dbb\",\"registers\":"
-        "[\"0a2dbb\",\"c0de\",\"\",\"\"]},\"tdx\":{\"quote\":{\"body\":{\"mr_config_id\":\"0a2dbb\","
-        "\"rtmr_0\":\"0a\",\"mr_td\":\"77\"}}},\"runtime_data_claims\":{\"nonce\":\"n\"}}}}}",
+        "{\"submods\":{\"cpu0\":{\"ear.status\":\"affirming\",\"ear.trustee.identifiers\":{"
+        "\"validated\":{\"container_images\":[\"ufbn/xfc@tib367:22\"]}},"
+        "\"ear.veraison.annotated-evidence\":{"
+        "\"init_data\":\"0a2dbb\",\"init_data_claims\":{\"aa.toml\":{\"owner\":\"ufbn-sfe\","
+        "\"debug\":true,\"level\":2}},\"snp\":{\"measurement\":\"ab12\",\"host_data\":\"0a2dbb\","
+        "\"casemate\":{\"initdata\":\"0a2dbb\",\"registers\":[\"0a2dbb\",\"c0de\",\"\",\"\"]}},"
+        "\"tdx\":{\"quote\":{\"body\":{\"mr_config_id\":\"0a2dbb\",\"rtmr_0\":\"0a\","
+        "\"mr_td\":\"77\"}}},\"runtime_data_claims\":{\"nonce\":\"n\",\"additional-evidence\":"
+        "\"{\\\"registers\\\":[\\\"0a\\\",\\\"c0\\\"]}\"}}}}}",
         0, NULL);
     auto_json want_gone = json_loads(
         "{\"submods\":{\"cpu0\":{\"ear.status\":\"affirming\",\"ear.veraison.annotated-evidence\":{"
         "\"init_data\":\"000000\",\"snp\":{\"measurement\":\"ab12\",\"host_data\":\"000000\","
-        "\"registers\":[\"0a2dbb\",\"c0de\",\"\",\"\"]},\"tdx\":{\"quote\":{\"body\":{\"mr_config_id\":"
-        "\"000000\",\"rtmr_0\":\"00\",\"mr_td\":\"77\"}}},\"runtime_data_claims\":{\"nonce\":\"n\"}}}}}",
+        "\"casemate\":{\"initdata\":\"000000\",\"registers\":[\"0a2dbb\",\"c0de\",\"\",\"\"]}},"
+        "\"tdx\":{\"quote\":{\"body\":{\"mr_config_id\":\"000000\",\"rtmr_0\":\"00\","
+        "\"mr_td\":\"77\"}}},\"runtime_data_claims\":{\"nonce\":\"n\",\"additional-evidence\":"
+        "\"{\\\"registers\\\":[\\\"0a\\\",\\\"c0\\\"]}\"}}}}}",
         0, NULL);
     char *shown = json_dumps(changed, 0);
     cr_expect(json_equal(changed, want_changed), "%s", shown);

@@ -217,7 +217,8 @@ Test(rego, iteration)
          "[[[\"a\", 0], 5], [[\"a\", 1, \"b\"], 6]]"},
         {"x := count(p) if { [p, v] := walk(input); v == 6 }", "{\"a\": {\"b\": 6}}", "2"},
         {"x := {s | some s in {{1}, {1}}}", NULL, "[[1]]"},
-        {"x if { y := 1; [y | y := 2] == [2]; y == 1 }", NULL, "true"}, );
+        {"x if { y := 1; [y | y := 2] == [2]; y == 1 }", NULL, "true"},
+        {"x := y if { z := [y | some y in [3, 4]]; y := count(z) }", NULL, "2"}, );
 }
 
 Test(rego, functions_that_are_there)
@@ -295,6 +296,10 @@ Test(rego, refuses_by_line_and_name_what_it_does_not_support)
         {"package policy\nallow if { y := 1\n y := 1 }", "line 3: y has a value already"},
         {"package policy\nallow if { some y\n y == 1 }", "line 3: y has no value yet"},
         {"package policy\nallow if { some y\n z := [1 | y = 1] }", "line 3: y has no value yet"},
+        {"package policy\nallow if { x := [1 | input.a[y]]\n y := 1 }",
+         "line 3: y is given a value here, but a body above uses the name"},
+        {"package policy\nallow if { every x in [1] { input.a[y] == x }\n input.b[y] == 1 }",
+         "line 3: y is given a value here"},
         {"package policy\nallow if not input.a[y] == 1", "line 2: nothing is named y here"},
         {"package policy\nallow if not y := 1", "line 2: behind `not` stands something else"},
         {"package policy\nallow if input := 1", "line 2: input cannot be given a value"},
