@@ -378,9 +378,10 @@ Test(appraise, snp_follows_its_reference_values)
     appraise(SNP,
              "{\"snp_launch_measurement\":[\"ab\"],\"snp_bootloader\":[4],\"snp_microcode\":[219],"
              "\"snp_snp_svn\":[24],\"snp_tee_svn\":[0],\"snp_smt_enabled\":true,"
-             "\"snp_tsme_enabled\":[true],\"snp_guest_abi_major\":0,\"snp_guest_abi_minor\":0,"
+             "\"snp_tsme_enabled\":true,\"snp_guest_abi_major\":0,\"snp_guest_abi_minor\":0,"
              "\"snp_single_socket\":false,\"snp_smt_allowed\":true}",
              3, 2, 2);
+    appraise(SNP, "{\"snp_smt_enabled\":[true]}", 33, 97, 3);
     appraise("{\"snp\":{\"measurement\":\"ab\"}}", "{\"snp_launch_measurement\":[\"ab\"]}", 3, 97,
              36);
 }
