@@ -44,8 +44,10 @@ UNIT_LIBS_los_net := los
 UNIT_LIBS_launch := launch streams base
 
 # cc-bench: two commands side by side; key releases.
-bench_SRCS := $(addprefix tests/bench/,kbs_bench.c kbs_broker.c kbs_guest.c kbs_machine.c)
+bench_SRCS := $(addprefix tests/bench/,kbs_bench.c kbs_broker.c kbs_guest.c kbs_machine.c \
+                kbs_sim.c kbs_snp.c kbs_tdx.c)
 HOST_ARCHIVES += bench
+$(B)/host/tests/bench/kbs_tdx.o: HOST_CFLAGS += -isystem tests/bench/standin
 PROGRAMS += cc-bench
 cc-bench_MAIN   := tests/bench/cc_bench.c
 cc-bench_LIBS   := bench agent $(KBS_LIBS)

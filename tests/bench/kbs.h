@@ -18,16 +18,18 @@
 #define BENCH_VALUE_SIZE  32
 #define BENCH_URL_MAX     128
 #define BENCH_REPORT_DATA TRANSCRIPT_REPORT_DATA
+/* Whose digest the evidence carries. */
 #define BENCH_INITDATA                                                                             \
     "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"casemate.toml\" = \"run = 1\"\n"
 
-/* ---- machines (kbs_machine.c) ------------------------------------------------------------------ */
+/* ---- machines (kbs_machine.c and a file per kind) ------------------------------------------------------------------ */
 
 struct bench_kind {
     const char *name; /* on the command line, in rules and reference values */
     const char *tee;  /* in /auth */
     /* the public-key work that one release of this kind cannot do without, beside its own token and key agreement */
     unsigned verify_p384, verify_p256;
+    const char *rule; /* further members of the rule that lets it in; NULL = none */
 };
 
 /* NULL for a name that is none. */
@@ -44,6 +46,9 @@ MUST_CHECK int bench_machine_evidence(struct bench_machine *m,
                                       const uint8_t data[BENCH_REPORT_DATA], json_t **out,
                                       struct err *e);
 
+/* Processor time of judging one piece of its evidence, microseconds, without a broker. */
+MUST_CHECK int bench_machine_verify_us(struct bench_machine *m, double *out_us, struct err *e);
+
 /* ---- the broker (kbs_broker.c) ----------------------------------------------------------------- */
 
 struct bench_broker {
@@ -56,7 +61,7 @@ struct bench_broker {
  * A process that serves BENCH_RESOURCE to guests of this machine that carry BENCH_INITDATA, with store and audit log as
  * files in dir.
  */
-MUST_CHECK int bench_broker_start(const struct bench_machine *m, const char *dir, bool tls,
+MUST_CHECK int bench_broker_start(struct bench_machine *m, const char *dir, bool tls,
                                   struct bench_broker *out, struct err *e);
 void bench_broker_stop(struct bench_broker *b);
 

@@ -6,8 +6,6 @@
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
 #include "attest/kbs/broker.h"
-#include "attest/kbs/evidence_sample.h"
-#include "attest/kbs/evidence_sim.h"
 #include "attest/kbs/rules.h"
 #include "attest/kbs/server.h"
 #include "attest/kbs/setup.h"
@@ -31,9 +29,7 @@ struct service {
     struct audit audit;
     struct crypto_key *token_key, *admin_key;
     const struct crypto_key *admin_keys[1];
-    struct crypto_key *sim_keys[1];
-    struct evidence_sim sim;
-    struct verifier verifiers[2];
+    struct verifier verifier;
     struct broker *broker;
     struct server *server;
 };
@@ -71,13 +67,14 @@ static int administer(struct service *s, const char *path, const void *body, siz
 static int policy_write(const struct bench_machine *m, char *out, size_t size)
 {
     char initdata[HEX_LEN(48)], measurement[HEX_LEN(48)];
-    if (!reference_name_of(m->kind->name)) { return snprintf(out, size, "%s", ALLOW_ALL); }
+    if (!reference_name_of(m->ops->kind.name)) { return snprintf(out, size, "%s", ALLOW_ALL); }
     hex_encode(m->initdata, sizeof m->initdata, initdata);
     hex_encode(m->measurement, sizeof m->measurement, measurement);
     return snprintf(out, size,
                     "{\"version\":1,\"rules\":[{\"name\":\"bench\",\"resources\":[\"" BENCH_RESOURCE
-                    "\"],\"tee\":[\"%s\"],\"initdata\":[\"%s\"],\"measurement\":[\"%s\"]}]}",
-                    m->kind->name, initdata, measurement);
+                    "\"],\"tee\":[\"%s\"],\"initdata\":[\"%s\"],\"measurement\":[\"%s\"]%s}]}",
+                    m->ops->kind.name, initdata, measurement,
+                    m->ops->kind.rule ? m->ops->kind.rule : "");
 }
 
 static int owner_registers(struct service *s, const struct bench_machine *m, struct err *e)
@@ -93,7 +90,7 @@ static int owner_registers(struct service *s, const struct bench_machine *m, str
 
 /* ---- the child --------------------------------------------------------------------------------- */
 
-static int service_make(struct service *s, const struct bench_machine *m, const char *dir, bool tls,
+static int service_make(struct service *s, struct bench_machine *m, const char *dir, bool tls,
                         struct err *e)
 {
     static const uint8_t storage_key[STORE_KEY_SIZE] = {7};
@@ -108,18 +105,15 @@ static int service_make(struct service *s, const struct bench_machine *m, const 
         return err_set(e, EIO, "keys: cannot be made");
     }
     s->admin_keys[0] = s->admin_key;
-    s->sim_keys[0] = (struct crypto_key *)(uintptr_t)sim_signer_key(m->sim);
-    s->sim = (struct evidence_sim){.keys = s->sim_keys, .count = 1};
-    s->verifiers[0] = evidence_sim_verifier(&s->sim);
-    s->verifiers[1] = evidence_sample_verifier();
+    s->verifier = m->ops->verifier(m);
     struct broker_setup setup = {
         .store = s->store,
         .token_key = s->token_key,
         .admin_keys = s->admin_keys,
         .admin_key_count = 1,
         .admin_issuer = ISSUER,
-        .verifiers = s->verifiers,
-        .verifier_count = ARRAY_COUNT(s->verifiers),
+        .verifiers = &s->verifier,
+        .verifier_count = 1,
         .insecure_policy_without_initdata = true, /* used by sample alone */
         .max_sessions = 100000,
         .session_seconds = 300,
@@ -145,7 +139,7 @@ static int service_make(struct service *s, const struct bench_machine *m, const 
 }
 
 /* Says its port, or what went wrong, on the pipe. */
-NORETURN static void child(const struct bench_machine *m, const char *dir, bool tls, int out)
+NORETURN static void child(struct bench_machine *m, const char *dir, bool tls, int out)
 {
     struct service s = {.audit = {.fd = -1}};
     struct err e = {0};
@@ -183,8 +177,8 @@ static int certificate(const char *dir, struct bench_broker *b, struct err *e)
     return rc;
 }
 
-int bench_broker_start(const struct bench_machine *m, const char *dir, bool tls,
-                       struct bench_broker *out, struct err *e)
+int bench_broker_start(struct bench_machine *m, const char *dir, bool tls, struct bench_broker *out,
+                       struct err *e)
 {
     struct bench_broker b = {0};
     char said[512] = "";
