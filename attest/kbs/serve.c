@@ -169,19 +169,20 @@ static int beliefs_replace(struct running *r, struct err *e)
     return rc;
 }
 
+/* The configuration first: what follows is looked up under the names that are in force then. */
 static void hangup(void *ctx)
 {
     struct running *r = ctx;
-    const char *log = r->beliefs->config.audit_file;
-    struct err audit = {0}, tls = {0}, policy = {0}, config = {0};
-    int rc = audit_reopen(&r->audit, log, &audit);
+    struct err config = {0}, audit = {0}, tls = {0}, policy = {0};
+    int rc = beliefs_replace(r, &config);
+    reloaded(r, "configuration", rc, &config);
+    const struct config *c = &r->beliefs->config;
+    rc = audit_reopen(&r->audit, c->audit_file, &audit);
     reloaded(r, "audit log", rc, &audit);
-    rc = server_reload_tls(r->server, &tls);
+    rc = server_reload_tls(r->server, c->tls_cert, c->tls_key, &tls);
     reloaded(r, "TLS certificate", rc, &tls);
     rc = broker_load_policies(r->broker, &policy);
     reloaded(r, "policies", rc, &policy);
-    rc = beliefs_replace(r, &config);
-    reloaded(r, "configuration", rc, &config);
 }
 
 /* ---- start ----------------------------------------------------------------------------------- */

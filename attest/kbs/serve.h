@@ -2,10 +2,10 @@
 /*
  * A running broker: configuration, store, audit log, verifiers, server, in this order.
  *
- * SIGTERM and SIGINT end it after the requests under way. SIGHUP makes it look again: at the TLS certificate and key, at the
- * stored policy, at everything in the configuration but addresses, [storage], [sessions] and [limits], which need a restart, and
- * at the audit log's name, after a rotation. Each is taken when it is good and stays as it was when it is not; both are said
- * on standard error and in the audit log.
+ * SIGTERM and SIGINT end it after the requests under way. SIGHUP makes it look again: at everything in the configuration but
+ * addresses, ceilings, [storage], [sessions] and [limits], which need a restart; at the audit log's name, after a rotation;
+ * at the TLS certificate and key; at the stored policies. Each is taken when it is good and stays as it was when it is
+ * not; both are said on standard error and in the audit log.
  */
 #ifndef CASEMATE_ATTEST_KBS_SERVE_H
 #define CASEMATE_ATTEST_KBS_SERVE_H

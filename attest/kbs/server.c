@@ -70,7 +70,7 @@ static int tls_error(struct err *e, const char *what, const char *name)
     return err_set(e, EINVAL, "%s %s: %s", what, name, reason ? reason : "failed");
 }
 
-static int tls_new(const struct server_setup *s, SSL_CTX **out, struct err *e)
+static int tls_new(const char *cert_pem, const char *key_pem, SSL_CTX **out, struct err *e)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     if (!ctx) { return tls_error(e, "tls", "context"); }
@@ -81,12 +81,12 @@ static int tls_new(const struct server_setup *s, SSL_CTX **out, struct err *e)
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_num_tickets(ctx, 0) != 1) {
         rc = tls_error(e, "tls", "version 1.3");
-    } else if (SSL_CTX_use_certificate_chain_file(ctx, s->tls_cert_pem) != 1) {
-        rc = tls_error(e, "tls certificate", s->tls_cert_pem);
-    } else if (SSL_CTX_use_PrivateKey_file(ctx, s->tls_key_pem, SSL_FILETYPE_PEM) != 1) {
-        rc = tls_error(e, "tls key", s->tls_key_pem);
+    } else if (SSL_CTX_use_certificate_chain_file(ctx, cert_pem) != 1) {
+        rc = tls_error(e, "tls certificate", cert_pem);
+    } else if (SSL_CTX_use_PrivateKey_file(ctx, key_pem, SSL_FILETYPE_PEM) != 1) {
+        rc = tls_error(e, "tls key", key_pem);
     } else if (SSL_CTX_check_private_key(ctx) != 1) {
-        rc = tls_error(e, "tls key does not fit the certificate:", s->tls_key_pem);
+        rc = tls_error(e, "tls key does not fit the certificate:", key_pem);
     }
     if (rc < 0) {
         SSL_CTX_free(ctx);
@@ -96,11 +96,11 @@ static int tls_new(const struct server_setup *s, SSL_CTX **out, struct err *e)
     return 0;
 }
 
-int server_reload_tls(struct server *s, struct err *e)
+int server_reload_tls(struct server *s, const char *cert_pem, const char *key_pem, struct err *e)
 {
     if (!s->guests.tls) { return 0; }
     SSL_CTX *fresh;
-    int rc = tls_new(&s->setup, &fresh, e);
+    int rc = tls_new(cert_pem, key_pem, &fresh, e);
     if (rc < 0) { return rc; }
     SSL_CTX_free(s->guests.tls); /* connections hold it as long as they need it */
     s->guests.tls = fresh;
@@ -235,7 +235,7 @@ int server_check(const struct server_setup *s, struct err *e)
     SSL_CTX *tls = NULL;
     int rc = address_parse(s->listen, &ss, &len, e);
     if (rc == 0 && s->ops_listen) { rc = address_parse(s->ops_listen, &ss, &len, e); }
-    if (rc == 0 && s->tls_cert_pem) { rc = tls_new(s, &tls, e); }
+    if (rc == 0 && s->tls_cert_pem) { rc = tls_new(s->tls_cert_pem, s->tls_key_pem, &tls, e); }
     SSL_CTX_free(tls);
     return rc;
 }
@@ -250,7 +250,9 @@ int server_new(const struct server_setup *setup, struct server **out, struct err
     s->ops = (struct door){.srv = s, .handle = setup->handle_ops};
     list_init(&s->conns);
     int rc = descriptors_ensure(setup->max_connections, e);
-    if (rc == 0 && setup->tls_cert_pem) { rc = tls_new(setup, &s->guests.tls, e); }
+    if (rc == 0 && setup->tls_cert_pem) {
+        rc = tls_new(setup->tls_cert_pem, setup->tls_key_pem, &s->guests.tls, e);
+    }
     if (rc == 0) { rc = server_events_new(s, e); }
     if (rc == 0) { rc = door_open(&s->guests, setup->listen, e); }
     if (rc == 0 && setup->ops_listen) { rc = door_open(&s->ops, setup->ops_listen, e); }
@@ -258,6 +260,8 @@ int server_new(const struct server_setup *setup, struct server **out, struct err
         server_free(s);
         return rc;
     }
+    s->setup.listen = s->setup.ops_listen = NULL; /* borrowed until here */
+    s->setup.tls_cert_pem = s->setup.tls_key_pem = NULL;
     *out = s;
     return 0;
 }

@@ -20,6 +20,7 @@ struct server;
 typedef void server_handler(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
                             struct http_response *out);
 
+/* Texts and file names are needed until server_new() returns, the rest as long as the server. */
 struct server_setup {
     const char *listen;       /* "127.0.0.1:8080", "[::]:8080"; port 0 lets the kernel choose */
     const char *tls_cert_pem; /* file names; both NULL = plain http, asked for by name */
@@ -58,8 +59,12 @@ struct server_stats {
 };
 struct server_stats server_stats(const struct server *s);
 
-/* Read certificate and key again, for connections from now on. When they are no good the old ones stay. */
-MUST_CHECK int server_reload_tls(struct server *s, struct err *e);
+/*
+ * Certificate and key for connections from now on; NULL where it speaks plain http, which stays so. When they are no good
+ * the old ones stay.
+ */
+MUST_CHECK int server_reload_tls(struct server *s, const char *cert_pem, const char *key_pem,
+                                 struct err *e);
 
 /*
  * Serve until SIGTERM, SIGINT or server_stop(). Then no new connection is taken, answers under way are finished for at

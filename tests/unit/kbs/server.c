@@ -471,7 +471,7 @@ static void reload(void *ctx)
 {
     struct err e = {0};
     (void)ctx;
-    int rc = server_reload_tls(srv, &e);
+    int rc = server_reload_tls(srv, cert_path, key_path, &e);
     reload_rc[reloads] = rc;
     reloads++; /* the waiting thread looks at this alone */
 }
