@@ -61,23 +61,38 @@ static json_t *payload_around(json_t *evidence)
                      "none", EVIDENCE, evidence);
 }
 
-/* A token, its payload, or the annotated evidence alone. */
+/* A token's payload, taken at its word. */
+static int payload_read(const char *path, const char *token, size_t len, json_t **out,
+                        struct err *e)
+{
+    auto_jws s = {0};
+    int rc = jws_parse(token, len, &s, e);
+    return rc < 0 ? err_wrap(e, "%s", path)
+                  : json_load_strict(path, s.payload_raw, s.payload_len, CLAIMS_FILE_MAX, out, e);
+}
+
+/* A token, what a broker answers to /attest, a token's payload, or the annotated evidence alone. */
 static int claims_read(const char *path, json_t **out, struct err *e)
 {
     auto_store_value text = {0};
-    auto_jws token = {0};
+    auto_json answer = NULL;
     auto_json doc = NULL;
     int rc = file_read(path, CLAIMS_FILE_MAX, false, &text, e);
     if (rc < 0) { return rc; }
     const char *p = (const char *)text.p;
     size_t len = text.len;
     while (len && (p[len - 1] == '\n' || p[len - 1] == '\r')) { len--; }
-    if (len && p[0] != '{') {
-        rc = jws_parse(p, len, &token, e);
-        p = (const char *)token.payload_raw;
-        len = token.payload_len;
+    if (len && p[0] == '{') { rc = json_load_strict(path, p, len, CLAIMS_FILE_MAX, &answer, e); }
+    const json_t *token = json_object_get(answer, "token");
+    if (json_is_string(token)) {
+        p = json_string_value(token);
+        len = json_string_length(token);
     }
-    if (rc == 0) { rc = json_load_strict(path, p, len, CLAIMS_FILE_MAX, &doc, e); }
+    if (rc == 0 && answer && !token) {
+        doc = json_incref(answer);
+    } else if (rc == 0) {
+        rc = payload_read(path, p, len, &doc, e);
+    }
     if (rc < 0) { return rc; }
     if (!json_is_object(doc)) { return err_set(e, EINVAL, "%s: not an object", path); }
     *out = json_object_get(doc, "submods") ? json_incref(doc) : payload_around(doc);

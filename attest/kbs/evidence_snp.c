@@ -20,7 +20,7 @@ static json_t *platform_of(const struct snp_report *r, const struct snp_endorsem
     (void)snp_tcb_read(e->root.product, r->reported_raw, &t);
     hex_encode(r->measurement, sizeof r->measurement, measurement);
     hex_encode(r->chip_id, sizeof r->chip_id, chip);
-    return json_pack(
+    json_t *o = json_pack(
         "{s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:b, s:b, s:s, s:I}",
         "measurement", measurement, "chip_id", chip, "policy_abi_major",
         (int)(r->policy >> 8 & 255), "policy_abi_minor", (int)(r->policy & 255),
@@ -31,6 +31,12 @@ static json_t *platform_of(const struct snp_report *r, const struct snp_endorsem
         "platform_smt_enabled", (int)(r->platform_info & 1), "platform_tsme_enabled",
         (int)(r->platform_info >> 1 & 1), "product", snp_product_name(e->root.product), "guest_svn",
         (json_int_t)r->guest_svn);
+    if (o && e->root.product == SNP_TURIN &&
+        json_object_set_new(o, "reported_tcb_fmc", json_integer(t.fmc)) < 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
 }
 
 static void claims_make(const struct snp_report *r, const struct snp_endorsement *e,
