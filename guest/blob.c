@@ -10,7 +10,7 @@
 #include "guest/stream_files.h"
 #include "guest/streams.h"
 
-#define RING_IN STREAM_RING_MAX
+#define RING_IN 262144u
 
 struct blob {
     struct stream *stream;

@@ -8,7 +8,7 @@
  */
 #include "guest/streams_priv.h"
 
-#define ORDERS 7 /* 4 KiB .. 256 KiB */
+#define ORDERS 9 /* 4 KiB .. 1 MiB */
 _Static_assert(STREAM_RING_MIN << (ORDERS - 1) == STREAM_RING_MAX, "one free list per ring size");
 
 static struct list free_rings[ORDERS];

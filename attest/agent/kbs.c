@@ -30,6 +30,7 @@ struct kbs {
     struct crypto_key *key;
     json_t *tee_key; /* its public half as sent and hashed */
     struct tls *tls;
+    bool used; /* this connection has carried an answer */
     struct http http;
     char cookie[HTTP_COOKIE_MAX];
     char *token;
@@ -55,6 +56,7 @@ static int connect_tls(struct kbs *k, struct err *e)
     if (left <= 0) { return err_set(e, ETIMEDOUT, "no time left to connect"); }
     tls_close(k->tls);
     k->tls = NULL;
+    k->used = false;
     int r = k->env->connect(k->env->ctx, k->url.host, k->url.port, (unsigned)left, &fd, e);
     if (r == 0) { r = tls_open(fd, k->url.host, k->broker->cert, k->deadline_ms, &k->tls, e); }
     if (r < 0) { return r; }
@@ -108,17 +110,20 @@ static int refused(const struct http_reply *r, const char *path, struct err *e)
 static int exchange(struct kbs *k, const struct http_request *q, size_t max_body,
                     struct http_reply *out, struct err *e)
 {
-    struct err first = {0};
-    uint64_t before = k->http.received;
     if (k->tls) {
-        int rc = http_exchange(&k->http, q, max_body, out, &first);
+        struct err why = {0};
+        uint64_t before = k->http.received;
+        bool used = k->used;
+        int rc = http_exchange(&k->http, q, max_body, out, &why);
+        k->used = true;
         if (rc == 0) { return 0; }
-        if (k->http.received != before || rc == -ETIMEDOUT) {
-            *e = first;
+        if (!used || k->http.received != before || rc == -ETIMEDOUT) {
+            *e = why;
             return rc;
         }
     }
     int rc = connect_tls(k, e);
+    k->used = true;
     return rc < 0 ? rc : http_exchange(&k->http, q, max_body, out, e);
 }
 
@@ -277,7 +282,9 @@ int kbs_open(const struct agent_env *env, const struct agent_broker *broker,
                       .deadline_ms = tls_now_ms() + env->timeout_ms};
 
     int r = broker_url_parse(broker->url, &k->url, e);
-    if (r == 0) { r = make_key(k, e); }
+    if (r == 0) { r = connect_tls(k, e); }
+    if (r < 0) { return err_wrap(e, "broker %s", k->url.authority); }
+    r = make_key(k, e); /* while the handshake is on the wire */
     if (r == 0) { r = get_challenge(k, &challenge, e); }
     if (r == 0) { r = form_attestation(k, &challenge, &body, e); }
     if (r == 0) { r = attest(k, body, e); }

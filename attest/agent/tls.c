@@ -26,6 +26,7 @@ struct tls {
     SSL_CTX *ctx;
     SSL *ssl;
     int64_t deadline_ms;
+    bool open;            /* hands have been shaken */
     X509 *pins[PINS_MAX]; /* borrowed from the store in ctx */
     size_t pin_count;
     char host[256];
@@ -157,13 +158,18 @@ static int set_up(struct tls *t, const char *pem, struct err *e)
     return set_name(t, e);
 }
 
-static int shake_hands(struct tls *t, struct err *e)
+/* wait: go on until it is done; otherwise as far as goes without the peer. */
+static int shake_hands(struct tls *t, bool wait, struct err *e)
 {
     for (;;) {
         errno = 0;
         ERR_clear_error();
         int ret = SSL_connect(t->ssl);
-        if (ret == 1) { return 0; }
+        if (ret == 1) {
+            t->open = true;
+            return 0;
+        }
+        if (!wait && SSL_get_error(t->ssl, ret) == SSL_ERROR_WANT_READ) { return 0; }
         long verdict = SSL_get_verify_result(t->ssl);
         if (verdict != X509_V_OK) {
             ERR_clear_error();
@@ -196,7 +202,7 @@ int tls_open(int take_fd, const char *host, const char *pem, int64_t deadline_ms
         r = err_set(e, errno, "TLS: fcntl: %s", strerror(errno));
     }
     if (r == 0) { r = set_up(t, pem, e); }
-    if (r == 0) { r = shake_hands(t, e); }
+    if (r == 0) { r = shake_hands(t, false, e); }
     ERR_clear_error();
     if (r < 0) {
         tls_close(t);
@@ -239,6 +245,8 @@ int tls_read(void *ctx, uint8_t *buf, size_t cap, size_t *out_n, struct err *e)
 int tls_write(void *ctx, const uint8_t *p, size_t len, struct err *e)
 {
     struct tls *t = ctx;
+    int open = t->open ? 0 : shake_hands(t, true, e);
+    if (open < 0) { return open; }
     while (len > 0) {
         size_t n = 0;
         errno = 0;

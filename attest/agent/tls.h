@@ -18,7 +18,8 @@ struct tls;
 int64_t tls_now_ms(void);
 
 /*
- * Shake hands on a connected TCP descriptor, which is taken over, also on failure.
+ * Begin a handshake on a connected TCP descriptor, which is taken over, also on failure. The peer's
+ * answer is awaited by the first write, so that what the caller does meanwhile costs no time.
  * host         name or address that the certificate must carry
  * pem          one or more certificates
  * deadline_ms  for this and every later call

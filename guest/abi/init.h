@@ -52,8 +52,10 @@
 #define CC_LAUNCH_FLAGS    2061
 /* () this process, and what it forks, outlives CC_START_CONTAINER; the container never sees it */
 #define CC_STAY            2062
+/* (STREAM_PHASE_* of streams.h) for the host's timings */
+#define CC_PHASE           2063
 #define CC_CALL_LO         2048
-#define CC_CALL_HI         2063 /* [LO, HI) */
+#define CC_CALL_HI         2064 /* [LO, HI) */
 
 struct cc_container {
     int32_t rootfd; /* directory on tmpfs: becomes /                                              */

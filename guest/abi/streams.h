@@ -76,7 +76,7 @@
 #define STREAMS_MAX      16384u /* streams; entries of a ready ring */
 #define STREAM_CTL_COUNT 256u   /* messages of a control ring */
 #define STREAM_RING_MIN  4096u  /* a byte ring: power of two, aligned to 4 KiB */
-#define STREAM_RING_MAX  262144u
+#define STREAM_RING_MAX  1048576u
 #define STREAM_NAME_MAX  1024u
 
 #define STREAMS_EARLY_LOG      0x001000u

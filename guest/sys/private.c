@@ -11,6 +11,7 @@
 #include "guest/abi/stream_blob.h"
 #include "guest/abi/stream_control.h"
 #include "guest/abi/stream_socket.h"
+#include "guest/abi/streams.h"
 #include "guest/base/ct.h"
 #include "guest/control.h"
 #include "guest/fs/fs.h"
@@ -191,6 +192,13 @@ static int64_t log_text(uint64_t va, uint64_t len)
     return 0;
 }
 
+static int64_t phase(uint64_t number)
+{
+    if (number != STREAM_PHASE_ATTESTED && number != STREAM_PHASE_UNPACKED) { return -EINVAL; }
+    streams_say_phase((unsigned)number);
+    return 0;
+}
+
 static NORETURN void fail(uint64_t status)
 {
     unsigned code = status <= 255 ? (unsigned)status : 125;
@@ -368,6 +376,7 @@ int64_t private_call(uint32_t nr, const uint64_t a[6])
     case CC_LOG: return log_text(a[0], a[1]);
     case CC_FAIL: fail(a[0]);
     case CC_LAUNCH_FLAGS: return handoff->launch_flags;
+    case CC_PHASE: return phase(a[0]);
     case CC_STAY: current_proc()->resident = true; return 0;
     default: return -ENOSYS;
     }

@@ -148,15 +148,16 @@ static void become_agent(int program, int in, int out, bool stay)
 }
 
 /* Starts an agent, talks to it, and waits for its end unless it stays. */
-static int agent_run(const struct agent_guest *g, struct wanted *w, size_t count, struct err *e)
+static int agent_run(const struct agent_guest *g, int *program, struct wanted *w, size_t count,
+                     struct err *e)
 {
     int request[2], answer[2], status;
     bool stay = count == 0;
-    auto_fd program = env_agent_open();
 
-    if (program < 0) {
-        return err_set(e, -program, "agent: the guest image has none that can be used: %s",
-                       strerror(-program));
+    if (*program < 0) { *program = env_agent_open(); }
+    if (*program < 0) {
+        return err_set(e, -*program, "agent: the guest image has none that can be used: %s",
+                       strerror(-*program));
     }
     if (pipe2(request, O_CLOEXEC) < 0) { return err_set(e, errno, "pipe: %s", strerror(errno)); }
     auto_fd request_out = request[0], request_in = request[1];
@@ -165,7 +166,7 @@ static int agent_run(const struct agent_guest *g, struct wanted *w, size_t count
 
     pid_t pid = fork();
     if (pid < 0) { return err_set(e, errno, "fork: %s", strerror(errno)); }
-    if (pid == 0) { become_agent(program, request_out, answer_in, stay); }
+    if (pid == 0) { become_agent(*program, request_out, answer_in, stay); }
     (void)close(steal_fd(&request_out));
     (void)close(steal_fd(&answer_in));
     (void)signal(SIGPIPE, SIG_IGN); /* an agent that died is told by its status of write */
@@ -178,9 +179,13 @@ static int agent_run(const struct agent_guest *g, struct wanted *w, size_t count
     return r;
 }
 
-int agent_fetch(const struct agent_guest *g, struct wanted *w, size_t count, struct err *e)
+int agent_fetch(const struct agent_guest *g, int *program, struct wanted *w, size_t count,
+                struct err *e)
 {
-    return agent_run(g, w, count, e);
+    return agent_run(g, program, w, count, e);
 }
 
-int agent_stay(const struct agent_guest *g, struct err *e) { return agent_run(g, NULL, 0, e); }
+int agent_stay(const struct agent_guest *g, int *program, struct err *e)
+{
+    return agent_run(g, program, NULL, 0, e);
+}

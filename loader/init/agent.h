@@ -27,12 +27,15 @@ struct agent_guest {
     uint32_t launch_flags;
 };
 
-/* Values are filled in, all or (wiped) none. */
-MUST_CHECK int agent_fetch(const struct agent_guest *g, struct wanted *w, size_t count,
-                           struct err *e);
+/*
+ * Values are filled in, all or (wiped) none.
+ * program  descriptor of the agent; -1 = it is fetched from the host, checked and left here
+ */
+MUST_CHECK int agent_fetch(const struct agent_guest *g, int *program, struct wanted *w,
+                           size_t count, struct err *e);
 
 /* Start the agent that serves applications; returns when it listens. After seal. */
-MUST_CHECK int agent_stay(const struct agent_guest *g, struct err *e);
+MUST_CHECK int agent_stay(const struct agent_guest *g, int *program, struct err *e);
 
 /* The conversation alone, over two descriptors. count 0: AGENT_MODE_SERVE. */
 MUST_CHECK int agent_talk(int to, int from, const struct agent_guest *g, struct wanted *w,

@@ -8,6 +8,7 @@
 #define CASEMATE_INIT_ENV_H
 
 #include "guest/abi/init.h"
+#include "guest/abi/streams.h"
 
 #include <sys/types.h>
 
@@ -20,6 +21,7 @@ int env_seal(void);
 int env_tee(void);
 int env_launch_flags(void);
 int env_stay(void);
+void env_phase(int phase); /* STREAM_PHASE_ATTESTED, STREAM_PHASE_UNPACKED */
 /* Returns only when it failed. */
 int env_start(const struct cc_container *c);
 /* The guest ends. */

@@ -20,6 +20,7 @@ int env_register_set(int index, const uint8_t value[48])
 int env_seal(void) { return (int)result(syscall(CC_SEAL)); }
 int env_launch_flags(void) { return (int)result(syscall(CC_LAUNCH_FLAGS)); }
 int env_stay(void) { return (int)result(syscall(CC_STAY)); }
+void env_phase(int phase) { (void)syscall(CC_PHASE, phase); }
 int env_tee(void) { return (int)result(syscall(CC_TEE)); }
 int env_start(const struct cc_container *c) { return (int)result(syscall(CC_START_CONTAINER, c)); }
 void env_fail(int status) { (void)syscall(CC_FAIL, status); }

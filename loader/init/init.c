@@ -34,6 +34,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 struct init {
     struct blob_source blobs;
@@ -43,11 +44,13 @@ struct init {
     struct image image;
     uint8_t registers[4][48];
     struct policy *policy; /* NULL without initdata */
+    int agent;             /* the program; -1 = not fetched */
     struct secrets secrets;
 };
 
 static void init_fini(struct init *in)
 {
+    if (in->agent >= 0) { (void)close(in->agent); }
     secrets_fini(&in->secrets);
     policy_free(in->policy);
     image_fini(&in->image);
@@ -163,14 +166,16 @@ static int fetch_secrets(struct init *in, struct err *e)
     if (secrets_gather(s, &in->image, &in->spec, in->policy, e) < 0) { return -e->code; }
     if (s->count == 0) { return 0; }
     struct agent_guest g = agent_guest(in);
-    return agent_fetch(&g, s->wanted, s->count, e) < 0 ? err_wrap(e, "secrets") : 0;
+    if (agent_fetch(&g, &in->agent, s->wanted, s->count, e) < 0) { return err_wrap(e, "secrets"); }
+    env_phase(STREAM_PHASE_ATTESTED);
+    return 0;
 }
 
 static int serve_application(struct init *in, struct err *e)
 {
     if (!in->policy || !policy_wants_rest(in->policy)) { return 0; }
     struct agent_guest g = agent_guest(in);
-    return agent_stay(&g, e) < 0 ? err_wrap(e, "agent") : 0;
+    return agent_stay(&g, &in->agent, e) < 0 ? err_wrap(e, "agent") : 0;
 }
 
 /* ---- 8 and 9 */
@@ -197,6 +202,7 @@ static int unpack(struct init *in, int root, struct err *e)
     keys.kek = kek;
     int r = image_unpack(&in->blobs, &in->image, &keys, root, &budget, &stats, e);
     wipe(kek, in->secrets.key_count * sizeof *kek);
+    if (r == 0) { env_phase(STREAM_PHASE_UNPACKED); }
     return r;
 }
 
@@ -225,7 +231,7 @@ static int run(struct init *in, const char *root_path, struct err *e)
 
 int init_run(const char *root_path, struct err *e)
 {
-    struct init in = {.blobs.open = open_blob};
+    struct init in = {.blobs.open = open_blob, .agent = -1};
     (void)umask(0);
     int status = run(&in, root_path, e);
     init_fini(&in);

@@ -103,7 +103,7 @@ static struct bad_message bad_messages[] = {
     {"rings of a stream",
      {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 12288}}},
     {"rings of a stream",
-     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 524288}}},
+     {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 2097152}}},
     {"rings of a stream",
      {.op = STREAM_OP_OPEN, .kind = 1, .open = {.in_page = 1024, .in_size = 2048}}},
     {"rings of a stream",

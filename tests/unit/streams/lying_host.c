@@ -161,7 +161,7 @@ Test(lying_host, never_acknowledges)
     int err = 0;
     unsigned opened = 0;
     struct stream *s;
-    struct stream_open o = {.kind = STREAM_KIND_BLOB, .in_size = STREAM_RING_MAX};
+    struct stream_open o = {.kind = STREAM_KIND_BLOB, .in_size = 262144};
     while ((s = stream_new(&o, &err)) != NULL) {
         opened++;
         ends_head()->host.ctl_head = ends_head()->guest.ctl_tail;
