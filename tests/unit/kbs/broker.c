@@ -522,6 +522,34 @@ Test(broker, refuses_attestations_of_wrong_shape)
     assert_refused(&no_cookie, "AttestationError", "cookie: found no kbs-session-id");
 }
 
+/* CoCo's broker finds out when a resource is asked for. */
+Test(broker, takes_no_key_that_opens_nothing)
+{
+    static const struct {
+        enum crypto_key_type type;
+        const char *alg;
+    } cases[] = {{CRYPTO_P384, "ECDH-ES+A256KW"}, {CRYPTO_P256, "ECDH-ES"},
+                 {CRYPTO_P256, "ecdh-es+a256kw"}, {CRYPTO_P256, "RSA-OAEP-256"},
+                 {CRYPTO_RSA, "RSA-OAEP"},        {CRYPTO_RSA, "RSA1_5"},
+                 {CRYPTO_RSA, "ECDH-ES+A256KW"}};
+    guest_auth(&b, &g);
+    for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+        struct crypto_key *k;
+        json_t *jwk = NULL;
+        cr_assert_eq(crypto_key_generate(cases[i].type, 2048, &k), 0);
+        cr_assert_eq(jwk_to_json(k, cases[i].alg, false, &jwk), 0);
+        json_t *doc = json_pack("{s:{s:s, s:o}, s:{s:{}, s:s}}", "runtime-data", "nonce", g.nonce,
+                                "tee-pubkey", jwk, "tee-evidence", "primary_evidence",
+                                "additional_evidence", "");
+        char *body = json_dumps(doc, JSON_COMPACT);
+        auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, body);
+        assert_refused(&a, "AttestationError", "tee-pubkey: found alg");
+        free(body);
+        json_decref(doc);
+        crypto_key_free(k);
+    }
+}
+
 /* ---- paths --------------------------------------------------------------------------------- */
 
 Test(broker, routes_and_paths)

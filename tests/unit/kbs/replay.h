@@ -372,6 +372,7 @@ static inline void report_data_remake(json_t *evidence, enum made how, bool url,
     size_t n = report_data_make(how, nonce, jwk, additional, p);
     if (url) {
         b64u_encode(p, n, text);
+        if (!strpbrk(text, "-_")) { text[0] = '_'; } /* one text in eight is the same in both */
     } else {
         b64_encode(p, n, text);
     }
