@@ -27,6 +27,7 @@ static const char usage_text[] =
     "       cc-kbs serve --config FILE [--insecure-http]\n"
     "       cc-kbs check-config FILE\n"
     "       cc-kbs wrap-storage-key FILE\n"
+    "       cc-kbs copy-store FROM TO\n"
     "       cc-kbs audit verify FILE...\n"
     "       cc-kbs split --need K FILE SHARE SHARE...\n" CMD_POLICY_USAGE CMD_APPROVE_USAGE
     "       cc-kbs admin-token --key PEM [--issuer NAME] [--days N]\n"
@@ -34,6 +35,8 @@ static const char usage_text[] =
     "\n"
     "init makes a directory with configuration, keys, certificate and an administrator's token.\n"
     "wrap-storage-key makes the file that [storage.pkcs11] of the configuration FILE names.\n"
+    "copy-store fills the empty database of configuration TO from that of configuration FROM, whose broker is stopped: for a\n"
+    "new storage key, or the way to PostgreSQL.\n"
     "audit verify checks the chain over the lines of one log, oldest file first.\n"
     "split writes one share of a secret to each SHARE, for as many brokers; any K of them join in a guest whose\n"
     "initdata name the resource shares:///REPO/TYPE/TAG and the brokers (brokers.toml).\n"
@@ -98,6 +101,30 @@ static int cmd_wrap_storage_key(int argc, char **argv)
     if (argc != 2) { return usage(); }
     if (config_wrap_storage_key(argv[1], &e) < 0) { return fail(&e); }
     (void)printf("cc-kbs: made a storage key, wrapped\n");
+    return 0;
+}
+
+static int store_of(const char *config, struct store **out, struct err *e)
+{
+    auto_config c = {0};
+    int rc = config_load(config, NULL, &c, e);
+    if (rc == 0) { rc = store_open(c.database, c.storage_key, out, e); }
+    return rc < 0 ? err_wrap(e, "%s", config) : 0;
+}
+
+static int cmd_copy_store(int argc, char **argv)
+{
+    struct store *from = NULL, *to = NULL;
+    uint64_t count = 0;
+    struct err e = {0};
+    if (argc != 3) { return usage(); }
+    int rc = store_of(argv[1], &from, &e);
+    if (rc == 0) { rc = store_of(argv[2], &to, &e); }
+    if (rc == 0) { rc = store_copy(from, to, &count, &e); }
+    store_close(from);
+    store_close(to);
+    if (rc < 0) { return fail(&e); }
+    (void)printf("cc-kbs: copied %" PRIu64 " items\n", count);
     return 0;
 }
 
@@ -279,6 +306,7 @@ int main(int argc, char **argv)
                     {"serve", cmd_serve},
                     {"check-config", cmd_check_config},
                     {"wrap-storage-key", cmd_wrap_storage_key},
+                    {"copy-store", cmd_copy_store},
                     {"audit", cmd_audit},
                     {"split", cmd_split},
                     {"policy", cmd_policy_or_usage},

@@ -251,6 +251,20 @@ int store_count_get(struct store *st, const char *name, uint64_t *out, struct er
     return rc;
 }
 
+int store_counters(struct store *st, int (*each)(void *ctx, const char *name, uint64_t used),
+                   void *ctx, struct err *e)
+{
+    return told(st, st->db->ops->counters(st->db, each, ctx, e));
+}
+
+int store_count_begin(struct store *st, const char *name, uint64_t used, struct err *e)
+{
+    int rc = name_check(name, e);
+    if (rc < 0) { return rc; }
+    return told(st, st->db->ops->count_begin(st->db, name,
+                                             used > INT64_MAX ? INT64_MAX : (int64_t)used, e));
+}
+
 /* ---- handshakes ------------------------------------------------------------------------------ */
 
 /* What is sealed depends on the state: a row whose state was changed by hand does not open. */

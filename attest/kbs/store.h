@@ -23,6 +23,7 @@
 #define STORE_NAME_MAX  1024 /* bytes of a name */
 
 enum store_kind { STORE_RESOURCE = 1, STORE_POLICY, STORE_REFERENCE, STORE_APPROVAL };
+#define STORE_KIND_LAST STORE_APPROVAL
 
 struct store;
 
@@ -107,6 +108,25 @@ MUST_CHECK int store_count_take(struct store *st, const char *name, uint64_t max
                                 struct err *e);
 /* How many have been taken. */
 MUST_CHECK int store_count_get(struct store *st, const char *name, uint64_t *out, struct err *e);
+
+/* All counters in order of name; each() as for store_list(). */
+MUST_CHECK int store_counters(struct store *st,
+                              int (*each)(void *ctx, const char *name, uint64_t used), void *ctx,
+                              struct err *e);
+/* A counter that was never taken from begins at used instead of 0; of any other it is an error. */
+MUST_CHECK int store_count_begin(struct store *st, const char *name, uint64_t used, struct err *e);
+
+/* ---- moving ---------------------------------------------------------------------------------- */
+
+/*
+ * Copy every item and counter into an empty store, where it is sealed under that store's key: for a new storage key, and
+ * for the way from a file to PostgreSQL or back. Handshakes stay behind. Whoever writes to `from` meanwhile may be missed.
+ *
+ * out_count  items copied
+ *
+ * -EEXIST when `to` is not empty. After another failure `to` holds a part and is of no use.
+ */
+MUST_CHECK int store_copy(struct store *from, struct store *to, uint64_t *out_count, struct err *e);
 
 /* ---- handshakes that several brokers share --------------------------------------------------- */
 

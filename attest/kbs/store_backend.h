@@ -35,6 +35,10 @@ struct store_ops {
     int (*count_take)(struct store_backend *b, const char *name, int64_t max, bool *out_taken,
                       struct err *e);
     int (*count_get)(struct store_backend *b, const char *name, int64_t *out, struct err *e);
+    int (*counters)(struct store_backend *b,
+                    int (*each)(void *ctx, const char *name, uint64_t used), void *ctx,
+                    struct err *e);
+    int (*count_begin)(struct store_backend *b, const char *name, int64_t used, struct err *e);
 
     const struct store_session_ops *sessions; /* NULL: nobody to share them with */
 };

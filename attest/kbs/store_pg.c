@@ -69,6 +69,8 @@ enum statement {
     ITEM_LIST,
     COUNT_TAKE,
     COUNT_GET,
+    COUNT_ALL,
+    COUNT_BEGIN,
     SESSION_OPEN,
     SESSION_GET,
     SESSION_SETTLE,
@@ -105,6 +107,11 @@ static const struct {
                     " ON CONFLICT (name) DO UPDATE SET used = c.used + 1 WHERE c.used < $2::bigint",
                     false},
     [COUNT_GET] = {"count_get", "SELECT used FROM casemate_kbs.counter WHERE name = $1", true},
+    [COUNT_ALL] = {"count_all",
+                   "SELECT name, used FROM casemate_kbs.counter ORDER BY name COLLATE \"C\"", true},
+    [COUNT_BEGIN] = {"count_begin",
+                     "INSERT INTO casemate_kbs.counter (name, used) VALUES ($1, $2::bigint)",
+                     false},
     [SESSION_OPEN] = {"session_open",
                       "INSERT INTO casemate_kbs.session (id, settled, expires, value)"
                       " VALUES ($1, false, $2::bigint, $3) ON CONFLICT (id) DO NOTHING",
@@ -350,10 +357,13 @@ static bool still_there(PGconn *c)
     return PQstatus(c) == CONNECTION_OK;
 }
 
-/* Shutting down, starting up, too many connections, or a standby that takes no writes. [PostgreSQL, appendix A] */
+/*
+ * Shutting down, starting up, out of time, too many connections, or a standby that takes no writes.
+ * [PostgreSQL, appendix A]
+ */
 static bool is_outage(const char *sqlstate)
 {
-    return strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0 ||
+    return strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57", 2) == 0 ||
            strncmp(sqlstate, "53", 2) == 0 || strcmp(sqlstate, "25006") == 0;
 }
 
@@ -567,6 +577,26 @@ static int count_get(struct store_backend *b, const char *name, int64_t *out, st
     return rc;
 }
 
+static int counters(struct store_backend *b,
+                    int (*each)(void *ctx, const char *name, uint64_t used), void *ctx,
+                    struct err *e)
+{
+    auto_result r = NULL;
+    int rc = ask(of(b), COUNT_ALL, NULL, 0, &r, e);
+    for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
+        rc = each(ctx, PQgetvalue(r, i, 0), (uint64_t)result_int64(r, i, 1));
+    }
+    return rc;
+}
+
+static int count_begin(struct store_backend *b, const char *name, int64_t used, struct err *e)
+{
+    char digits[24];
+    long rows;
+    const struct param v[] = {{name, 0}, {number(used, digits), 0}};
+    return ask_count(of(b), COUNT_BEGIN, v, ARRAY_COUNT(v), &rows, e);
+}
+
 static int ping(struct store_backend *b, struct err *e)
 {
     int64_t ignored;
@@ -672,6 +702,8 @@ static const struct store_ops pg_ops = {
     .list = item_list,
     .count_take = count_take,
     .count_get = count_get,
+    .counters = counters,
+    .count_begin = count_begin,
     .sessions = &session_ops,
 };
 

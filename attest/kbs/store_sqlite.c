@@ -20,7 +20,7 @@
 struct sqlite_store {
     struct store_backend base;
     sqlite3 *db;
-    sqlite3_stmt *put, *get, *del, *list, *take, *used;
+    sqlite3_stmt *put, *get, *del, *list, *take, *used, *counters, *begin;
 };
 
 static struct sqlite_store *of(struct store_backend *b)
@@ -163,6 +163,33 @@ static int count_get(struct store_backend *b, const char *name, int64_t *out, st
     return rc;
 }
 
+static int counters(struct store_backend *b,
+                    int (*each)(void *ctx, const char *name, uint64_t used), void *ctx,
+                    struct err *e)
+{
+    struct sqlite_store *st = of(b);
+    int rc = 0, step = SQLITE_DONE;
+    while (rc == 0 && (step = sqlite3_step(st->counters)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(st->counters, 0);
+        uint64_t used = (uint64_t)sqlite3_column_int64(st->counters, 1);
+        rc = name ? each(ctx, name, used) : err_set(e, ENOMEM, "store: out of memory");
+    }
+    if (rc == 0 && step != SQLITE_DONE) { rc = db_error(st, "counters", e); }
+    done(st->counters);
+    return rc;
+}
+
+static int count_begin(struct store_backend *b, const char *name, int64_t used, struct err *e)
+{
+    struct sqlite_store *st = of(b);
+    bool ok = bind_text(st->begin, 1, name) &&
+              sqlite3_bind_int64(st->begin, 2, used) == SQLITE_OK &&
+              sqlite3_step(st->begin) == SQLITE_DONE;
+    int rc = ok ? 0 : db_error(st, "count", e);
+    done(st->begin);
+    return rc;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static int ping(struct store_backend *b, struct err *e)
@@ -174,7 +201,8 @@ static int ping(struct store_backend *b, struct err *e)
 static void sqlite_close(struct store_backend *b)
 {
     struct sqlite_store *st = of(b);
-    sqlite3_stmt *const all[] = {st->put, st->get, st->del, st->list, st->take, st->used};
+    sqlite3_stmt *const all[] = {st->put,  st->get,  st->del,      st->list,
+                                 st->take, st->used, st->counters, st->begin};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) { (void)sqlite3_finalize(all[i]); }
     (void)sqlite3_close(st->db);
     free(st);
@@ -190,6 +218,8 @@ static const struct store_ops sqlite_ops = {
     .list = item_list,
     .count_take = count_take,
     .count_get = count_get,
+    .counters = counters,
+    .count_begin = count_begin,
 };
 
 static int pragma_int(struct sqlite_store *st, const char *sql, int *out, struct err *e)
@@ -248,6 +278,8 @@ static int statements_prepare(struct sqlite_store *st, struct err *e)
         {&st->take, "INSERT INTO counter (name, used) VALUES (?1, 1)"
                     " ON CONFLICT (name) DO UPDATE SET used = used + 1 WHERE used < ?2"},
         {&st->used, "SELECT used FROM counter WHERE name = ?1"},
+        {&st->counters, "SELECT name, used FROM counter ORDER BY name"},
+        {&st->begin, "INSERT INTO counter (name, used) VALUES (?1, ?2)"},
     };
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
         if (sqlite3_prepare_v3(st->db, all[i].sql, -1, SQLITE_PREPARE_PERSISTENT, all[i].stmt,

@@ -24,8 +24,8 @@ static void make_dir(void)
 }
 static void drop_dir(void)
 {
-    static const char *const names[] = {"db", "db-wal", "db-shm"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = {"db", "db-wal", "db-shm", "new", "new-wal", "new-shm"};
+    for (size_t i = 0; i < ARRAY_COUNT(names); i++) {
         char p[96];
         (void)snprintf(p, sizeof p, "%s/%s", dir, names[i]);
         (void)unlink(p);
@@ -317,4 +317,41 @@ Test(store, a_kill_in_the_middle_loses_nothing_that_was_acknowledged)
         cr_assert_geq(used, next);
         store_close(st);
     }
+}
+
+/* A new storage key: nothing is lost on the way, and nothing of the old key opens the new file. */
+Test(store, copies_everything_under_another_key)
+{
+    static const uint8_t new_key[STORE_KEY_SIZE] = {9};
+    struct err e = {0};
+    struct store *from = open_ok(), *to = NULL;
+    struct store_value v = {0};
+    bool taken;
+    uint64_t used = 0, count = 0;
+    char names[64] = "", moved[80];
+    (void)snprintf(moved, sizeof moved, "%s/new", dir);
+    cr_assert_eq(store_put(from, STORE_RESOURCE, "a/b/c", "sec\0ret", 7, &e), 0);
+    cr_assert_eq(store_put(from, STORE_RESOURCE, "d/e/f", "", 0, &e), 0);
+    for (enum store_kind k = STORE_POLICY; k <= STORE_KIND_LAST; k++) {
+        cr_assert_eq(store_put(from, k, "one", "of a kind", 9, &e), 0);
+    }
+    for (size_t i = 0; i < 3; i++) { cr_assert_eq(store_count_take(from, "n", 9, &taken, &e), 0); }
+    cr_assert_eq(store_open(moved, new_key, &to, &e), 0, "%s", e.text);
+    cr_assert_eq(store_copy(from, to, &count, &e), 0, "%s", e.text);
+    cr_assert_eq(count, 2 + STORE_KIND_LAST - STORE_POLICY + 1);
+    cr_assert_eq(store_get(to, STORE_RESOURCE, "a/b/c", &v, &e), 0, "%s", e.text);
+    cr_assert(v.len == 7 && memcmp(v.p, "sec\0ret", 7) == 0);
+    store_value_fini(&v);
+    cr_assert_eq(store_get(to, STORE_KIND_LAST, "one", &v, &e), 0, "%s", e.text);
+    store_value_fini(&v);
+    cr_assert_eq(store_list(to, STORE_RESOURCE, collect, names, &e), 0);
+    cr_assert_str_eq(names, "a/b/c d/e/f ");
+    cr_assert_eq(store_count_get(to, "n", &used, &e), 0);
+    cr_assert_eq(used, 3);
+    cr_assert_eq(store_copy(from, to, &count, &e), -EEXIST);
+    cr_assert(strstr(e.text, "not empty"), "%s", e.text);
+    store_close(from);
+    store_close(to);
+    e = (struct err){0};
+    cr_assert_eq(store_open(moved, key, &to, &e), -EKEYREJECTED);
 }

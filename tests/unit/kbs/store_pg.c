@@ -121,6 +121,30 @@ Test(store_pg, keeps_lists_and_deletes_items)
     cr_assert(strstr(e.text, "schema version 99"), "%s", e.text);
 }
 
+/* From a file to the database that several brokers share. */
+Test(store_pg, takes_over_what_a_file_had)
+{
+    struct err e = {0};
+    struct store *from = NULL, *to = open_ok();
+    struct store_value v = {0};
+    uint64_t used = 0, count = 0;
+    bool taken;
+    cr_assert_eq(store_open(":memory:", key, &from, &e), 0, "%s", e.text);
+    cr_assert_eq(store_put(from, STORE_RESOURCE, "a/b/c", "sec\0ret", 7, &e), 0);
+    cr_assert_eq(store_put(from, STORE_POLICY, "p", "{}", 2, &e), 0);
+    cr_assert_eq(store_count_take(from, "n", 9, &taken, &e), 0);
+    cr_assert_eq(store_copy(from, to, &count, &e), 0, "%s", e.text);
+    cr_assert_eq(count, 2);
+    cr_assert_eq(store_get(to, STORE_RESOURCE, "a/b/c", &v, &e), 0, "%s", e.text);
+    cr_assert(v.len == 7 && memcmp(v.p, "sec\0ret", 7) == 0);
+    store_value_fini(&v);
+    cr_assert_eq(store_count_get(to, "n", &used, &e), 0);
+    cr_assert_eq(used, 1);
+    cr_assert_eq(store_copy(from, to, &count, &e), -EEXIST, "it is not empty any more");
+    store_close(from);
+    store_close(to);
+}
+
 /* ---- at one moment --------------------------------------------------------------------------- */
 
 #define BROKERS 4
