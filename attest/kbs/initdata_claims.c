@@ -8,6 +8,24 @@
 #include <errno.h>
 #include <string.h>
 
+/* A token is read again with a ceiling on depth; what would not pass it stays a text. */
+#define DEPTH_MAX 16
+
+static bool is_shallow(const json_t *j, unsigned left)
+{
+    const char *name;
+    json_t *v;
+    size_t i;
+    if (left == 0) { return false; }
+    json_object_foreach ((json_t *)(uintptr_t)j, name, v) {
+        if (!is_shallow(v, left - 1)) { return false; }
+    }
+    json_array_foreach (j, i, v) {
+        if (!is_shallow(v, left - 1)) { return false; }
+    }
+    return true;
+}
+
 /* The object behind `policy_data :=` in an agent policy; NULL when there is none that is JSON. */
 static json_t *policy_data(const char *rego)
 {
@@ -15,7 +33,10 @@ static json_t *policy_data(const char *rego)
     const char *at = strstr(rego, marker);
     if (!at) { return NULL; }
     at += sizeof marker - 2; /* the brace is the object's */
-    return json_loads(at, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, NULL);
+    json_t *j = json_loads(at, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, NULL);
+    if (j && is_shallow(j, DEPTH_MAX)) { return j; }
+    json_decref(j);
+    return NULL;
 }
 
 static int member_set(json_t *out, const char *name, json_t *take_value, struct err *e)

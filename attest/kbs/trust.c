@@ -79,6 +79,14 @@ static int chain_vouches(const struct token_trust *t, const struct chain *c,
     return 0;
 }
 
+static const struct jwk *key_by_value(const struct token_trust *t, const struct crypto_key *key)
+{
+    for (size_t i = 0; t->keys && i < t->keys->count; i++) {
+        if (crypto_key_same_public(t->keys->v[i].key, key)) { return &t->keys->v[i]; }
+    }
+    return NULL;
+}
+
 /* The key in the header, if something vouches for it. */
 static int header_key(const struct token_trust *t, const json_t *jwk, int64_t now, struct jwk *out,
                       struct err *e)
@@ -88,7 +96,9 @@ static int header_key(const struct token_trust *t, const json_t *jwk, int64_t no
     bool present = false;
     int rc = jwk_from_json(jwk, &k, e);
     if (rc < 0) { return err_wrap(e, "token"); }
-    if (t->own && crypto_key_same_public(k.key, t->own)) {
+    const struct jwk *trusted = key_by_value(t, k.key);
+    if (trusted || (t->own && crypto_key_same_public(k.key, t->own))) {
+        if (trusted) { memcpy(k.alg, trusted->alg, sizeof k.alg); }
         *out = k;
         k = (struct jwk){0};
         return 0;

@@ -3,8 +3,8 @@
  * Whose attestation tokens are believed: our own, and those of other attestation services that the configuration names by
  * certificate or by key. [coco §5.4]
  *
- *  1. Our own key first: a token that names it in its header stands or falls with it.
- *  2. A key in the header is worth what vouches for it: an x5c chain to one of the roots whose leaf has that very key.
+ *  1. A key in the header that is our own, or one of the trusted sets: the token stands or falls with it.
+ *  2. Any other key in the header is worth what vouches for it: an x5c chain to one of the roots whose leaf has that very key.
  *     Without one it is believed only under insecure_header_jwk.
  *  3. A header with kid alone is looked up in the trusted JWK sets.
  *  4. The algorithm is the JWK's `alg`, which must be stated; the header must name the same.

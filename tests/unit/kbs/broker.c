@@ -412,6 +412,56 @@ Test(broker, refuses_tokens_that_are_not_ours)
     assert_refused(&admin, "TokenVerifierError", "");
 }
 
+/* Two brokers with a guest that shows the one's token to the other. */
+struct other {
+    struct store *store;
+    struct crypto_key *key;
+    struct broker *broker;
+};
+
+static struct answer ask_other(struct other *o, const struct token_trust *trust, const char *token)
+{
+    static const uint8_t storage_key[STORE_KEY_SIZE] = {9};
+    struct err e = {0};
+    cr_assert_eq(store_open(":memory:", storage_key, &o->store, &e), 0);
+    cr_assert_eq(crypto_key_generate(CRYPTO_P521, 0, &o->key), 0);
+    struct bench second = b;
+    second.setup.store = o->store;
+    second.setup.token_key = o->key;
+    second.setup.token_trust = *trust;
+    bench_start(&second);
+    o->broker = second.broker;
+    owner_registers(&second, "");
+    struct answer a = guest_get_bearer(&second, token, RESOURCE, NOW);
+    broker_free(o->broker);
+    store_close(o->store);
+    crypto_key_free(o->key);
+    return a;
+}
+
+Test(broker, a_token_is_believed_elsewhere_by_the_key_that_is_published)
+{
+    struct other o;
+    struct jwk_set set;
+    struct err e = {0};
+    crypto_key_free(b.token_key);
+    broker_free(b.broker);
+    cr_assert_eq(crypto_key_generate(CRYPTO_P384, 0, &b.token_key), 0);
+    b.setup.token_key = b.token_key;
+    bench_start(&b);
+    guest_handshake(&b, &g);
+    auto_answer jwks = ask(&b, "GET", "/.well-known/jwks.json", "", "");
+    cr_assert_eq(jwk_set_parse(jwks.body, strlen(jwks.body), &set, &e), 0, "%s", e.text);
+    cr_assert_eq(set.count, 1);
+    cr_assert_str_eq(set.v[0].alg, "ES384");
+    struct token_trust trusts = {.keys = &set}, nobody = {0};
+    auto_answer yes = ask_other(&o, &trusts, g.token);
+    assert_opens(&g, &yes);
+    auto_answer no = ask_other(&o, &nobody, g.token);
+    assert_refused(&no, "TokenVerifierError", "nothing vouches for it");
+    jwk_set_fini(&set);
+}
+
 Test(broker, token_says_affirming_only_for_a_registered_measurement)
 {
     static const char *const status[] = {"affirming", "contraindicated"};

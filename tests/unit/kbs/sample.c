@@ -145,6 +145,20 @@ Test(sample, initdata_become_claims)
     json_decref(s);
 }
 
+/* Or the token that is made of them could not be read again. */
+Test(sample, initdata_that_nest_too_deep_stay_text)
+{
+    auth("sample");
+    auto_answer a = attest(evidence("1", ""), "",
+                           "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n\"policy.rego\" = "
+                           "'policy_data := {\"a\":[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]}'\n");
+    json_t *s = submods(&a);
+    const json_t *claims = json_object_get(evidence_of(s, "cpu0"), "init_data_claims");
+    cr_assert_null(json_object_get(claims, "agent_policy_claims"));
+    cr_assert_neq(member(claims, "policy.rego")[0], '\0');
+    json_decref(s);
+}
+
 /* A token travels in a request's head: claims that would outgrow it are left out, and a policy finds nothing. */
 Test(sample, initdata_that_outgrow_a_token_are_left_out)
 {
