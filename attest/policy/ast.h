@@ -89,12 +89,14 @@ struct literal {
 enum step_kind {
     STEP_TEST = 1, /* term has a value that is not false */
     STEP_BIND,     /* term has a value that fits value */
-    STEP_EACH,     /* once for each element of term that fits key and value */
-    STEP_NOT,      /* body holds in no way */
-    STEP_EVERY,    /* body holds for each element of term */
+    STEP_EACH,  /* once for each element of term that fits key and value; `named`: by `some`, which
+                      wants a collection */
+    STEP_NOT,   /* body holds in no way */
+    STEP_EVERY, /* body holds for each element of term */
 };
 struct step {
     enum step_kind kind;
+    bool named;
     unsigned line;
     struct node *key, *value, *term;
     struct body *body;

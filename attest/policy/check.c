@@ -465,6 +465,7 @@ static int some_check(struct scope *s, struct literal *l)
     if (rc == 0) { rc = pattern_check(s, l->b, true); }
     struct step *t = rc == 0 ? step_add(s, STEP_EACH, l->line) : NULL;
     if (!t) { return s->c->rc; }
+    t->named = true;
     t->key = l->a;
     t->value = l->b;
     t->term = l->c;

@@ -298,11 +298,23 @@ static bool holds_somehow(struct eval *v, const struct value **slots, const stru
     return found;
 }
 
-/* Every element fits and has a way for the body to hold. Not a collection: no. */
+/* `some` and `every` walk over arrays, objects and sets; x[_] of anything else is undefined. */
+static bool is_collection(struct eval *v, const struct step *s, const struct value *all)
+{
+    if (all->kind >= VALUE_ARRAY) { return true; }
+    if (s->named || s->kind == STEP_EVERY) {
+        v->line = s->line;
+        (void)eval_fail(v, EINVAL, "%s: found a value of type %s, wanted an array, object or set",
+                        s->kind == STEP_EVERY ? "every" : "some", value_kind_name(all));
+    }
+    return false;
+}
+
+/* Every element fits and has a way for the body to hold. */
 static bool every_holds(struct eval *v, const struct value **slots, const struct step *s)
 {
     const struct value *all = term(v, slots, s->term);
-    if (!all || all->kind < VALUE_ARRAY) { return false; }
+    if (!all || !is_collection(v, s, all)) { return false; }
     for (size_t i = 0; i < value_count(all); i++) {
         if (!eval_charge(v, 1)) { return false; }
         bool ok = element_fits(v, slots, s, all, i) && holds_somehow(v, slots, s->body);
@@ -362,7 +374,7 @@ static bool each_run(struct eval *v, const struct value **slots, const struct bo
     const struct value *all = term(v, slots, s->term);
     trace_value(v, all);
     if (!all || value_count(all) == 0) { trace_stop(v, b, i); }
-    if (!all || all->kind < VALUE_ARRAY || !enter(v)) { return v->rc < 0; }
+    if (!all || !is_collection(v, s, all) || !enter(v)) { return v->rc < 0; }
     for (size_t k = 0; !stop && k < value_count(all); k++) {
         if (!eval_charge(v, 1)) { break; }
         if (element_fits(v, slots, s, all, k)) { stop = body_run(v, slots, b, i + 1, sink); }

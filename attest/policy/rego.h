@@ -21,8 +21,8 @@
  *     query_reference_value
  *
  * Otherwise than the language at large, always on the side of refusing
- *   - The wrong type for an operator or function, division by zero, an overflow: evaluation ends with
- *     an error, it does not become "undefined", which `not` would turn into true.
+ *   - The wrong type for an operator, a function, `some` or `every`, division by zero, an overflow:
+ *     evaluation ends with an error, it does not become "undefined", which `not` would make true.
  *   - A body is read in its order: a name has a value only below the line that gives it.
  *   - Integers have 64 bits; lower and upper know ASCII; patterns are those of regex.h.
  *
