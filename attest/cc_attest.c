@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct cli_command *const commands[] = {&cli_measure, &cli_verify, &cli_collateral,
-                                                     &cli_sim_key};
+static const struct cli_command *const commands[] = {&cli_measure, &cli_verify, &cli_explain,
+                                                     &cli_collateral, &cli_sim_key};
 
 static int help(void)
 {

@@ -61,7 +61,7 @@ $(B)/image/agent: $(B)/host/attest/agent/main.o $(foreach l,$(agent_LIBS),$(B)/l
 	    $(filter %.a,$^) -lssl -lcrypto -ljansson -Wl,--end-group
 
 # cc-attest: launch digests and evidence on the command line. cli/: a file per command, judge_*: a file per kind of evidence.
-attest_cli_SRCS := $(addprefix attest/cli/,cli.c collateral.c measure.c sim_key.c verify.c)
+attest_cli_SRCS := $(addprefix attest/cli/,cli.c collateral.c measure.c explain.c refusal.c request.c sim_key.c verify.c words.c)
 attest_cli_SRCS += $(addprefix attest/cli/,judge_sim.c judge_snp.c judge_tdx.c)
 HOST_ARCHIVES   += attest_cli
 PROGRAMS         += cc-attest

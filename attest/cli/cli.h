@@ -30,6 +30,6 @@ MUST_CHECK int cli_read_file(const char *path, char **out, size_t *out_len, stru
 /* A JSON document on standard output. */
 MUST_CHECK int cli_print_json(const json_t *j, struct err *e);
 
-extern const struct cli_command cli_measure, cli_verify, cli_collateral, cli_sim_key;
+extern const struct cli_command cli_measure, cli_verify, cli_explain, cli_collateral, cli_sim_key;
 
 #endif

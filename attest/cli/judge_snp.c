@@ -2,6 +2,7 @@
 /* cc-attest verify --type snp */
 #include "attest/cli/judge.h"
 
+#include "attest/collateral/snp_keeper.h"
 #include "attest/json.h"
 #include "attest/verify/snp/evidence.h"
 #include "attest/verify/snp/snp.h"
@@ -137,7 +138,7 @@ static struct snp_endorsement *endorse(const struct parts *p, struct verdict *v)
     const struct crypto_cert *intermediate, *root;
     auto_cert vek = NULL;
     if (!p->vek.p) {
-        verdict_check(v, false, &snp_codes[SNP_CODE_VEK_MISSING], "none", "--vek");
+        verdict_check(v, false, &snp_codes[SNP_CODE_VEK_MISSING], "none", "the signing key's");
         return NULL;
     }
     if (crypto_cert_from_der(p->vek.p, p->vek.len, &vek) < 0) {
@@ -151,9 +152,54 @@ static struct snp_endorsement *endorse(const struct parts *p, struct verdict *v)
     return snp_chain_verify(vek, intermediate, root, &p->roots, v);
 }
 
+/* What was not given is looked for in the directory. */
+struct shelf {
+    struct snp_keeper *keeper;         /* NULL = none was named */
+    struct snp_endorsement *own;       /* made here, from files */
+    struct snp_crl *crl;               /* of the file */
+    const struct snp_endorsement *use; /* own, or the keeper's; NULL = there is none, v says why */
+};
+
+static void shelf_fini(struct shelf *s)
+{
+    snp_endorsement_free(s->own);
+    snp_crl_free(s->crl);
+    snp_keeper_free(s->keeper);
+}
+#define auto_shelf __attribute__((cleanup(shelf_fini))) struct shelf
+
+static int shelf_fill(struct shelf *s, const struct parts *p, const struct judge_input *in,
+                      const struct snp_report *r, struct verdict *v, struct err *e)
+{
+    if (in->collateral_dir && !(s->keeper = snp_keeper_new(in->collateral_dir, &p->roots))) {
+        return err_set(e, ENOMEM, "out of memory");
+    }
+    if (s->keeper && p->chain_count == 0) {
+        s->use = snp_keeper_endorse(s->keeper, r, p->vek, p->json.ask, p->json.ark, v);
+    } else {
+        s->use = s->own = endorse(p, v);
+    }
+    return 0;
+}
+
+static void judge_report(struct shelf *s, const struct parts *p, const struct judge_input *in,
+                         const struct snp_report *r, struct verdict *v)
+{
+    struct view list = file_view(in, JUDGE_CRL);
+    const struct snp_crl *crl = NULL;
+    if (list.p) {
+        crl = s->crl = snp_crl_open(s->use, list.p, list.len, v);
+        if (!crl) { return; }
+    } else if (s->keeper) {
+        crl = snp_keeper_crl(s->keeper, s->use);
+    }
+    verify_snp(r, s->use, crl, &p->policy, in->now, v);
+}
+
 static int run(const struct judge_input *in, struct verdict *v, json_t *claims, struct err *e)
 {
     auto_parts p = {0};
+    auto_shelf s = {0};
     auto_json policy = NULL;
     struct snp_report report;
     int r = judge_policy(in, &policy, e);
@@ -163,19 +209,14 @@ static int run(const struct judge_input *in, struct verdict *v, json_t *claims, 
         !snp_report_parse(p.report.p, p.report.len, &report, v)) {
         return 0;
     }
-    struct snp_endorsement *endorsement = NULL;
-    struct snp_crl *crl = NULL;
-    if (take_chain(&p, in, v) && take_root(&p, in, v)) { endorsement = endorse(&p, v); }
-    struct view list = file_view(in, JUDGE_CRL);
-    if (endorsement && list.p) { crl = snp_crl_open(endorsement, list.p, list.len, v); }
-    if (endorsement && (crl || !list.p)) {
-        verify_snp(&report, endorsement, crl, &p.policy, in->now, v);
+    if (take_chain(&p, in, v) && take_root(&p, in, v)) {
+        r = shelf_fill(&s, &p, in, &report, v, e);
+        if (r < 0) { return r; }
     }
-    snp_claims(&report, endorsement, claims);
+    if (s.use) { judge_report(&s, &p, in, &report, v); }
+    snp_claims(&report, s.use, claims);
     (void)json_object_set_new(
         claims, "root", json_string(in->file[JUDGE_ROOT].bytes ? "replaced by --root" : "amd"));
-    snp_endorsement_free(endorsement);
-    snp_crl_free(crl);
     return 0;
 }
 
@@ -183,5 +224,6 @@ const struct judge judge_snp = {
     .type = "snp",
     .files = 1u << JUDGE_EVIDENCE | 1u << JUDGE_VEK | 1u << JUDGE_CHAIN | 1u << JUDGE_ROOT |
              1u << JUDGE_CRL | 1u << JUDGE_POLICY,
+    .dir = true,
     .run = run,
 };

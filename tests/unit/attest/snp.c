@@ -276,6 +276,41 @@ Test(snp, made_roots_are_trusted_only_when_they_are_named)
     done(&j);
 }
 
+Test(snp, what_is_not_given_is_looked_for_in_the_collateral_directory)
+{
+    const json_t *c = find_case("ok-crl");
+    struct judgement j = of_case(c), bare = of_case(c);
+    char dir[] = "/tmp/snp-collateral-XXXXXX", chip[129], tcb[17], path[3][400];
+    cr_assert_not_null(mkdtemp(dir));
+    hex_of((uint8_t *)j.in.file[JUDGE_EVIDENCE].bytes + 0x1a0, 64, chip);
+    hex_of((uint8_t *)j.in.file[JUDGE_EVIDENCE].bytes + 0x180, 8, tcb);
+    (void)snprintf(path[0], sizeof path[0], "%s/snp-vcek-Milan-%s-%s.der", dir, chip, tcb);
+    (void)snprintf(path[1], sizeof path[1], "%s/snp-chain-Milan-vcek.pem", dir);
+    (void)snprintf(path[2], sizeof path[2], "%s/snp-crl-Milan.der", dir);
+    static const enum judge_file files[] = {JUDGE_VEK, JUDGE_CHAIN, JUDGE_CRL};
+    static const char *const codes[] = {"snp-vek-missing", "snp-chain-length", "snp-crl-missing"};
+    bare.in.collateral_dir = dir;
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        free(bare.in.file[files[i]].bytes);
+        bare.in.file[files[i]].bytes = NULL;
+        bare.in.file[files[i]].len = 0;
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) {
+        run(&bare);
+        expect_codes(&bare, "not there yet", codes[i]);
+        FILE *out = fopen(path[i], "wb");
+        cr_assert(out && fwrite(j.in.file[files[i]].bytes, 1, j.in.file[files[i]].len, out) ==
+                             j.in.file[files[i]].len);
+        fclose(out);
+    }
+    run(&bare);
+    expect_codes(&bare, "all there", "");
+    for (size_t i = 0; i < ARRAY_COUNT(files); i++) { (void)unlink(path[i]); }
+    (void)rmdir(dir);
+    done(&j);
+    done(&bare);
+}
+
 Test(snp, product_that_is_not_allowed_is_refused)
 {
     struct judgement j = of_case(find_case("ok-turin-v5"));
