@@ -131,6 +131,17 @@ static void answer_outage(struct exchange *x, const char *what)
     x->out->extra = "Retry-After: 1\r\n";
 }
 
+static void count(const struct exchange *x)
+{
+    struct broker_counts *c = &x->b->counts;
+    if (strcmp(x->event, "attest") == 0) {
+        *(x->decision.allowed ? &c->attested : &c->not_attested) += 1;
+    }
+    if (strcmp(x->event, "release") == 0) {
+        *(x->decision.allowed ? &c->released : &c->not_released) += 1;
+    }
+}
+
 /* ---- routes ---------------------------------------------------------------------------------- */
 
 static bool starts_with(struct view v, const char *text)
@@ -192,6 +203,7 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
     if (x.event && !audit(&x) && x.b->setup.audit_required) {
         answer_outage(&x, "the audit log cannot be written");
     }
+    if (x.event) { count(&x); }
     claims_fini(&x.claims);
 }
 
@@ -254,6 +266,7 @@ int broker_adopt(struct broker *b, const struct broker_setup *s, struct err *e)
 }
 
 uint32_t broker_sessions(const struct broker *b) { return sessions_count(b->sessions); }
+struct broker_counts broker_counts(const struct broker *b) { return b->counts; }
 
 int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
 {

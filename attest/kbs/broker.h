@@ -70,6 +70,12 @@ MUST_CHECK int broker_load_policies(struct broker *b, struct err *e);
 /* Sessions that there are now. */
 uint32_t broker_sessions(const struct broker *b);
 
+/* Decisions about guests so far, as they were told. */
+struct broker_counts {
+    uint64_t attested, not_attested, released, not_released;
+};
+struct broker_counts broker_counts(const struct broker *b);
+
 /* A server_handler: ctx is the broker. */
 void broker_handle(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
                    struct http_response *out);

@@ -17,7 +17,8 @@ struct broker {
     struct sessions *sessions;
     struct policy release;                    /* policy_refresh() before each use */
     struct policy appraising[CLAIMS_CLASSES]; /* the same */
-    json_t *token_header; /* of every token that we sign */
+    json_t *token_header;                     /* of every token that we sign */
+    struct broker_counts counts;
 };
 
 /* One request under way. */

@@ -35,7 +35,12 @@ static void ready_reply(struct ops *o, bool private, struct http_response *out)
 static void metrics_reply(const struct ops *o, struct http_response *out)
 {
     struct server_stats s = server_stats(o->server);
+    struct broker_counts c = broker_counts(o->broker);
     const struct metrics_value values[] = {
+        {"attested_total", "Guests that have proved themselves.", true, c.attested},
+        {"not_attested_total", "Evidence that was refused.", true, c.not_attested},
+        {"released_total", "Resources given to guests.", true, c.released},
+        {"not_released_total", "Resources refused to guests.", true, c.not_released},
         {"connections", "Connections now.", false, s.connections},
         {"connections_turned_away_total", "Closed at once: too many.", true, s.turned_away},
         {"buffered_bytes", "Bodies of requests in memory now.", false, s.buffered},

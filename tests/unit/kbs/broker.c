@@ -653,6 +653,25 @@ Test(broker, unauthenticated_get_is_401_json_so_that_cocos_client_attests)
     assert_refused(&open, "TokenNotFound", "not attested yet");
 }
 
+Test(broker, counts_what_it_told_guests)
+{
+    guest_handshake(&b, &g);
+    auto_answer good = guest_get(&b, &g, RESOURCE);
+    auto_answer absent = guest_get(&b, &g, "/kbs/v0/resource/default/key/other");
+    struct guest liar = g;
+    liar.flip_report_data = true;
+    guest_auth(&b, &liar);
+    auto_answer bad = guest_attest(&b, &liar);
+    assert_refused(&bad, "AttestationError", "");
+    struct broker_counts c = broker_counts(b.broker);
+    cr_assert_eq(good.status, 200);
+    cr_assert_eq(absent.status, 401);
+    cr_assert_eq(c.attested, 1);
+    cr_assert_eq(c.not_attested, 1);
+    cr_assert_eq(c.released, 1);
+    cr_assert_eq(c.not_released, 1);
+}
+
 Test(broker, what_cannot_be_recorded_is_not_told_where_that_is_asked_for)
 {
     struct err e = {0};
