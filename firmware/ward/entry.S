@@ -175,7 +175,7 @@ ward_int3:                              /* rip, cs, rflags, rsp, ss */
     pop     %rsp
     iretq
 3:  cmp     $FLUSH_PAGES, %rsi          /* few pages: one by one, in both regimes */
-    ja      2b
+    ja      5f
     test    %esi, %esi
     jz      5f
 4:  invlpg  (%rdi)
