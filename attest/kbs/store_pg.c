@@ -8,56 +8,23 @@
  *      casemate_kbs.version(version)                   one row
  *
  * Each operation is one statement, so the database alone decides what comes first. There is no transaction to leave open.
- *
- * The server has one thread, and this is where it could wait for somebody else; so a statement has a deadline, and
- * connecting is done by a thread of its own:
- *
- *      UP      c is set                          a statement fails or runs out of time -> DOWN
- *      DOWN    c is NULL, the connector runs     fresh is set -> UP
- *
- * For RETRY_MS after a connection was lost a request waits for the next one, which a restarted database or a failover
- * may need; later ones are told at once that the database is down, until it is up again. Statements that may be run
- * twice are run again when they fell into the gap. A connection goes to a server that takes writes, and over the network
- * by TLS to a server whose certificate and name are checked, unless the URL says otherwise by its own words.
  */
 #include "attest/kbs/store_backend.h"
 
 #include "attest/base64.h"
 #include "attest/json.h"
+#include "attest/kbs/pg.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <postgresql/libpq-fe.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <time.h>
-
-#define STATEMENT_MS 5000
-#define RETRY_MS     1500
-#define PAUSE_MS     100 /* between two attempts of the connector */
 
 struct pg_store {
     struct store_backend base;
-    char *url;
-    PGconn *c; /* NULL = DOWN */
-    int64_t lost_ms;
-
-    pthread_t connector;
-    bool connector_runs; /* must be joined */
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* fresh or stop */
-    PGconn *fresh;
-    bool stop;
-    char why[160]; /* what the connector heard last */
+    struct pg *pg;
 };
 
-static struct pg_store *of(struct store_backend *b)
-{
-    return CONTAINER_OF(b, struct pg_store, base);
-}
+static struct pg *of(struct store_backend *b) { return CONTAINER_OF(b, struct pg_store, base)->pg; }
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
@@ -81,10 +48,7 @@ enum statement {
     STATEMENTS,
 };
 
-static const struct {
-    const char *name, *sql;
-    bool again; /* running it twice does what running it once does */
-} statements[STATEMENTS] = {
+static const struct pg_statement statements[STATEMENTS] = {
     [ITEM_PUT] = {"item_put",
                   "INSERT INTO casemate_kbs.item (kind, name, value) VALUES ($1, $2, $3)"
                   " ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value",
@@ -152,35 +116,7 @@ static const char schema_make[] =
     "INSERT INTO casemate_kbs.version VALUES (2);";
 _Static_assert(STORE_SCHEMA_VERSION == 2, "the text above says the same");
 
-/* ---- connecting; runs in the connector, but for the first time ------------------------------- */
-
-#define auto_result __attribute__((cleanup(result_clear))) PGresult *
-static void result_clear(PGresult **r) { PQclear(*r); }
-
-/* libpq's messages end in a line break and may have several lines. */
-static void one_line(const char *text, char *out, size_t size)
-{
-    size_t n = 0;
-    for (const char *p = text; *p && n + 1 < size; p++) {
-        if (*p == '\n' && !p[1]) { break; }
-        out[n++] = (unsigned char)*p < 0x20 ? ' ' : *p;
-    }
-    out[n] = '\0';
-}
-
-static int pg_error(const PGconn *c, const char *what, int code, struct err *e)
-{
-    char text[160];
-    one_line(c ? PQerrorMessage(c) : "out of memory", text, sizeof text);
-    return err_set(e, code, "store: %s: %s", what, text);
-}
-
-static int run(PGconn *c, const char *sql, const char *what, struct err *e)
-{
-    auto_result r = PQexec(c, sql);
-    ExecStatusType s = PQresultStatus(r);
-    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK ? 0 : pg_error(c, what, EIO, e);
-}
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /*
  * The version of our tables, 0 without any. Looked up by an ordinary query, which sees what was committed before it began;
@@ -203,283 +139,38 @@ static int schema_version(PGconn *c, int *out, struct err *e)
 /* Brokers that start at one moment make the tables one after the other: the second finds them. */
 static int schema_make_alone(PGconn *c, int *out_version, struct err *e)
 {
-    int rc = run(c, "BEGIN; SELECT pg_advisory_xact_lock(1129139010)", "make tables", e);
+    int rc = pg_run(c, "BEGIN; SELECT pg_advisory_xact_lock(1129139010)", "make tables", e);
     if (rc == 0) { rc = schema_version(c, out_version, e); }
     if (rc == 0 && *out_version == 0) {
-        rc = run(c, schema_make, "make tables", e);
+        rc = pg_run(c, schema_make, "make tables", e);
         *out_version = STORE_SCHEMA_VERSION;
     }
     if (rc < 0) {
         PQclear(PQexec(c, "ROLLBACK"));
         return rc;
     }
-    return run(c, "COMMIT", "make tables", e);
+    return pg_run(c, "COMMIT", "make tables", e);
 }
 
-static int session_prepare(PGconn *c, struct err *e)
+static int session_begin(PGconn *c, struct err *e)
 {
     int version = 0;
     /* An acknowledged write is on disk, whatever the database's default is; stricter defaults stay. */
-    int rc = run(c,
-                 "SET client_min_messages = warning; SET statement_timeout = 5000;"
-                 "SELECT set_config('synchronous_commit', 'on', false)"
-                 " WHERE current_setting('synchronous_commit') IN ('off', 'local')",
-                 "settings", e);
+    int rc = pg_run(c,
+                    "SET client_min_messages = warning; SET statement_timeout = 5000;"
+                    "SELECT set_config('synchronous_commit', 'on', false)"
+                    " WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+                    "settings", e);
     if (rc == 0) { rc = schema_version(c, &version, e); }
     if (rc == 0 && version == 0) { rc = schema_make_alone(c, &version, e); }
     if (rc == 0 && version != STORE_SCHEMA_VERSION) {
         rc = err_set(e, EINVAL, "store: schema version %d, this program knows %d", version,
                      STORE_SCHEMA_VERSION);
     }
-    for (size_t i = 0; rc == 0 && i < STATEMENTS; i++) {
-        auto_result r = PQprepare(c, statements[i].name, statements[i].sql, 0, NULL);
-        if (PQresultStatus(r) != PGRES_COMMAND_OK) { rc = pg_error(c, statements[i].name, EIO, e); }
-    }
     return rc;
 }
 
-/* A library does not print. */
-static void no_notice(void *ctx, const char *text) { (void)ctx, (void)text; }
-
-/* What stands before the URL holds unless the URL says otherwise. */
-static int dial(const char *url, PGconn **out, struct err *e)
-{
-    static const char *const names[] = {"sslmode", "connect_timeout", "target_session_attrs",
-                                        "dbname",  "client_encoding", "application_name",
-                                        NULL};
-    const char *const values[] = {"verify-full", "3", "read-write", url, "UTF8", "cc-kbs", NULL};
-    PGconn *c = PQconnectdbParams(names, values, 1);
-    int rc = PQstatus(c) == CONNECTION_OK ? 0 : pg_error(c, "connect", ENOTCONN, e);
-    (void)PQsetNoticeProcessor(c, no_notice, NULL);
-    if (rc == 0) { rc = session_prepare(c, e); }
-    if (rc == 0 && PQsetnonblocking(c, 1) != 0) { rc = pg_error(c, "connect", EIO, e); }
-    if (rc < 0) {
-        PQfinish(c);
-        return rc;
-    }
-    *out = c;
-    return 0;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static struct timespec at_ms(int64_t ms)
-{
-    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-}
-
-static void *connector(void *arg)
-{
-    struct pg_store *st = arg;
-    (void)pthread_mutex_lock(&st->lock);
-    while (!st->stop && !st->fresh) {
-        PGconn *c = NULL;
-        struct err e = {0};
-        (void)pthread_mutex_unlock(&st->lock);
-        int rc = dial(st->url, &c, &e);
-        (void)pthread_mutex_lock(&st->lock);
-        if (rc == 0) {
-            st->fresh = c;
-            (void)pthread_cond_broadcast(&st->changed);
-        } else {
-            (void)snprintf(st->why, sizeof st->why, "%.*s", (int)sizeof st->why - 1, e.text);
-            struct timespec until = at_ms(now_ms() + PAUSE_MS);
-            (void)pthread_cond_timedwait(&st->changed, &st->lock, &until);
-        }
-    }
-    (void)pthread_mutex_unlock(&st->lock);
-    return NULL;
-}
-
-/* UP -> DOWN. Signals belong to the server's thread. */
-static void lose(struct pg_store *st, const char *why)
-{
-    sigset_t all, old;
-    PQfinish(st->c);
-    st->c = NULL;
-    st->lost_ms = now_ms();
-    (void)snprintf(st->why, sizeof st->why, "%s", why);
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    st->connector_runs = pthread_create(&st->connector, NULL, connector, st) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
-/* DOWN -> UP, if it can be; the wait is over RETRY_MS after the loss. */
-static int connection(struct pg_store *st, struct err *e)
-{
-    if (st->c) { return 0; }
-    struct timespec until = at_ms(st->lost_ms + RETRY_MS);
-    char why[sizeof st->why];
-    if (!st->connector_runs) { lose(st, "no thread to connect with"); }
-    (void)pthread_mutex_lock(&st->lock);
-    while (st->connector_runs && !st->fresh &&
-           pthread_cond_timedwait(&st->changed, &st->lock, &until) == 0) {}
-    st->c = st->fresh;
-    st->fresh = NULL;
-    memcpy(why, st->why, sizeof why);
-    (void)pthread_mutex_unlock(&st->lock);
-    if (!st->c) {
-        return err_set(e, ENOTCONN, "the database cannot be reached; try again (%.150s)", why);
-    }
-    (void)pthread_join(st->connector, NULL);
-    st->connector_runs = false;
-    return 0;
-}
-
-/* ---- asking ---------------------------------------------------------------------------------- */
-
-/* False when there was nothing for so long. */
-static bool wait_socket(const PGconn *c, short events, int64_t until)
-{
-    struct pollfd p = {.fd = PQsocket(c), .events = events};
-    int64_t left = until - now_ms();
-    int n;
-    do {
-        n = poll(&p, 1, left > 0 ? (int)left : 0);
-    } while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
-/* What has come since the last answer is either a notice or the end: notice the end before a statement is sent. */
-static bool still_there(PGconn *c)
-{
-    while (PQstatus(c) == CONNECTION_OK && wait_socket(c, POLLIN, 0)) {
-        if (PQconsumeInput(c) != 1) { return false; }
-        PGnotify *n = PQnotifies(c);
-        PQfreemem(n);
-    }
-    return PQstatus(c) == CONNECTION_OK;
-}
-
-/*
- * Shutting down, starting up, out of time, too many connections, or a standby that takes no writes.
- * [PostgreSQL, appendix A]
- */
-static bool is_outage(const char *sqlstate)
-{
-    return strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57", 2) == 0 ||
-           strncmp(sqlstate, "53", 2) == 0 || strcmp(sqlstate, "25006") == 0;
-}
-
-static bool is_collision(const char *sqlstate)
-{
-    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
-}
-
-struct param {
-    const char *p;
-    int len; /* 0 = text */
-};
-
-static const char *number(int64_t v, char out[static 24])
-{
-    (void)snprintf(out, 24, "%" PRId64, v);
-    return out;
-}
-
-/* Send one statement and wait for the whole of its answer. -ENOTCONN: the connection is of no use any more. */
-static int exchange(PGconn *c, enum statement s, const struct param *params, size_t count,
-                    PGresult **out, struct err *e)
-{
-    const char *values[4];
-    int lengths[4], formats[4];
-    int64_t until = now_ms() + STATEMENT_MS;
-    for (size_t i = 0; i < count; i++) {
-        values[i] = params[i].p;
-        lengths[i] = params[i].len;
-        formats[i] = params[i].len > 0;
-    }
-    if (PQsendQueryPrepared(c, statements[s].name, (int)count, values, lengths, formats, 1) != 1) {
-        return pg_error(c, "send", ENOTCONN, e);
-    }
-    for (int left; (left = PQflush(c)) != 0;) {
-        if (left < 0) { return pg_error(c, "send", ENOTCONN, e); }
-        if (!wait_socket(c, POLLIN | POLLOUT, until)) {
-            return err_set(e, ENOTCONN, "store: the database does not answer");
-        }
-        if (PQconsumeInput(c) != 1) { return pg_error(c, "send", ENOTCONN, e); }
-    }
-    PGresult *last = NULL;
-    for (;;) {
-        while (PQisBusy(c)) {
-            if (!wait_socket(c, POLLIN, until)) {
-                PQclear(last);
-                return err_set(e, ENOTCONN, "store: the database does not answer");
-            }
-            if (PQconsumeInput(c) != 1) {
-                PQclear(last);
-                return pg_error(c, "receive", ENOTCONN, e);
-            }
-        }
-        PGresult *r = PQgetResult(c);
-        if (!r) { break; }
-        PQclear(last);
-        last = r;
-    }
-    if (!last) { return pg_error(c, "receive", ENOTCONN, e); }
-    *out = last;
-    return 0;
-}
-
-/* 0, -EAGAIN to run it again, -ENOTCONN, or -EIO. */
-static int judge(const PGconn *c, const PGresult *r, enum statement s, struct err *e)
-{
-    ExecStatusType status = PQresultStatus(r);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) { return 0; }
-    const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
-    int code = !state || is_outage(state) ? ENOTCONN : is_collision(state) ? EAGAIN : EIO;
-    return pg_error(c, statements[s].name, code, e);
-}
-
-static int ask(struct pg_store *st, enum statement s, const struct param *params, size_t count,
-               PGresult **out, struct err *e)
-{
-    if (st->c && !still_there(st->c)) { lose(st, "the connection was closed"); }
-    for (int attempt = 0;; attempt++) {
-        struct err got = {0};
-        PGresult *r = NULL;
-        int rc = connection(st, e);
-        if (rc < 0) { return rc; }
-        rc = exchange(st->c, s, params, count, &r, &got);
-        if (rc == 0) { rc = judge(st->c, r, s, &got); }
-        if (rc == 0) {
-            *out = r;
-            return 0;
-        }
-        PQclear(r);
-        if (rc == -ENOTCONN) { lose(st, got.text); }
-        bool again = rc == -EAGAIN || (rc == -ENOTCONN && statements[s].again);
-        if (!again || attempt == 2) {
-            return err_set(e, rc == -EAGAIN ? ENOTCONN : -rc, "%s", got.text);
-        }
-    }
-}
-
-/* For statements whose answer is how many rows they touched. */
-static int ask_count(struct pg_store *st, enum statement s, const struct param *params,
-                     size_t count, long *out_rows, struct err *e)
-{
-    auto_result r = NULL;
-    int rc = ask(st, s, params, count, &r, e);
-    if (rc == 0) { *out_rows = strtol(PQcmdTuples(r), NULL, 10); }
-    return rc;
-}
-
-/* An int8 in a binary answer. */
-static int64_t result_int64(const PGresult *r, int row, int column)
-{
-    if (PQgetlength(r, row, column) != 8) { return 0; }
-    const uint8_t *p = (const uint8_t *)PQgetvalue(r, row, column);
-    uint64_t v = 0;
-    for (size_t i = 0; i < 8; i++) { v = v << 8 | p[i]; }
-    return (int64_t)v;
-}
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static int result_value(const PGresult *r, int column, struct store_value *out, struct err *e)
 {
@@ -491,9 +182,9 @@ static int result_value(const PGresult *r, int column, struct store_value *out, 
 static int item_put(struct store_backend *b, const char *kind, const char *name, const uint8_t *p,
                     size_t len, struct err *e)
 {
-    const struct param v[] = {{kind, 0}, {name, 0}, {(const char *)p, (int)len}};
+    const struct pg_param v[] = {{kind, 0}, {name, 0}, {(const char *)p, (int)len}};
     long rows;
-    return ask_count(of(b), ITEM_PUT, v, ARRAY_COUNT(v), &rows, e);
+    return pg_ask_rows(of(b), ITEM_PUT, v, ARRAY_COUNT(v), &rows, e);
 }
 
 /* One statement takes all: {"name": "<base64>"}. */
@@ -519,8 +210,8 @@ static int item_put_all(struct store_backend *b, const char *kind, const struct 
     long rows;
     int rc = items_text(items, count, &text, e);
     if (rc < 0) { return rc; }
-    const struct param v[] = {{kind, 0}, {text, 0}};
-    return ask_count(of(b), ITEM_PUT_ALL, v, ARRAY_COUNT(v), &rows, e);
+    const struct pg_param v[] = {{kind, 0}, {text, 0}};
+    return pg_ask_rows(of(b), ITEM_PUT_ALL, v, ARRAY_COUNT(v), &rows, e);
 }
 
 static int item_get(struct store_backend *b, const char *kind, const char *name, size_t max,
@@ -528,9 +219,9 @@ static int item_get(struct store_backend *b, const char *kind, const char *name,
 {
     char digits[24];
     auto_result r = NULL;
-    const struct param v[] = {
-        {kind, 0}, {name, 0}, {number(max < INT32_MAX ? (int64_t)max : INT32_MAX, digits), 0}};
-    int rc = ask(of(b), ITEM_GET, v, ARRAY_COUNT(v), &r, e);
+    const struct pg_param v[] = {
+        {kind, 0}, {name, 0}, {pg_number(max < INT32_MAX ? (int64_t)max : INT32_MAX, digits), 0}};
+    int rc = pg_ask(of(b), ITEM_GET, v, ARRAY_COUNT(v), &r, e);
     if (rc < 0) { return rc; }
     if (PQntuples(r) == 0) { return err_set(e, ENOENT, "store: no %s %s", kind, name); }
     return result_value(r, 0, out, e);
@@ -538,9 +229,9 @@ static int item_get(struct store_backend *b, const char *kind, const char *name,
 
 static int item_del(struct store_backend *b, const char *kind, const char *name, struct err *e)
 {
-    const struct param v[] = {{kind, 0}, {name, 0}};
+    const struct pg_param v[] = {{kind, 0}, {name, 0}};
     long rows = 0;
-    int rc = ask_count(of(b), ITEM_DEL, v, ARRAY_COUNT(v), &rows, e);
+    int rc = pg_ask_rows(of(b), ITEM_DEL, v, ARRAY_COUNT(v), &rows, e);
     if (rc == 0 && rows == 0) { rc = err_set(e, ENOENT, "store: no %s %s", kind, name); }
     return rc;
 }
@@ -548,9 +239,9 @@ static int item_del(struct store_backend *b, const char *kind, const char *name,
 static int item_list(struct store_backend *b, const char *kind,
                      int (*each)(void *ctx, const char *name), void *ctx, struct err *e)
 {
-    const struct param v[] = {{kind, 0}};
+    const struct pg_param v[] = {{kind, 0}};
     auto_result r = NULL;
-    int rc = ask(of(b), ITEM_LIST, v, ARRAY_COUNT(v), &r, e);
+    int rc = pg_ask(of(b), ITEM_LIST, v, ARRAY_COUNT(v), &r, e);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) { rc = each(ctx, PQgetvalue(r, i, 0)); }
     return rc;
 }
@@ -561,19 +252,19 @@ static int count_take(struct store_backend *b, const char *name, int64_t max, bo
                       struct err *e)
 {
     char digits[24];
-    const struct param v[] = {{name, 0}, {number(max, digits), 0}};
+    const struct pg_param v[] = {{name, 0}, {pg_number(max, digits), 0}};
     long rows = 0;
-    int rc = ask_count(of(b), COUNT_TAKE, v, ARRAY_COUNT(v), &rows, e);
+    int rc = pg_ask_rows(of(b), COUNT_TAKE, v, ARRAY_COUNT(v), &rows, e);
     if (rc == 0) { *out_taken = rows == 1; }
     return rc;
 }
 
 static int count_get(struct store_backend *b, const char *name, int64_t *out, struct err *e)
 {
-    const struct param v[] = {{name, 0}};
+    const struct pg_param v[] = {{name, 0}};
     auto_result r = NULL;
-    int rc = ask(of(b), COUNT_GET, v, ARRAY_COUNT(v), &r, e);
-    if (rc == 0) { *out = PQntuples(r) == 1 ? result_int64(r, 0, 0) : 0; }
+    int rc = pg_ask(of(b), COUNT_GET, v, ARRAY_COUNT(v), &r, e);
+    if (rc == 0) { *out = PQntuples(r) == 1 ? pg_get_int64(r, 0, 0) : 0; }
     return rc;
 }
 
@@ -582,9 +273,9 @@ static int counters(struct store_backend *b,
                     struct err *e)
 {
     auto_result r = NULL;
-    int rc = ask(of(b), COUNT_ALL, NULL, 0, &r, e);
+    int rc = pg_ask(of(b), COUNT_ALL, NULL, 0, &r, e);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
-        rc = each(ctx, PQgetvalue(r, i, 0), (uint64_t)result_int64(r, i, 1));
+        rc = each(ctx, PQgetvalue(r, i, 0), (uint64_t)pg_get_int64(r, i, 1));
     }
     return rc;
 }
@@ -593,8 +284,8 @@ static int count_begin(struct store_backend *b, const char *name, int64_t used, 
 {
     char digits[24];
     long rows;
-    const struct param v[] = {{name, 0}, {number(used, digits), 0}};
-    return ask_count(of(b), COUNT_BEGIN, v, ARRAY_COUNT(v), &rows, e);
+    const struct pg_param v[] = {{name, 0}, {pg_number(used, digits), 0}};
+    return pg_ask_rows(of(b), COUNT_BEGIN, v, ARRAY_COUNT(v), &rows, e);
 }
 
 static int ping(struct store_backend *b, struct err *e)
@@ -610,8 +301,9 @@ static int session_open(struct store_backend *b, const char *id, int64_t expires
 {
     char digits[24];
     long rows;
-    const struct param v[] = {{id, 0}, {number(expires, digits), 0}, {(const char *)p, (int)len}};
-    return ask_count(of(b), SESSION_OPEN, v, ARRAY_COUNT(v), &rows, e);
+    const struct pg_param v[] = {
+        {id, 0}, {pg_number(expires, digits), 0}, {(const char *)p, (int)len}};
+    return pg_ask_rows(of(b), SESSION_OPEN, v, ARRAY_COUNT(v), &rows, e);
 }
 
 static int session_get(struct store_backend *b, const char *id, int64_t now, bool *out_settled,
@@ -619,12 +311,12 @@ static int session_get(struct store_backend *b, const char *id, int64_t now, boo
 {
     char digits[24];
     auto_result r = NULL;
-    const struct param v[] = {{id, 0}, {number(now, digits), 0}};
-    int rc = ask(of(b), SESSION_GET, v, ARRAY_COUNT(v), &r, e);
+    const struct pg_param v[] = {{id, 0}, {pg_number(now, digits), 0}};
+    int rc = pg_ask(of(b), SESSION_GET, v, ARRAY_COUNT(v), &r, e);
     if (rc < 0) { return rc; }
     if (PQntuples(r) == 0) { return err_set(e, ENOENT, "store: no such session"); }
     *out_settled = PQgetlength(r, 0, 0) == 1 && PQgetvalue(r, 0, 0)[0] == 1;
-    *out_expires = result_int64(r, 0, 1);
+    *out_expires = pg_get_int64(r, 0, 1);
     return result_value(r, 2, out, e);
 }
 
@@ -633,17 +325,17 @@ static int session_settle(struct store_backend *b, const char *id, int64_t now, 
 {
     char digits[24];
     long rows = 0;
-    const struct param v[] = {{id, 0}, {number(now, digits), 0}, {(const char *)p, (int)len}};
-    int rc = ask_count(of(b), SESSION_SETTLE, v, ARRAY_COUNT(v), &rows, e);
+    const struct pg_param v[] = {{id, 0}, {pg_number(now, digits), 0}, {(const char *)p, (int)len}};
+    int rc = pg_ask_rows(of(b), SESSION_SETTLE, v, ARRAY_COUNT(v), &rows, e);
     if (rc == 0 && rows == 0) { rc = err_set(e, ENOENT, "store: no such open session"); }
     return rc;
 }
 
 static int session_drop(struct store_backend *b, const char *id, struct err *e)
 {
-    const struct param v[] = {{id, 0}};
+    const struct pg_param v[] = {{id, 0}};
     long rows;
-    return ask_count(of(b), SESSION_DROP, v, ARRAY_COUNT(v), &rows, e);
+    return pg_ask_rows(of(b), SESSION_DROP, v, ARRAY_COUNT(v), &rows, e);
 }
 
 static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uint32_t *out_count,
@@ -652,15 +344,15 @@ static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uin
     char digits[24];
     long rows = 0;
     auto_result r = NULL;
-    const struct param before[] = {{number(now, digits), 0}};
-    int rc = ask_count(of(b), SESSION_SWEEP, before, 1, &rows, e);
-    if (rc == 0) { rc = ask(of(b), SESSION_COUNT, NULL, 0, &r, e); }
+    const struct pg_param before[] = {{pg_number(now, digits), 0}};
+    int rc = pg_ask_rows(of(b), SESSION_SWEEP, before, 1, &rows, e);
+    if (rc == 0) { rc = pg_ask(of(b), SESSION_COUNT, NULL, 0, &r, e); }
     if (rc < 0) { return rc; }
-    int64_t n = result_int64(r, 0, 0);
+    int64_t n = pg_get_int64(r, 0, 0);
     rows = 0;
     if (n > max) {
-        const struct param surplus[] = {{number(n - max, digits), 0}};
-        rc = ask_count(of(b), SESSION_EVICT, surplus, 1, &rows, e);
+        const struct pg_param surplus[] = {{pg_number(n - max, digits), 0}};
+        rc = pg_ask_rows(of(b), SESSION_EVICT, surplus, 1, &rows, e);
     }
     if (rc == 0) { *out_count = n - rows < UINT32_MAX ? (uint32_t)(n - rows) : UINT32_MAX; }
     return rc;
@@ -668,19 +360,10 @@ static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uin
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static void pg_close(struct store_backend *b)
+static void pg_store_close(struct store_backend *b)
 {
-    struct pg_store *st = of(b);
-    (void)pthread_mutex_lock(&st->lock);
-    st->stop = true;
-    (void)pthread_cond_broadcast(&st->changed);
-    (void)pthread_mutex_unlock(&st->lock);
-    if (st->connector_runs) { (void)pthread_join(st->connector, NULL); }
-    PQfinish(st->fresh);
-    PQfinish(st->c);
-    (void)pthread_cond_destroy(&st->changed);
-    (void)pthread_mutex_destroy(&st->lock);
-    free(st->url);
+    struct pg_store *st = CONTAINER_OF(b, struct pg_store, base);
+    pg_close(st->pg);
     free(st);
 }
 
@@ -693,7 +376,7 @@ static const struct store_session_ops session_ops = {
 };
 
 static const struct store_ops pg_ops = {
-    .close = pg_close,
+    .close = pg_store_close,
     .ping = ping,
     .put = item_put,
     .put_all = item_put_all,
@@ -709,26 +392,14 @@ static const struct store_ops pg_ops = {
 
 int store_pg_open(const char *url, struct store_backend **out, struct err *e)
 {
-    PGconn *c = NULL;
-    int rc = dial(url, &c, e);
-    if (rc < 0) { return rc; }
     struct pg_store *st = calloc(1, sizeof *st);
-    char *copy = strdup(url);
-    if (!st || !copy) {
-        PQfinish(c);
-        free(copy);
-        free(st);
-        return err_set(e, ENOMEM, "store: out of memory");
-    }
+    if (!st) { return err_set(e, ENOMEM, "store: out of memory"); }
     st->base.ops = &pg_ops;
-    st->c = c;
-    st->url = copy;
-    pthread_condattr_t monotonic;
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&st->changed, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
-    (void)pthread_mutex_init(&st->lock, NULL);
+    int rc = pg_open(url, statements, STATEMENTS, session_begin, &st->pg, e);
+    if (rc < 0) {
+        free(st);
+        return rc;
+    }
     *out = &st->base;
     return 0;
 }
