@@ -78,11 +78,11 @@ static void refuse(struct exchange *x, int rc, const struct err *e)
     reply_error(x, rc == -ENOMEM || rc == -EIO ? 500 : 401, "ApprovalError", "%s", e->text);
 }
 
-/* How many there are, and names of some that have expired. */
+/* Names of some that have expired. */
 #define SWEEP_MAX 64
 struct sweep {
     int64_t now;
-    size_t count, old_count;
+    size_t old_count;
     char old[SWEEP_MAX][APPROVAL_NAME_SIZE];
 };
 
@@ -91,10 +91,16 @@ static int sweep_one(void *ctx, const char *text, size_t len)
     struct sweep *s = ctx;
     struct approval a;
     struct err e = {0};
-    s->count++;
     if (s->old_count < SWEEP_MAX && approval_parse(text, len, &a, &e) == 0 && a.expires <= s->now) {
         approval_name(&a, s->old[s->old_count++]);
     }
+    return 0;
+}
+
+static int count_one(void *ctx, const char *name)
+{
+    (void)name;
+    ++*(size_t *)ctx;
     return 0;
 }
 
@@ -102,8 +108,11 @@ static int sweep_one(void *ctx, const char *text, size_t len)
 static int room_make(struct exchange *x, struct err *e)
 {
     struct sweep s = {.now = x->now};
-    int rc = source_approvals(x, sweep_one, &s, e);
-    if (rc < 0 || s.count < APPROVALS_MAX) { return rc; }
+    size_t count = 0;
+    int rc = store_list(x->b->setup.store, STORE_APPROVAL, count_one, &count, e);
+    if (rc < 0 || count < APPROVALS_MAX) { return rc; }
+    rc = source_approvals(x, sweep_one, &s, e);
+    if (rc < 0) { return rc; }
     for (size_t i = 0; i < s.old_count; i++) {
         struct err gone = {0};
         rc = store_delete(x->b->setup.store, STORE_APPROVAL, s.old[i], &gone);
