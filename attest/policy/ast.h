@@ -142,8 +142,9 @@ struct module {
 };
 
 #define REGO_RULES_MAX   1024u
-#define REGO_NESTING_MAX 48u /* of terms and bodies inside each other, as written */
-#define REGO_CHAIN_MAX   64u /* operators, or steps of a reference, in one expression */
+#define REGO_NESTING_MAX 48u   /* of terms and bodies inside each other, as written */
+#define REGO_LOCALS_MAX  1000u /* names and iterations of one clause */
+#define REGO_CHAIN_MAX   64u   /* operators, or steps of a reference, in one expression */
 
 /* One file each: text to tree; tree to steps. */
 MUST_CHECK int module_parse(const void *text, size_t len, struct module *m, struct err *e);

@@ -96,15 +96,24 @@ static struct local *local_find(struct scope *s, struct view name)
     return NULL;
 }
 
+static bool slot_new(struct scope *s, unsigned *out)
+{
+    struct clause *c = s->c->clause;
+    if (c->slots == REGO_LOCALS_MAX) {
+        (void)fail(s->c, c->line, "more than %u names and iterations", REGO_LOCALS_MAX);
+        return false;
+    }
+    *out = c->slots++;
+    return true;
+}
+
 static struct local *local_add(struct scope *s, struct view name, bool bound)
 {
     struct local *l = alloc(s->c, sizeof *l);
-    if (!l) { return NULL; }
-    *l = (struct local){.name = name,
-                        .slot = s->c->clause->slots++,
-                        .bound = bound,
-                        .level = s->level,
-                        .next = s->locals};
+    unsigned slot;
+    if (!l || !slot_new(s, &slot)) { return NULL; }
+    *l = (struct local){
+        .name = name, .slot = slot, .bound = bound, .level = s->level, .next = s->locals};
     s->locals = l;
     return l;
 }
@@ -241,10 +250,10 @@ static int each_here(struct scope *s, struct node *n)
     } else {
         rc = bind(s, key, false);
     }
+    unsigned slot;
     struct node *element = rc == 0 ? alloc(s->c, sizeof *element) : NULL;
-    struct step *t = element ? step_add(s, STEP_EACH, n->line) : NULL;
+    struct step *t = element && slot_new(s, &slot) ? step_add(s, STEP_EACH, n->line) : NULL;
     if (!t) { return s->c->rc; }
-    unsigned slot = s->c->clause->slots++;
     *element = (struct node){.kind = NODE_BIND, .line = n->line, .slot = slot};
     t->key = key;
     t->value = element;

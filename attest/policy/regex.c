@@ -240,28 +240,25 @@ static long number(struct compiler *c)
     return n;
 }
 
-/*
- * The repeat behind an atom: min times, and up to max; max -1 = without end. False when there is
- * none.
- */
+/* Behind "{": n, or n and more, or n to m. */
+static void counts(struct compiler *c, long *min, long *max)
+{
+    *min = *max = number(c);
+    if (take(c, ',')) { *max = number(c); }
+    if (*min < 0 || !take(c, '}') || (*max >= 0 && *max < *min)) {
+        fail(c, "wanted {n}, {n,} or {n,m}");
+    }
+}
+
+/* The repeat behind an atom: min times, and up to max; max -1 = without end. False: there is none. */
 static bool repeat(struct compiler *c, long *min, long *max)
 {
-    *min = 0;
-    *max = -1;
-    if (take(c, '*')) {
-    } else if (take(c, '+')) {
-        *min = 1;
-    } else if (take(c, '?')) {
-        *max = 1;
-    } else if (take(c, '{')) {
-        *min = *max = number(c);
-        if (take(c, ',')) { *max = number(c); }
-        if (*min < 0 || !take(c, '}') || (*max >= 0 && *max < *min)) {
-            fail(c, "wanted {n}, {n,} or {n,m}");
-        }
-    } else {
-        return false;
-    }
+    int sign = peek(c);
+    if (sign != '*' && sign != '+' && sign != '?' && sign != '{') { return false; }
+    c->p++;
+    *min = sign == '+' ? 1 : 0;
+    *max = sign == '?' ? 1 : -1;
+    if (sign == '{') { counts(c, min, max); }
     (void)take(c, '?'); /* as few as possible: whether it matches is the same */
     return true;
 }

@@ -384,6 +384,9 @@ Test(rego, refuses_what_is_too_deep_too_long_or_too_large)
     expect_load(nested("package policy\nx := input", ".a", "", "", 64), 0, "");
     expect_load(nested("package policy\nx := input", ".a", "", "", 65), -EINVAL,
                 "more than 64 steps");
+    expect_load(nested("package policy\nx if {\n", "input[_]\n", "}\n", "", 1000), 0, "");
+    expect_load(nested("package policy\nx if {\n", "input[_]\n", "}\n", "", 1001), -EINVAL,
+                "line 2: more than 1000 names and iterations");
     expect_load(nested("package policy\n", "x := 1\n", "", "", 40000), -E2BIG, "262144");
     expect_load(nested("package policy\n", "f(a) := 1\n", "", "", 20000), 0, "");
 }
