@@ -33,7 +33,7 @@ HOST_ARCHIVES += rego
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
 kbs_pure_SRCS := $(addprefix attest/kbs/,audit_check.c claims.c http.c limit.c metrics.c rules.c)
 kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c config_coco.c \
-              config_reader.c config_storage.c conn.c evidence_sim.c hsm.c ops.c pg.c rcar.c release.c \
+              config_reader.c config_storage.c conn.c evidence_sim.c hsm.c ops.c pg.c rcar.c recent.c release.c \
               selfsigned.c serve.c server.c session.c session_memory.c session_shared.c setup.c split.c store.c \
               store_copy.c store_pg.c store_sqlite.c token.c verifiers.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c target.c trust.c)

@@ -272,7 +272,8 @@ int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
 {
     struct broker *b = calloc(1, sizeof *b);
     if (!b) { return err_set(e, ENOMEM, "broker: out of memory"); }
-    int rc = broker_adopt(b, s, e);
+    b->recent = recent_new();
+    int rc = b->recent ? broker_adopt(b, s, e) : err_set(e, ENOMEM, "broker: out of memory");
     if (rc == 0) {
         rc = sessions_new(s->max_sessions, s->session_seconds,
                           store_is_shared(s->store) ? s->store : NULL, &b->sessions, e);
@@ -290,6 +291,7 @@ void broker_free(struct broker *b)
 {
     if (!b) { return; }
     json_decref(b->token_header);
+    recent_free(b->recent);
     policy_fini(&b->release);
     for (size_t i = 0; i < CLAIMS_CLASSES; i++) { policy_fini(&b->appraising[i]); }
     sessions_free(b->sessions);

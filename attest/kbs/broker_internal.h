@@ -6,6 +6,7 @@
 #include "attest/kbs/appraise.h"
 #include "attest/kbs/broker.h"
 #include "attest/kbs/policies.h"
+#include "attest/kbs/recent.h"
 #include "attest/kbs/session.h"
 
 #define COOKIE_NAME "kbs-session-id"
@@ -15,6 +16,7 @@
 struct broker {
     struct broker_setup setup;
     struct sessions *sessions;
+    struct recent *recent;
     struct policy release;                    /* policy_refresh() before each use */
     struct policy appraising[CLAIMS_CLASSES]; /* the same */
     json_t *token_header;                     /* of every token that we sign */
@@ -36,6 +38,9 @@ struct exchange {
     char session[9];           /* first digits of the session's id */
     struct claims claims;      /* of whoever asks, out of a token; freed with the exchange */
     bool has_claims;
+    const struct crypto_key
+        *guest_key; /* of a guest out of b->recent; NULL = read it from the claims */
+    enum jwe_alg guest_alg;
     struct decision decision;
 };
 
@@ -99,13 +104,14 @@ MUST_CHECK int appraise_again(struct broker *b, int64_t now, json_t *payload, st
 
 /* An attestation token over a->submods. *out: malloc. */
 MUST_CHECK int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out,
-                           struct err *e);
+                           json_t **out_payload, struct err *e);
 /*
  * The payload of a token that is believed, or of one that we issued into a session and that has not expired.
  * out_own  is it one of ours?
  */
 MUST_CHECK int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
                           bool *out_own, struct err *e);
+MUST_CHECK int token_age_check(const json_t *payload, int64_t now, struct err *e);
 MUST_CHECK int token_take_own(const char *token, int64_t now, json_t **out_payload, struct err *e);
 
 /* Our public key as a JWK set; answers GET /.well-known/jwks.json. */

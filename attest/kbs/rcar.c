@@ -145,12 +145,14 @@ struct attestation {
     const char *initdata;        /* NULL = none */
     const char *initdata_format; /* NULL = none */
     size_t initdata_len;
-    json_t *key; /* the known members of tee-pubkey; owned */
+    json_t *key;    /* the known members of tee-pubkey; owned */
+    struct jwk jwk; /* the key itself */
 };
 
 static void attestation_fini(struct attestation *a)
 {
     json_decref(a->key);
+    jwk_fini(&a->jwk);
     json_decref(a->doc);
 }
 #define auto_attestation __attribute__((cleanup(attestation_fini))) struct attestation
@@ -159,21 +161,20 @@ static void attestation_fini(struct attestation *a)
 static int tee_key_read(const json_t *runtime, struct attestation *a, struct err *e)
 {
     json_t *raw;
-    auto_jwk jwk = {0};
     int rc = json_get_object("runtime-data", runtime, "tee-pubkey", &raw, e);
-    if (rc == 0) { rc = jwk_from_json(raw, &jwk, e); }
+    if (rc == 0) { rc = jwk_from_json(raw, &a->jwk, e); }
     if (rc < 0) { return rc; }
-    enum jwe_alg alg = jwe_alg_of(jwk.alg);
-    enum crypto_key_type type = crypto_key_type(jwk.key);
+    enum jwe_alg alg = jwe_alg_of(a->jwk.alg);
+    enum crypto_key_type type = crypto_key_type(a->jwk.key);
     bool ec = alg == JWE_ECDH_ES_A256KW && (type == CRYPTO_P256 || type == CRYPTO_P521);
     bool rsa = alg == JWE_RSA_OAEP_256 && type == CRYPTO_RSA;
     if (!ec && !rsa) {
         return err_set(
             e, EINVAL,
             "tee-pubkey: found alg %.31s, wanted ECDH-ES+A256KW on P-256 or P-521, or RSA-OAEP-256",
-            jwk.alg);
+            a->jwk.alg);
     }
-    if (crypto_key_is_private(jwk.key)) {
+    if (crypto_key_is_private(a->jwk.key)) {
         return err_set(e, EINVAL, "tee-pubkey: found a private key");
     }
     return transcript_tee_key(raw, &a->key, e);
@@ -378,7 +379,8 @@ static bool session_get(struct exchange *x, struct view id, struct session *out)
 }
 
 /* Another request of this session may have been faster: then its token is the answer. */
-static void settle(struct exchange *x, const struct session *s, const char *token)
+static void settle(struct exchange *x, const struct session *s, const char *token, json_t *payload,
+                   struct jwk *take_key)
 {
     struct err e = {0};
     int rc = session_settle(x->b->sessions, s->id, token, x->now, &e);
@@ -397,6 +399,7 @@ static void settle(struct exchange *x, const struct session *s, const char *toke
         return;
     }
     x->decision.allowed = true;
+    recent_put(x->b->recent, s->id, json_incref(payload), take_key);
     struct session settled = *s;
     settled.token = (char *)(uintptr_t)token; /* borrowed */
     reply_token(x, &settled);
@@ -436,14 +439,15 @@ void handle_attest(struct exchange *x)
         return;
     }
     char *token = NULL;
-    if (token_issue(x->b, &proved, x->now, &token, &e) < 0) {
+    auto_json payload = NULL;
+    if (token_issue(x->b, &proved, x->now, &token, &payload, &e) < 0) {
         reply_error(x, 500, "AttestationError", "%s", e.text);
         return;
     }
     x->has_claims = proved.device[0].class == CLAIMS_CPU; /* for the audit line */
     x->claims = proved.device[0];
     proved.device[0] = (struct claims){0};
-    settle(x, &s, token);
+    settle(x, &s, token, payload, &a.jwk);
     wipe(token, strlen(token));
     free(token);
 }

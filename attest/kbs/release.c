@@ -13,6 +13,19 @@
 #include <errno.h>
 #include <string.h>
 
+/* The payload of the token of a session that has one. */
+static int session_payload(struct exchange *x, const struct session *s, json_t **out, struct err *e)
+{
+    const struct recent_guest *g = recent_get(x->b->recent, s->id);
+    if (!g) { return token_take_own(s->token, x->now, out, e); }
+    int rc = token_age_check(g->payload, x->now, e);
+    if (rc < 0) { return rc; }
+    x->guest_key = g->key.key;
+    x->guest_alg = jwe_alg_of(g->key.alg);
+    *out = json_incref(g->payload);
+    return 0;
+}
+
 /* The payload of the asker's token; NULL when an answer has been given. out_own: did we sign it? */
 static json_t *who_asks(struct exchange *x, bool *out_own)
 {
@@ -33,7 +46,7 @@ static json_t *who_asks(struct exchange *x, bool *out_own)
             reply_error(x, 401, "TokenNotFound", "session: not attested yet");
             return NULL;
         }
-        rc = token_take_own(s.token, x->now, &payload, &e);
+        rc = session_payload(x, &s, &payload, &e);
         *out_own = true;
     } else if (token.p) {
         rc = token_take(x->b, token, x->now, &payload, out_own, &e);
@@ -53,15 +66,19 @@ static json_t *who_asks(struct exchange *x, bool *out_own)
     return payload;
 }
 
-static int encrypt_to(const json_t *tee_key, const struct store_value *value, char **out,
-                      struct err *e)
+/* To the key in the claims, or to the same as it was read before. */
+static int encrypt_to_guest(const struct exchange *x, const struct store_value *value, char **out,
+                            struct err *e)
 {
     auto_jwk jwk = {0};
-    int rc = jwk_from_json(tee_key, &jwk, e);
-    if (rc < 0) { return rc; }
-    struct jwe_recipient to = {.alg = jwe_alg_of(jwk.alg), .key = jwk.key};
+    struct jwe_recipient to = {.alg = x->guest_alg, .key = x->guest_key};
+    if (!to.key) {
+        int rc = jwk_from_json(x->claims.tee_key, &jwk, e);
+        if (rc < 0) { return rc; }
+        to = (struct jwe_recipient){.alg = jwe_alg_of(jwk.alg), .key = jwk.key};
+    }
     if (!(JWE_ALLOW_KBS & JWE_ALLOW(to.alg))) {
-        return err_set(e, EINVAL, "tee-pubkey: alg %.31s", jwk.alg);
+        return err_set(e, EINVAL, "tee-pubkey: alg %.31s", jwe_alg_name(to.alg));
     }
     return jwe_encrypt(&to, 1, value->p, value->len, out, e);
 }
@@ -78,7 +95,7 @@ static void release(struct exchange *x)
                     absent ? "allowed, but there is none of that name" : e.text);
         return;
     }
-    if (encrypt_to(x->claims.tee_key, &value, &jwe, &e) < 0) {
+    if (encrypt_to_guest(x, &value, &jwe, &e) < 0) {
         reply_error(x, 401, "JweError", "%s", e.text);
         return;
     }

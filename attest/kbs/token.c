@@ -76,7 +76,8 @@ int token_header_make(const struct broker_setup *setup, json_t **out, struct err
     return *out ? 0 : err_set(e, ENOMEM, "token: out of memory");
 }
 
-int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out, struct err *e)
+int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out,
+                json_t **out_payload, struct err *e)
 {
     int64_t life = b->setup.token_seconds ? b->setup.token_seconds : b->setup.session_seconds;
     auto_json payload =
@@ -86,7 +87,15 @@ int token_issue(struct broker *b, const struct attested *a, int64_t now, char **
                   "submods", a->submods, "exp", (json_int_t)(now + life), "iss",
                   b->setup.token_issuer ? b->setup.token_issuer : "cc-kbs");
     if (!payload) { return err_set(e, ENOMEM, "token: out of memory"); }
-    return jwt_sign(b->setup.token_key, b->token_header, payload, out, e);
+    int rc = jwt_sign(b->setup.token_key, b->token_header, payload, out, e);
+    if (rc < 0) { return rc; }
+    *out_payload = json_incref(payload);
+    return 0;
+}
+
+int token_age_check(const json_t *payload, int64_t now, struct err *e)
+{
+    return jwt_check_times(payload, now, LEEWAY_SECONDS, e);
 }
 
 int token_take(struct broker *b, struct view token, int64_t now, json_t **out_payload,
@@ -105,7 +114,7 @@ int token_take_own(const char *token, int64_t now, json_t **out_payload, struct 
     if (rc == 0) {
         rc = json_load_strict("token", jws.payload_raw, jws.payload_len, JWS_TEXT_MAX, &payload, e);
     }
-    if (rc == 0) { rc = jwt_check_times(payload, now, LEEWAY_SECONDS, e); }
+    if (rc == 0) { rc = token_age_check(payload, now, e); }
     if (rc < 0) { return rc; }
     *out_payload = json_incref(payload);
     return 0;
