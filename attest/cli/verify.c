@@ -8,6 +8,7 @@
 
 #include "attest/json.h"
 #include "attest/verify/explain.h"
+#include "guest/base/hosted.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -16,15 +17,15 @@
 
 /* ---- the answer */
 
-#define FIELD_WIDTH 22
+#define FIELD_WIDTH 28
 #define VALUE_WIDTH 40
 
-/* A value in its column; the middle of a long one is left out, the reasons below have all of it. */
-static void print_value(const char *value)
+/* A value in its column; the middle of a long one is left out, the lines below have all of it. */
+static void print_value(const char *value, bool last)
 {
     size_t len = strlen(value);
     if (len <= VALUE_WIDTH) {
-        (void)printf(" %-*s", VALUE_WIDTH, value);
+        (void)printf(" %-*s", last ? 0 : VALUE_WIDTH, value);
     } else {
         (void)printf(" %.*s...%s", VALUE_WIDTH - 12, value, value + len - 9);
     }
@@ -41,18 +42,31 @@ static void print_table(const struct verdict_table *t)
     for (size_t i = 0; i < t->count; i++) {
         const struct verdict_row *r = &t->rows[i];
         (void)printf("%-*s %-12s", FIELD_WIDTH, r->field, words[r->state]);
-        print_value(r->found);
-        if (r->wanted[0]) { print_value(r->wanted); }
+        print_value(r->found, !r->wanted[0]);
+        if (r->wanted[0]) { print_value(r->wanted, true); }
         (void)putchar('\n');
     }
 }
 
-static void print_text(const struct verdict *v)
+/* All that the evidence says, in full, whatever was demanded of it. */
+static void print_claims(const json_t *claims)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)claims, name, value) {
+        auto_free char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        const char *shown = json_is_string(value) ? json_string_value(value) : text;
+        (void)printf("says: %-*s %s\n", FIELD_WIDTH - 6, name, shown ? shown : "");
+    }
+}
+
+static void print_text(const struct verdict *v, const json_t *claims)
 {
     for (size_t i = 0; i < v->unbound_count; i++) {
         (void)printf("nobody demanded: %s\n", v->unbound[i]);
     }
     print_table(v->table);
+    print_claims(claims);
     for (size_t i = 0; i < v->reason_count && i < VERDICT_REASONS_MAX; i++) {
         const struct verdict_reason *r = &v->reasons[i];
         const struct verdict_code *c = explain_find(r->code);
@@ -75,7 +89,7 @@ static int answer(const struct request *q, struct err *e)
         r = cli_print_json(out, e);
         if (r < 0) { return r; }
     } else {
-        print_text(&v);
+        print_text(&v, claims);
     }
     return v.result == VERDICT_ACCEPTED ? 0 : CLI_REFUSED;
 }

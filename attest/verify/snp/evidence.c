@@ -200,6 +200,7 @@ static int certs_take(const json_t *list, struct snp_evidence *ev, struct err *e
         const json_t *data = json_object_get(entry, "data");
         size_t len = json_array_size(data);
         uint8_t *at = ev->storage + i * SNP_EVIDENCE_CERT_SIZE;
+        if (!json_is_object(entry)) { return wrong("cert_chain", "objects", e); }
         if (!place) { continue; }
         if (place->p || len == 0 || len > SNP_EVIDENCE_CERT_SIZE) {
             return wrong("cert_chain", "each kind once, of up to 4096 bytes", e);

@@ -172,27 +172,41 @@ static struct snp_endorsement *follow_sent(struct snp_trust *t, const struct cry
     return snp_chain_verify(vek, intermediate, root, t->roots, v);
 }
 
+/* Follow the chain, by what was added or else by what was sent, and keep what came of it. */
+static struct kept *follow(struct snp_trust *t, struct view vek, struct view ask, struct view ark,
+                           struct verdict *v)
+{
+    const struct view none = {0};
+    auto_cert cert = NULL;
+    size_t before = v->reason_count;
+    if (crypto_cert_from_der(vek.p, vek.len, &cert) < 0) {
+        verdict_check(v, false, &snp_codes[SNP_CODE_VEK_UNREADABLE], "something else",
+                      "one certificate in DER");
+        return NULL;
+    }
+    struct snp_endorsement *e = follow_own(t, cert, v);
+    bool own = e != NULL;
+    if (!e && v->reason_count == before) { e = follow_sent(t, cert, ask, ark, v); }
+    if (!e) { return NULL; }
+    struct kept *k = kept_place(t);
+    key_of(vek, own ? none : ask, own ? none : ark, k->key);
+    k->e = e;
+    return k;
+}
+
 const struct snp_endorsement *snp_trust_endorse(struct snp_trust *t, struct view vek,
                                                 struct view ask, struct view ark, struct verdict *v)
 {
+    const struct view none = {0};
     uint8_t key[CRYPTO_SHA256_SIZE];
-    auto_cert cert = NULL;
-    size_t before = v->reason_count;
-    key_of(vek, ask, ark, key);
+    key_of(vek, none, none, key); /* by a chain that was added, whatever is sent along */
     struct kept *k = kept_find(t, key);
-    if (!k) {
-        if (crypto_cert_from_der(vek.p, vek.len, &cert) < 0) {
-            verdict_check(v, false, &snp_codes[SNP_CODE_VEK_UNREADABLE], "something else",
-                          "one certificate in DER");
-            return NULL;
-        }
-        struct snp_endorsement *e = follow_own(t, cert, v);
-        if (!e && v->reason_count == before) { e = follow_sent(t, cert, ask, ark, v); }
-        if (!e) { return NULL; }
-        k = kept_place(t);
-        memcpy(k->key, key, sizeof k->key);
-        k->e = e;
+    if (!k && ask.len) {
+        key_of(vek, ask, ark, key);
+        k = kept_find(t, key);
     }
+    if (!k) { k = follow(t, vek, ask, ark, v); }
+    if (!k) { return NULL; }
     k->used = ++t->turn;
     return k->e;
 }

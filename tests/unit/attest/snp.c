@@ -267,12 +267,12 @@ Test(snp, made_roots_are_trusted_only_when_they_are_named)
     j.in.file[JUDGE_ROOT].len = 0;
     run(&j);
     expect_codes(&j, "AMD's roots", "snp-root");
-    cr_assert_str_eq(member(j.claims, "root"), "amd");
+    cr_assert_str_eq(member(j.claims, "trusted_roots"), "amd");
     done(&j);
     j = of_case(find_case("ok-milan-v3"));
     run(&j);
     expect_codes(&j, "the made root", "");
-    cr_assert_str_eq(member(j.claims, "root"), "replaced by --root");
+    cr_assert_str_eq(member(j.claims, "trusted_roots"), "replaced by --root");
     done(&j);
 }
 
@@ -661,9 +661,12 @@ Test(snp, evidence_of_another_shape_is_refused)
         }
     }
     static const char *const chains[] = {
-        "{}", "[{\"cert_type\":\"VCEK\",\"data\":[256]}]", "[{\"cert_type\":\"VCEK\",\"data\":[]}]",
+        "{}",
+        "[{\"cert_type\":\"VCEK\",\"data\":[256]}]",
+        "[{\"cert_type\":\"VCEK\",\"data\":[]}]",
         "[{\"cert_type\":\"VCEK\",\"data\":[1]},{\"cert_type\":\"VLEK\",\"data\":[1]}]",
-        "[1,2,3,4,5,6,7,8,9]"};
+        "[1]",
+        "[{},{},{},{},{},{},{},{},{}]"};
     for (size_t i = 0; i < ARRAY_COUNT(chains); i++) {
         json_object_set_new(good, "cert_chain", json_loads(chains[i], 0, NULL));
         e = (struct err){0};
