@@ -13,6 +13,7 @@
  *  3. A body is allocated only after its length was held against max_body and the sum against max_buffered; it is wiped
  *     before it is freed, for an administrator's upload is a secret.
  *  4. After a refused head nothing more is read: nobody knows where the next request starts.
+ *  5. An answer counts against max_buffered until the kernel has it: whoever asks and does not listen costs no more.
  *
  * OpenSSL is used here directly, and only for TLS; the broker's own cryptography is in attest/crypto.h.
  */
@@ -60,8 +61,9 @@ struct conn {
     struct http_request rq;
     uint8_t *body; /* malloc of rq.body_len bytes */
     size_t body_got;
-    bool close_after; /* when the answer is out */
-    bool linger;      /* the peer may still be sending */
+    size_t answer_len; /* bytes of an answer's body that are not with the kernel yet */
+    bool close_after;  /* when the answer is out */
+    bool linger;       /* the peer may still be sending */
 };
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -83,6 +85,13 @@ static void conn_drop_request(struct conn *c)
     c->body_got = 0;
 }
 
+/* The answer is out, or nobody wants it any more. */
+static void conn_drop_answer(struct conn *c)
+{
+    c->srv->buffered -= c->answer_len;
+    c->answer_len = 0;
+}
+
 /* Our last byte is with the kernel: say so to the peer, once. */
 static void conn_say_goodbye(struct conn *c)
 {
@@ -97,6 +106,7 @@ static void conn_free(struct conn *c)
 {
     struct server *s = c->srv;
     conn_drop_request(c);
+    conn_drop_answer(c);
     if (c->bev) {
         conn_say_goodbye(c);
         bufferevent_free(c->bev);
@@ -119,6 +129,18 @@ static void conn_enter(struct conn *c, enum phase phase, int seconds)
     (void)event_add(c->deadline, &tv);
 }
 
+/* Invariant 5: an answer that does not fit beside the others is not kept. */
+static void answer_hold(struct conn *c, struct http_response *rs)
+{
+    struct server *s = c->srv;
+    if (rs->body_len > s->setup.max_buffered - s->buffered) {
+        http_response_fini(rs);
+        *rs = (struct http_response){.status = 503, .extra = "Retry-After: 1\r\n"};
+    }
+    c->answer_len = rs->body_len;
+    s->buffered += rs->body_len;
+}
+
 /*
  * Takes the bytes of rs.
  * rq  what it answers; NULL = it could not be read
@@ -127,9 +149,11 @@ static void conn_answer(struct conn *c, const struct http_request *rq, struct ht
                         uint64_t took_us)
 {
     const struct server_setup *s = &c->srv->setup;
-    if (s->observe) { s->observe(s->ctx, rq, rs->status, took_us); }
     char head[HTTP_RESPONSE_HEAD_MAX];
     bool keep = c->rq.keep_alive && !rs->close && !c->srv->stopping;
+    answer_hold(c, rs);
+    if (s->observe) { s->observe(s->ctx, rq, rs->status, took_us); }
+    conn_drop_request(c);
     size_t n = http_response_head(rs, keep, (int64_t)time(NULL), head, sizeof head);
     c->close_after = !keep;
     conn_enter(c, PHASE_WRITE, WRITE_SECONDS);
@@ -138,7 +162,6 @@ static void conn_answer(struct conn *c, const struct http_request *rq, struct ht
         c->close_after = true; /* out of memory: what is there goes out, then the end */
     }
     http_response_fini(rs);
-    conn_drop_request(c);
 }
 
 /* An answer outside the protocol of the broker: the request was not read, or not looked at. */
@@ -301,6 +324,7 @@ static void on_write(struct bufferevent *bev, void *arg)
 {
     struct conn *c = arg;
     if (c->phase != PHASE_WRITE || evbuffer_get_length(bufferevent_get_output(bev)) > 0) { return; }
+    conn_drop_answer(c);
     if (c->linger) {
         conn_say_goodbye(c);
         (void)shutdown(bufferevent_getfd(bev), SHUT_WR);

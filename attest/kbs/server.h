@@ -5,7 +5,7 @@
  *
  * What a hostile client can cost: one connection of max_connections, of which it may hold a share only until the phase
  * it is in runs out of time (TLS and head 10 s, body 30 s, answer 30 s, idle 30 s); one head of HTTP_HEAD_MAX; one body
- * of max_body, and all bodies together max_buffered. Time limits are absolute: a byte now and then buys nothing. With
+ * of max_body, and all bodies of requests and answers together max_buffered. Time limits are absolute: a byte now and then buys nothing. With
  * limits, one client has a share of connections and of requests: 429 with Retry-After.
  */
 #ifndef CASEMATE_ATTEST_KBS_SERVER_H
@@ -29,7 +29,7 @@ struct server_setup {
         *ops_listen; /* a second address, always plain http and without limits; NULL = none */
     uint32_t max_connections;
     uint64_t max_body;      /* bytes, one request */
-    uint64_t max_buffered;  /* bytes, all bodies that are in memory at one time */
+    uint64_t max_buffered;  /* bytes, all bodies and answers in memory at one time */
     struct limiter *limits; /* per client; borrowed; NULL = none */
     uint32_t phase_ms;      /* 0 = the time limits above; tests shorten all of them to one */
     server_handler *handle;
@@ -54,7 +54,7 @@ uint16_t server_ops_port(const struct server *s);
 struct server_stats {
     uint32_t connections;
     uint64_t turned_away; /* connections that were closed at once */
-    uint64_t buffered;    /* bytes of bodies in memory */
+    uint64_t buffered;    /* bytes of bodies and answers in memory */
     bool stopping;
 };
 struct server_stats server_stats(const struct server *s);

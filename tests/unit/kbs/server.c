@@ -44,11 +44,11 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void start(struct server_setup s)
+static void start_with(struct server_setup s, server_handler *handle)
 {
     struct err e = {0};
     s.listen = "127.0.0.1:0";
-    s.handle = echo;
+    s.handle = handle;
     if (!s.max_connections) { s.max_connections = 16; }
     if (!s.max_body) { s.max_body = 1000; }
     if (!s.max_buffered) { s.max_buffered = 1500; }
@@ -56,6 +56,8 @@ static void start(struct server_setup s)
     cr_assert_neq(server_port(srv), 0);
     cr_assert_eq(pthread_create(&thread, NULL, run, NULL), 0);
 }
+
+static void start(struct server_setup s) { start_with(s, echo); }
 
 static void stop(void)
 {
@@ -225,6 +227,42 @@ Test(server, bodies_together_have_a_ceiling)
     assert_status(hear_all(ping), "200");
     assert_status(once("POST /b HTTP/1.0\r\nContent-Length: 600\r\n\r\n"), "503");
     (void)close(first);
+    stop();
+}
+
+#define BIG (8u << 20)
+
+static void big(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                struct http_response *out)
+{
+    (void)ctx, (void)rq, (void)peer, (void)now;
+    *out = (struct http_response){.status = 200, .body = calloc(1, BIG), .body_len = BIG};
+}
+
+/* More than sockets hold, and nobody reads: the next answer does not fit, until the first is gone. */
+Test(server, answers_that_nobody_reads_have_a_ceiling)
+{
+    start_with((struct server_setup){.max_buffered = BIG + 1000}, big);
+    int deaf = dial();
+    say(deaf, "GET /a HTTP/1.1\r\n\r\n");
+    char first[16];
+    cr_assert_eq(recv(deaf, first, sizeof first, MSG_WAITALL), sizeof first);
+    const char *a = once("GET /b HTTP/1.0\r\n\r\n");
+    assert_status(a, "503");
+    cr_assert(strstr(a, "Retry-After: 1"), "%s", a);
+    (void)close(deaf);
+    static char all[BIG + 1000];
+    size_t len = 0;
+    for (size_t tries = 0; tries < 1000 && len < BIG;
+         tries++) { /* until it has seen that he left */
+        int fd = dial();
+        say(fd, "GET /c HTTP/1.0\r\n\r\n");
+        len = 0;
+        for (ssize_t n; (n = recv(fd, all + len, sizeof all - len, 0)) > 0;) { len += (size_t)n; }
+        (void)close(fd);
+    }
+    assert_status(all, "200");
+    cr_assert_gt(len, BIG);
     stop();
 }
 
