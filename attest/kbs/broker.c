@@ -182,7 +182,7 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
 {
     static const char kbs[] = "/kbs/v0/", own[] = "/casemate/v0/";
     struct exchange x = {.b = ctx, .rq = rq, .peer = peer, .now = now, .out = out};
-    uint64_t outages = store_outages(x.b->setup.store);
+    x.outages = store_outages(x.b->setup.store);
     if (starts_with(rq->path, kbs)) {
         path_split(&x, sizeof kbs - 1);
         route_kbs(&x);
@@ -196,7 +196,7 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
     } else {
         out->status = 404;
     }
-    if (store_outages(x.b->setup.store) != outages) {
+    if (store_outages(x.b->setup.store) != x.outages) {
         if (!x.event) { x.event = "outage"; }
         answer_outage(&x, "the database cannot be reached");
     }

@@ -42,6 +42,7 @@ struct broker_setup {
     const char *admin_issuer; /* what `iss` of an administrator's token must be */
     const struct admin_role *roles;
     size_t role_count;
+    bool documented_statuses; /* 403 and 404 for guests, where CoCo's broker says 401 */
     const struct verifier *verifiers;
     size_t verifier_count;
     uint32_t max_sessions;

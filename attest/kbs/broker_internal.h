@@ -31,6 +31,7 @@ struct exchange {
     int64_t now;
     struct view plugin, rest; /* of the path: first segment, and what follows its slash */
     struct http_response *out;
+    uint64_t outages; /* of the store, before this exchange */
 
     /* for the audit line; event NULL = this exchange decides nothing */
     const char *event;

@@ -22,8 +22,9 @@ static int private_check(const char *path, struct err *e)
 
 static int server_read(struct reader *r, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"listen",          "ops_listen", "tls_cert", "tls_key",
-                                        "max_connections", "max_body",   NULL};
+    static const char *const known[] = {
+        "listen",   "ops_listen",          "tls_cert", "tls_key", "max_connections",
+        "max_body", "documented_statuses", NULL};
     json_t *t;
     int64_t conns = 0, body = 0;
     int rc = reader_table(r, "server", true, known, &t, e);
@@ -37,6 +38,7 @@ static int server_read(struct reader *r, struct config *c, struct err *e)
     if (rc == 0) { rc = reader_number(r, t, "max_connections", 1024, 1, 1000000, &conns, e); }
     if (rc == 0) { rc = reader_number(r, t, "max_body", 2 << 20, 4096, STORE_VALUE_MAX, &body, e); }
     c->max_connections = (uint32_t)conns;
+    if (rc == 0) { rc = reader_flag(r, t, "documented_statuses", &c->documented_statuses, e); }
     c->max_body = (uint64_t)body;
     return rc;
 }

@@ -11,6 +11,8 @@
  *      tls_key = "server.key"
  *      max_connections = 1024               absent = that
  *      max_body = 2097152                   bytes; absent = that
+ *      documented_statuses = true           403 for what a policy refuses, 404 for a resource that is not there; absent: 401
+ *                                           for both, as CoCo's broker answers, and its clients attest again
  *      [storage]
  *      database = "kbs.sqlite"              a file of this broker alone, or
  *      url = "postgresql://user@host/db"    a database that several brokers share, sessions included. Passwords by
@@ -115,6 +117,7 @@ struct config {
     char *listen, *tls_cert, *tls_key; /* tls_*: absolute or relative to the current directory */
     uint32_t max_connections;
     uint64_t max_body;
+    bool documented_statuses;
     char *ops_listen; /* NULL = none */
     char *database;   /* for store_open() */
     uint8_t storage_key[STORE_KEY_SIZE];

@@ -56,12 +56,16 @@ static void metrics_reply(const struct ops *o, struct http_response *out)
 bool ops_handle(struct ops *o, const struct http_request *rq, bool private,
                 struct http_response *out)
 {
-    if (rq->method != HTTP_GET) { return false; }
+    bool metrics = http_view_is(rq->path, "/metrics");
+    if (rq->method != HTTP_GET) { /* [coco §2.2] */
+        if (metrics) { *out = (struct http_response){.status = 405, .extra = "Allow: GET\r\n"}; }
+        return metrics;
+    }
     if (http_view_is(rq->path, "/healthz")) {
         out->status = 200;
     } else if (http_view_is(rq->path, "/readyz")) {
         ready_reply(o, private, out);
-    } else if (http_view_is(rq->path, "/metrics")) {
+    } else if (metrics) {
         metrics_reply(o, out);
     } else {
         return false;

@@ -433,7 +433,11 @@ void handle_attest(struct exchange *x)
         (void)session_refuse(x->b->sessions, s.id, &ignored); /* invariant 1 */
         return;
     }
-    if (appraise_devices(x->b, x->now, &proved, &e) < 0) {
+    int rc = appraise_devices(x->b, x->now, &proved, &e);
+    if (store_outages(x->b->setup.store) != x->outages) {
+        return; /* appraised without what could not be read: the guest hears 503 and may come again */
+    }
+    if (rc < 0) {
         refuse_appraisal(x, &e);
         (void)session_refuse(x->b->sessions, s.id, &ignored);
         return;

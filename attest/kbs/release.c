@@ -83,6 +83,15 @@ static int encrypt_to_guest(const struct exchange *x, const struct store_value *
     return jwe_encrypt(&to, 1, value->p, value->len, out, e);
 }
 
+/*
+ * CoCo's broker answers 401 where its documentation says 403 and 404. Its clients take 401 for "attest again" and try three
+ * times; whoever has none that relies on it may have the documented ones. [coco §2.6, §2.7]
+ */
+static int status_of(const struct exchange *x, int documented)
+{
+    return x->b->setup.documented_statuses ? documented : 401;
+}
+
 static void release(struct exchange *x)
 {
     auto_store_value value = {0};
@@ -91,7 +100,7 @@ static void release(struct exchange *x)
     int rc = store_get(x->b->setup.store, STORE_RESOURCE, x->subject, &value, &e);
     if (rc < 0) {
         bool absent = rc == -ENOENT;
-        reply_error(x, absent ? 401 : 500, "PluginInternalError", "resource: %s",
+        reply_error(x, absent ? status_of(x, 404) : 500, "PluginInternalError", "resource: %s",
                     absent ? "allowed, but there is none of that name" : e.text);
         return;
     }
@@ -115,7 +124,7 @@ static json_t *request_json(const struct exchange *x)
 static void refuse_by_rego(struct exchange *x)
 {
     bool failed = x->decision.failed;
-    reply_error(x, 401, failed ? "PolicyEngineError" : "PolicyDeny",
+    reply_error(x, status_of(x, 403), failed ? "PolicyEngineError" : "PolicyDeny",
                 failed ? "the resource policy cannot be evaluated; the broker's audit log says why"
                        : "refused by the resource policy; the broker's audit log says why");
 }
@@ -124,7 +133,7 @@ static void refuse_by_rules(struct exchange *x)
 {
     char all[DECISION_REASON_SIZE * 3];
     reasons_join(&x->decision, all, sizeof all);
-    reply_error(x, 401, "PolicyDeny", "%s", all);
+    reply_error(x, status_of(x, 403), "PolicyDeny", "%s", all);
 }
 
 /* For the second question of rego_decide(): our own appraisal may depend on initdata, too. */

@@ -73,6 +73,7 @@ static struct broker_setup setup_of(struct running *r)
                         .root_count = c->trusted_certs.count,
                         .keys = &c->trusted_jwks,
                         .insecure_header_jwk = c->insecure_header_jwk},
+        .documented_statuses = c->documented_statuses,
         .insecure_without_initdata = c->insecure_without_initdata,
         .insecure_policy_without_initdata = c->insecure_policy_without_initdata,
         .admin_keys = (const struct crypto_key *const *)c->admin_keys.v,

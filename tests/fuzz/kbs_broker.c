@@ -93,7 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bool admin;
     } routes[] = {{"POST /kbs/v0/auth", false},           {"POST /kbs/v0/attest", false},
                   {"POST /kbs/v0/resource-policy", true}, {"POST /kbs/v0/reference-value", true},
-                  {"POST /kbs/v0/resource/a/b/c", true},  {"GET /kbs/v0/resource/a/b/c", false}};
+                  {"POST /kbs/v0/resource/a/b/c", true},  {"GET /kbs/v0/resource/a/b/c", false},
+                  {"POST /kbs/v0/attestation-policy", true}};
     if (size == 0) { return 0; }
     if (!broker) { start(); }
     size_t route = data[0] % (sizeof routes / sizeof routes[0]);

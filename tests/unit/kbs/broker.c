@@ -203,6 +203,23 @@ Test(broker, judges_every_release_by_the_policy_of_the_moment)
     assert_refused(&token, "PolicyDeny", "there is no policy yet");
 }
 
+Test(broker, gives_the_documented_statuses_where_they_are_wanted)
+{
+    b.setup.documented_statuses = true;
+    broker_free(b.broker);
+    bench_start(&b);
+    auto_answer nobody = ask(&b, "GET", RESOURCE, "", "");
+    cr_assert_eq(nobody.status, 401); /* CoCo's client waits for it to attest */
+    guest_handshake(&b, &g);
+    auto_answer other = guest_get(&b, &g, "/kbs/v0/resource/default/key/other");
+    cr_assert_eq(other.status, 403, "%s", other.detail);
+    cr_assert_str_eq(other.type, "PolicyDeny");
+    admin_ok(&b, "DELETE", RESOURCE, "");
+    auto_answer absent = guest_get(&b, &g, RESOURCE);
+    cr_assert_eq(absent.status, 404, "%s", absent.detail);
+    cr_assert_str_eq(absent.type, "PluginInternalError");
+}
+
 Test(broker, refusal_does_not_tell_whether_the_resource_exists)
 {
     admin_ok(&b, "POST", "/kbs/v0/resource/default/key/there", "x");

@@ -92,9 +92,6 @@ static const struct {
     {"auth-77-", 415, "", "no content codings"},
     {"auth-83-", 415, "", "no content codings"},
     {"misc-01-", 405, "", "HEAD is refused everywhere alike"},
-    {"misc-03-", 404, "", "numbers are told on a port of the owner's own"},
-    {"misc-04-", 404, "", "numbers are told on a port of the owner's own"},
-    {"misc-05-", 404, "", "numbers are told on a port of the owner's own"},
 };
 
 #endif

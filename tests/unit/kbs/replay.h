@@ -8,6 +8,7 @@
 #define CASEMATE_TESTS_KBS_REPLAY_H
 
 #include "attest/kbs/evidence_sample.h"
+#include "attest/kbs/ops.h"
 #include "attest/kbs/server.h"
 #include "tests/unit/attest/vectors.h"
 #include "tests/unit/kbs/bench.h"
@@ -34,6 +35,8 @@ struct replay {
     struct bench b;
     struct verifier verifiers[2];
     struct server *server;
+    struct audit audit; /* for its numbers */
+    struct ops ops;
     pthread_t thread;
     int64_t now;
     struct crypto_key *p256, *p521, *rsa; /* guests' */
@@ -62,6 +65,7 @@ static inline void replay_handle(void *ctx, const struct http_request *rq, const
 {
     struct replay *r = ctx;
     (void)now;
+    if (ops_handle(&r->ops, rq, false, out)) { return; }
     broker_handle(r->b.broker, rq, peer, r->now, out);
 }
 
@@ -127,6 +131,8 @@ static inline void replay_start(struct replay *r, void (*tune)(struct replay *r)
                              .handle = replay_handle,
                              .ctx = r};
     cr_assert_eq(server_new(&s, &r->server, &e), 0, "%s", e.text);
+    r->ops = (struct ops){
+        .store = r->b.store, .broker = r->b.broker, .server = r->server, .audit = &r->audit};
     cr_assert_eq(pthread_create(&r->thread, NULL, replay_serve, r), 0);
 }
 
