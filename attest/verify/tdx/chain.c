@@ -7,6 +7,7 @@
 #include "attest/rfc3339.h"
 #include "attest/verify/tdx/codes.h"
 #include "attest/verify/tdx/pem.h"
+#include "guest/base/hosted.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,57 +50,47 @@ void tdx_crl_fini(struct tdx_crl *c)
 
 /* ---- certificates */
 
-/* A name, or a text that nobody has as a name. */
-static void subject_of(const struct tdx_cert *c, char out[CRYPTO_NAME_MAX])
+/* Everything a certificate says that is asked more than once. */
+static bool cert_read(struct tdx_cert *c)
 {
-    if (crypto_cert_subject(c->cert, out) < 0) { (void)snprintf(out, CRYPTO_NAME_MAX, "(none)"); }
-}
-
-static void issuer_of(const struct tdx_cert *c, char out[CRYPTO_NAME_MAX])
-{
-    if (crypto_cert_issuer(c->cert, out) < 0) { (void)snprintf(out, CRYPTO_NAME_MAX, "(none)"); }
+    return crypto_cert_facts(c->cert, &c->facts) == 0 &&
+           crypto_cert_subject(c->cert, c->subject) == 0 &&
+           crypto_cert_key_sha256(c->cert, c->key_sha256) == 0;
 }
 
 static bool role_check(const struct tdx_cert *c, enum tdx_role role, struct verdict *v)
 {
     const struct crypto_cert_facts *f = &c->facts;
     const char *const *names = roles[role].names;
-    char name[CRYPTO_NAME_MAX];
-    subject_of(c, name);
+    const char *name = c->subject;
     bool called = strcmp(name, names[0]) == 0 || (names[1] && strcmp(name, names[1]) == 0);
     bool form = f->version == 3 && f->alg == CRYPTO_CERT_ECDSA_SHA256 && !f->unknown_critical;
     bool usage = f->is_ca == roles[role].authority && f->may_sign_certs == roles[role].authority &&
                  f->may_sign_crls == roles[role].authority;
-    return verdict_check(v, called, &tdx_codes[TDX_CODE_CERT_NAME], name, names[0]) &&
-           verdict_check(v, form, &tdx_codes[TDX_CODE_CERT], name,
-                         "X.509 v3, ECDSA with SHA-256, no unknown critical extension") &&
-           verdict_check(v, usage, &tdx_codes[TDX_CODE_CERT_USAGE],
-                         f->is_ca ? "an authority" : "no authority",
-                         roles[role].authority ? "an authority" : "no authority");
+    return tdx_step(v, called, TDX_CODE_CERT_NAME, name, names[0]) &&
+           tdx_step(v, form, TDX_CODE_CERT, name,
+                    "X.509 v3, ECDSA with SHA-256, no unknown critical extension") &&
+           tdx_step(v, usage, TDX_CODE_CERT_USAGE, f->is_ca ? "an authority" : "no authority",
+                    roles[role].authority ? "an authority" : "no authority");
 }
 
 static bool issuer_check(const struct tdx_cert *c, const struct tdx_cert *by, struct verdict *v)
 {
     auto_key key = NULL;
-    char found[CRYPTO_NAME_MAX], wanted[CRYPTO_NAME_MAX];
-    issuer_of(c, found);
-    subject_of(by, wanted);
-    if (!verdict_check(v, strcmp(found, wanted) == 0, &tdx_codes[TDX_CODE_CERT_ISSUER], found,
-                       wanted)) {
-        return false;
-    }
+    char issuer[CRYPTO_NAME_MAX] = "";
+    bool named = crypto_cert_issuer(c->cert, issuer) == 0 && strcmp(issuer, by->subject) == 0;
+    if (!tdx_step(v, named, TDX_CODE_CERT_ISSUER, issuer, by->subject)) { return false; }
     bool good = crypto_cert_key(by->cert, &key) == 0 &&
                 crypto_cert_signed_by(c->cert, key, CRYPTO_CERT_ECDSA_SHA256) == 0;
-    return verdict_check(v, good, &tdx_codes[TDX_CODE_CERT_SIGNATURE], c->what,
-                         "signed by its issuer");
+    return tdx_step(v, good, TDX_CODE_CERT_SIGNATURE, c->what, "signed by its issuer");
 }
 
 static bool root_check(const struct tdx_cert *c, const uint8_t pinned[TDX_ROOT_SIZE],
                        struct verdict *v)
 {
-    uint8_t key[TDX_ROOT_SIZE] = {0};
-    bool same = crypto_cert_key_sha256(c->cert, key) == 0 && memcmp(key, pinned, sizeof key) == 0;
-    return verdict_check_bytes(v, same, &tdx_codes[TDX_CODE_ROOT], key, pinned, sizeof key);
+    return memcmp(c->key_sha256, pinned, TDX_ROOT_SIZE) == 0 ||
+           verdict_check_bytes(v, false, &tdx_codes[TDX_CODE_ROOT], c->key_sha256, pinned,
+                               TDX_ROOT_SIZE);
 }
 
 static bool chain_check(const struct tdx_cert *c, const enum tdx_role *role, size_t count,
@@ -128,25 +119,22 @@ bool tdx_chain_read(const void *pem, size_t len, const enum tdx_role *role, size
     bool good = true;
     for (size_t i = 0; i < count; i++) {
         c[i] = (struct tdx_cert){.cert = certs[i], .what = roles[role[i]].what};
-        good = good && verdict_check(v, crypto_cert_facts(certs[i], &c[i].facts) == 0,
-                                     &tdx_codes[TDX_CODE_CERT], c[i].what,
-                                     "dates, serial number and usage that can be read");
+        good = good && tdx_step(v, cert_read(&c[i]), TDX_CODE_CERT, c[i].what,
+                                "names, dates, serial number, usage and key that can be read");
     }
     if (!good || !chain_check(c, role, count, root, v)) {
         for (size_t i = 0; i < count; i++) { tdx_cert_fini(&c[i]); }
         return false;
     }
     memcpy(out, c, count * sizeof *c);
-    return true;
+    return verdict_check(v, true, &tdx_codes[TDX_CODE_ROOT], roles[*role].what,
+                         "a chain to the pinned root");
 }
 
 bool tdx_same_authority(const struct tdx_cert *a, const struct tdx_cert *b)
 {
-    uint8_t x[CRYPTO_SHA256_SIZE], y[CRYPTO_SHA256_SIZE];
-    char p[CRYPTO_NAME_MAX], q[CRYPTO_NAME_MAX];
-    return crypto_cert_key_sha256(a->cert, x) == 0 && crypto_cert_key_sha256(b->cert, y) == 0 &&
-           memcmp(x, y, sizeof x) == 0 && crypto_cert_subject(a->cert, p) == 0 &&
-           crypto_cert_subject(b->cert, q) == 0 && strcmp(p, q) == 0;
+    return memcmp(a->key_sha256, b->key_sha256, sizeof a->key_sha256) == 0 &&
+           strcmp(a->subject, b->subject) == 0;
 }
 
 /* ---- revocation lists */
@@ -157,23 +145,20 @@ bool tdx_crl_read(const void *der, size_t len, const struct tdx_cert *issuer, co
     auto_crl crl = NULL;
     auto_key key = NULL;
     struct crypto_crl_facts facts;
-    char found[CRYPTO_NAME_MAX], wanted[CRYPTO_NAME_MAX];
+    char found[CRYPTO_NAME_MAX];
     bool readable = der_is_strict(der, len) && crypto_crl_from_der(der, len, &crl) == 0 &&
                     crypto_crl_facts(crl, &facts) == 0 && crypto_crl_issuer(crl, found) == 0;
-    if (!verdict_check(v, readable, &tdx_codes[TDX_CODE_CRL], what,
-                       "a whole revocation list in DER")) {
+    if (!tdx_step(v, readable, TDX_CODE_CRL, what, "a whole revocation list in DER")) {
         return false;
     }
-    subject_of(issuer, wanted);
     bool good = crypto_cert_key(issuer->cert, &key) == 0 &&
                 crypto_crl_signed_by(crl, key, CRYPTO_CERT_ECDSA_SHA256) == 0;
-    if (!verdict_check(v, strcmp(found, wanted) == 0, &tdx_codes[TDX_CODE_CRL_ISSUER], found,
-                       wanted) ||
-        !verdict_check(v, good, &tdx_codes[TDX_CODE_CRL_SIGNATURE], what, "signed by its issuer")) {
+    if (!tdx_step(v, strcmp(found, issuer->subject) == 0, TDX_CODE_CRL_ISSUER, found,
+                  issuer->subject) ||
+        !tdx_step(v, good, TDX_CODE_CRL_SIGNATURE, what, "signed by its issuer")) {
         return false;
     }
-    *out = (struct tdx_crl){.crl = crl, .facts = facts, .what = what};
-    crl = NULL;
+    *out = (struct tdx_crl){.crl = steal_ptr(&crl), .facts = facts, .what = what};
     return true;
 }
 
@@ -183,18 +168,13 @@ void tdx_check_window(const struct verdict_code *code, const char *what, int64_t
                       int64_t now, struct verdict *v)
 {
     char found[RFC3339_SIZE], first[RFC3339_SIZE], last[RFC3339_SIZE], wanted[64];
-    bool good = now >= from && now <= to;
-    if (good && !v->table) { return; }
+    if (now >= from && now <= to) { return; }
     rfc3339_format(now, found);
     rfc3339_format(from, first);
     rfc3339_format(to, last);
     (void)snprintf(wanted, sizeof wanted, "%s to %s", first, last);
-    if (good) {
-        verdict_check(v, true, code, found, wanted);
-    } else {
-        verdict_refuse(v, code, found, wanted, "%s: %s", what,
-                       now < from ? "not yet valid" : "expired");
-    }
+    verdict_refuse(v, code, found, wanted, "%s: %s", what,
+                   now < from ? "not yet valid" : "expired");
 }
 
 void tdx_check_cert(const struct tdx_cert *c, const struct tdx_crl *issuers_list, int64_t now,

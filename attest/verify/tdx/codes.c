@@ -217,3 +217,9 @@ const struct verdict_code tdx_codes[TDX_CODE_COUNT] = {
                             "the registers that the guest tells of are not those of the quote",
                             "send the registers as they were when the quote was taken"},
 };
+
+bool tdx_step(struct verdict *v, bool holds, enum tdx_code code, const char *found,
+              const char *wanted)
+{
+    return holds || verdict_check(v, false, &tdx_codes[code], found, wanted);
+}

@@ -94,4 +94,8 @@ enum tdx_code {
 };
 extern const struct verdict_code tdx_codes[TDX_CODE_COUNT];
 
+/* A step on the way to a check: a row of the table only when it fails. Returns holds. */
+bool tdx_step(struct verdict *v, bool holds, enum tdx_code code, const char *found,
+              const char *wanted);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "attest/hex.h"
 #include "attest/json.h"
+#include "attest/rfc3339.h"
 #include "attest/verify/tdx/codes.h"
 #include "guest/base/hosted.h"
 
@@ -51,8 +52,8 @@ static bool crl_read(const json_t *set, const char *name, const struct tdx_cert 
     if (!hex) { return false; }
     size_t len = strlen(hex) / 2;
     auto_free uint8_t *der = malloc(len + 1);
-    if (!verdict_check(v, der && hex_decode(hex, strlen(hex), der, len), &tdx_codes[TDX_CODE_CRL],
-                       "a text", "lower-case hexadecimal digits")) {
+    if (!tdx_step(v, der && hex_decode(hex, strlen(hex), der, len), TDX_CODE_CRL, "a text",
+                  "lower-case hexadecimal digits")) {
         return false;
     }
     return tdx_crl_read(der, len, issuer, what, out, v);
@@ -72,8 +73,8 @@ static bool signed_text(const json_t *set, const char *name, const char *signatu
                 crypto_cert_key(signer->cert, &key) == 0 &&
                 crypto_ecdsa_verify(key, digest, sizeof digest, sig, sizeof sig) == 0;
     *out = text;
-    return verdict_check(v, good, &tdx_codes[TDX_CODE_COLLATERAL_SIGNATURE], name,
-                         "signed by Intel SGX TCB Signing");
+    return tdx_step(v, good, TDX_CODE_COLLATERAL_SIGNATURE, name,
+                    "signed by Intel SGX TCB Signing");
 }
 
 static bool set_read(const json_t *set, const uint8_t root[TDX_ROOT_SIZE], struct tdx_collateral *c,
@@ -129,7 +130,8 @@ static void dates_check(const char *what, const struct tdx_dates *d, int64_t now
 
 void tdx_collateral_at(const struct tdx_collateral *c, int64_t now, struct verdict *v)
 {
-    char tcb[16], qe[16];
+    char tcb[16], qe[16], found[RFC3339_SIZE], expires[RFC3339_SIZE], until[RFC3339_SIZE + 16];
+    size_t complaints = v->reason_count;
     tdx_check_cert(&c->root, NULL, now, v);
     tdx_check_crl(&c->root_crl, now, v);
     tdx_check_crl(&c->pck_crl, now, v);
@@ -140,8 +142,12 @@ void tdx_collateral_at(const struct tdx_collateral *c, int64_t now, struct verdi
     dates_check("QE identity", &c->qe.dates, now, v);
     (void)snprintf(tcb, sizeof tcb, "%" PRIu32, c->tcb.evaluation);
     (void)snprintf(qe, sizeof qe, "%" PRIu32, c->qe.evaluation);
-    verdict_check(v, c->tcb.evaluation == c->qe.evaluation, &tdx_codes[TDX_CODE_COLLATERAL_ROUNDS],
-                  tcb, qe);
+    (void)tdx_step(v, c->tcb.evaluation == c->qe.evaluation, TDX_CODE_COLLATERAL_ROUNDS, tcb, qe);
+    if (v->reason_count != complaints) { return; }
+    rfc3339_format(now, found);
+    rfc3339_format(tdx_collateral_expires(c), expires);
+    (void)snprintf(until, sizeof until, "good until %s", expires);
+    verdict_check(v, true, &tdx_codes[TDX_CODE_COLLATERAL_TIME], found, until);
 }
 
 int64_t tdx_collateral_expires(const struct tdx_collateral *c)

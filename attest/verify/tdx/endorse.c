@@ -28,18 +28,16 @@ static bool chain_read(const struct tdx_quote *q, const uint8_t root[TDX_ROOT_SI
 {
     struct tdx_cert c[ARRAY_COUNT(pck_chain)];
     struct view ext;
-    char ca[CRYPTO_NAME_MAX];
     if (!tdx_chain_read(q->pck_chain.p, q->pck_chain.len, pck_chain, ARRAY_COUNT(c), root, c, v)) {
         return false;
     }
     n->pck = c[0];
     n->pck_ca = c[1];
     n->root = c[2];
-    n->processor_ca = crypto_cert_subject(n->pck_ca.cert, ca) == 0 && strstr(ca, "Processor CA");
+    n->processor_ca = strstr(n->pck_ca.subject, "Processor CA") != NULL;
     bool found = crypto_cert_ext(n->pck.cert, TDX_PCK_OID, &ext) == 0 &&
                  tdx_pck_parse(ext.p, ext.len, &n->platform);
-    return verdict_check(v, found, &tdx_codes[TDX_CODE_PCK_EXTENSION],
-                         found ? "there" : "missing or malformed", TDX_PCK_OID);
+    return tdx_step(v, found, TDX_CODE_PCK_EXTENSION, "missing or malformed", TDX_PCK_OID);
 }
 
 /* The platform's key signed the enclave's report. */
@@ -76,8 +74,7 @@ static bool key_read(const struct tdx_quote *q, struct tdx_endorsement *n, struc
     struct crypto_parts parts = {.x = {q->attestation_key.p, half},
                                  .y = {q->attestation_key.p + half, half}};
     bool good = crypto_key_from_parts(CRYPTO_P256, &parts, &n->attestation_key) == 0;
-    return verdict_check(v, good, &tdx_codes[TDX_CODE_ATTESTATION_KEY],
-                         good ? "a point" : "no point", "a point of P-256");
+    return tdx_step(v, good, TDX_CODE_ATTESTATION_KEY, "no point", "a point of P-256");
 }
 
 bool tdx_endorse(const struct tdx_quote *q, const uint8_t root[TDX_ROOT_SIZE],

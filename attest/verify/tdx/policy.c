@@ -274,18 +274,25 @@ static void check_attributes(const struct tdx_policy *p, uint64_t found, struct 
          CODE(ATTRIBUTES)},
         {~(TDX_ATTR_KNOWN | TDX_ATTR_DEBUG_GROUP), CODE(ATTRIBUTES_UNKNOWN)},
     };
-    for (size_t i = 0; i < ARRAY_COUNT(groups); i++) {
-        check_number(v, (wrong & groups[i].bits) == 0, groups[i].code, found, "exactly", wanted);
+    for (size_t i = 0; i < ARRAY_COUNT(groups) && wrong != 0; i++) {
+        if (wrong & groups[i].bits) {
+            check_number(v, false, groups[i].code, found, "exactly", wanted);
+        }
     }
+    if (wrong == 0) { check_number(v, true, CODE(ATTRIBUTES), found, "exactly", wanted); }
 }
 
 static void check_xfam(const struct tdx_policy *p, uint64_t found, struct verdict *v)
 {
-    check_number(v, (found & ~TDX_XFAM_KNOWN) == 0, CODE(XFAM_UNKNOWN), found, "within",
-                 TDX_XFAM_KNOWN);
+    if (found & ~TDX_XFAM_KNOWN) {
+        check_number(v, false, CODE(XFAM_UNKNOWN), found, "within", TDX_XFAM_KNOWN);
+    }
     uint64_t mask = p->xfam_mask | TDX_XFAM_REQUIRED;
     uint64_t value = p->xfam_value | TDX_XFAM_REQUIRED;
-    check_number(v, (found & mask) == value, CODE(XFAM), found & mask, "in these bits", value);
+    char a[24], b[64];
+    (void)snprintf(a, sizeof a, "0x%" PRIx64, found);
+    (void)snprintf(b, sizeof b, "0x%" PRIx64 " where the mask is 0x%" PRIx64, value, mask);
+    verdict_check(v, (found & mask) == value, CODE(XFAM), a, b);
 }
 
 static void check_svn(const struct tdx_policy *p, const struct tdx_quote *q, struct verdict *v)

@@ -25,12 +25,12 @@
 static const uint8_t intel_qe_vendor[16] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
                                             0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
 
-static bool number_check(struct verdict *v, bool holds, enum tdx_code code, uint64_t found,
-                         const char *wanted)
+static bool number_step(struct verdict *v, bool holds, enum tdx_code code, uint64_t found,
+                        const char *wanted)
 {
     char text[24];
     (void)snprintf(text, sizeof text, "%" PRIu64, found);
-    return verdict_check(v, holds, &tdx_codes[code], text, wanted);
+    return tdx_step(v, holds, code, text, wanted);
 }
 
 static bool header_read(struct cur *c, struct tdx_quote *q, struct verdict *v)
@@ -41,15 +41,15 @@ static bool header_read(struct cur *c, struct tdx_quote *q, struct verdict *v)
     uint32_t reserved = cur_u32le(c);
     struct view vendor = cur_sub(c, sizeof intel_qe_vendor);
     cur_skip(c, 20); /* user data: signed, and authenticated as nothing */
-    return number_check(v, !c->bad, TDX_CODE_SIZE, c->left, "a whole header") &&
-           number_check(v, q->version == 4 || q->version == 5, TDX_CODE_VERSION, q->version,
-                        "4 or 5") &&
-           number_check(v, key_type == KEY_TYPE_P256, TDX_CODE_KEY_TYPE, key_type, "2") &&
-           number_check(v, tee_type == TEE_TYPE_TDX, TDX_CODE_TEE_TYPE, tee_type, "129") &&
-           number_check(v, reserved == 0, TDX_CODE_RESERVED, reserved, "0") &&
-           verdict_check_bytes(v, memcmp(vendor.p, intel_qe_vendor, vendor.len) == 0,
-                               &tdx_codes[TDX_CODE_VENDOR], vendor.p, intel_qe_vendor,
-                               sizeof intel_qe_vendor);
+    return number_step(v, !c->bad, TDX_CODE_SIZE, c->left, "a whole header") &&
+           number_step(v, q->version == 4 || q->version == 5, TDX_CODE_VERSION, q->version,
+                       "4 or 5") &&
+           number_step(v, key_type == KEY_TYPE_P256, TDX_CODE_KEY_TYPE, key_type, "2") &&
+           number_step(v, tee_type == TEE_TYPE_TDX, TDX_CODE_TEE_TYPE, tee_type, "129") &&
+           number_step(v, reserved == 0, TDX_CODE_RESERVED, reserved, "0") &&
+           (memcmp(vendor.p, intel_qe_vendor, vendor.len) == 0 ||
+            verdict_check_bytes(v, false, &tdx_codes[TDX_CODE_VENDOR], vendor.p, intel_qe_vendor,
+                                sizeof intel_qe_vendor));
 }
 
 /* Which body follows; in version 5 the quote says it. */
@@ -60,11 +60,11 @@ static bool body_kind_read(struct cur *c, struct tdx_quote *q, struct verdict *v
     uint16_t type = cur_u16le(c);
     uint32_t size = cur_u32le(c);
     bool known = type == TDX_BODY_10 || type == TDX_BODY_15;
-    if (!number_check(v, !c->bad && known, TDX_CODE_BODY, type, "type 2 or 3")) { return false; }
+    if (!number_step(v, !c->bad && known, TDX_CODE_BODY, type, "type 2 or 3")) { return false; }
     q->body = type;
     return type == TDX_BODY_10
-               ? number_check(v, size == BODY_SIZE_10, TDX_CODE_BODY, size, "584 bytes for type 2")
-               : number_check(v, size == BODY_SIZE_15, TDX_CODE_BODY, size, "648 bytes for type 3");
+               ? number_step(v, size == BODY_SIZE_10, TDX_CODE_BODY, size, "584 bytes for type 2")
+               : number_step(v, size == BODY_SIZE_15, TDX_CODE_BODY, size, "648 bytes for type 3");
 }
 
 static void take(struct cur *c, uint8_t *out, size_t len)
@@ -116,9 +116,7 @@ MUST_CHECK static bool rest_take(struct cur *c, struct cur *out, struct verdict 
     uint32_t len = cur_u32le(c);
     char wanted[24];
     (void)snprintf(wanted, sizeof wanted, "%zu", c->left);
-    if (!number_check(v, !c->bad && len == c->left, TDX_CODE_LENGTHS, len, wanted)) {
-        return false;
-    }
+    if (!number_step(v, !c->bad && len == c->left, TDX_CODE_LENGTHS, len, wanted)) { return false; }
     *out = cur_of(c->p, len);
     return true;
 }
@@ -126,7 +124,7 @@ MUST_CHECK static bool rest_take(struct cur *c, struct cur *out, struct verdict 
 static bool type_check(struct cur *c, uint16_t wanted, const char *wanted_text, struct verdict *v)
 {
     uint16_t type = cur_u16le(c);
-    return number_check(v, !c->bad && type == wanted, TDX_CODE_CERT_TYPE, type, wanted_text);
+    return number_step(v, !c->bad && type == wanted, TDX_CODE_CERT_TYPE, type, wanted_text);
 }
 
 static bool signature_data_read(struct cur c, struct tdx_quote *q, struct verdict *v)
@@ -140,8 +138,8 @@ static bool signature_data_read(struct cur c, struct tdx_quote *q, struct verdic
     q->qe_report = cur_sub(&data, QE_REPORT_SIZE);
     q->qe_signature = cur_sub(&data, SIGNATURE_SIZE);
     q->qe_auth_data = cur_sub(&data, cur_u16le(&data));
-    if (!number_check(v, !data.bad, TDX_CODE_LENGTHS, data.left,
-                      "a QE report and its authentication data") ||
+    if (!number_step(v, !data.bad, TDX_CODE_LENGTHS, data.left,
+                     "a QE report and its authentication data") ||
         !type_check(&data, CERT_TYPE_CHAIN, "5", v) || !rest_take(&data, &chain, v)) {
         return false;
     }
@@ -154,15 +152,15 @@ static bool padding_check(struct cur c, struct verdict *v)
 {
     size_t i = 0;
     while (i < c.left && c.p[i] == 0) { i++; }
-    return number_check(v, i == c.left, TDX_CODE_TRAILING, i < c.left ? c.p[i] : 0, "0");
+    return number_step(v, i == c.left, TDX_CODE_TRAILING, i < c.left ? c.p[i] : 0, "0");
 }
 
 bool tdx_quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struct verdict *v)
 {
     struct tdx_quote q = {0};
     struct cur c = cur_of(bytes, len);
-    if (!number_check(v, len >= TDX_QUOTE_MIN && len <= TDX_INPUT_MAX, TDX_CODE_SIZE, len,
-                      "1020 to 32768 bytes") ||
+    if (!number_step(v, len >= TDX_QUOTE_MIN && len <= TDX_INPUT_MAX, TDX_CODE_SIZE, len,
+                     "1020 to 32768 bytes") ||
         !header_read(&c, &q, v) || !body_kind_read(&c, &q, v)) {
         return false;
     }
@@ -172,10 +170,12 @@ bool tdx_quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struc
     uint32_t sig_len = cur_u32le(&c);
     const uint8_t *sig = cur_take(&c, sig_len);
     bool fits = sig && len - c.left <= TDX_QUOTE_MAX;
-    if (!number_check(v, fits, TDX_CODE_LENGTHS, sig_len, "what the input holds; 16384 in all") ||
+    if (!number_step(v, fits, TDX_CODE_LENGTHS, sig_len, "what the input holds; 16384 in all") ||
         !signature_data_read(cur_of(sig, sig_len), &q, v) || !padding_check(c, v)) {
         return false;
     }
     *out = q;
-    return true;
+    return verdict_check(v, true, &tdx_codes[TDX_CODE_BODY],
+                         q.body == TDX_BODY_15 ? "TD report of TDX 1.5" : "TD report of TDX 1.0",
+                         "a whole quote of a TD");
 }

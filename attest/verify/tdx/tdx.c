@@ -29,13 +29,10 @@ static bool signature_check(const struct tdx_quote *q, const struct crypto_key *
 static void platform_check(const struct tdx_endorsement *n, const struct tdx_collateral *c,
                            int64_t now, struct verdict *v)
 {
-    char found[CRYPTO_NAME_MAX] = "(none)", wanted[CRYPTO_NAME_MAX] = "(none)";
-    (void)!crypto_cert_subject(c->pck_ca.cert, found);
-    (void)!crypto_cert_subject(n->pck_ca.cert, wanted);
     tdx_check_cert(&n->root, NULL, now, v);
     tdx_check_cert(&n->pck_ca, &c->root_crl, now, v);
-    verdict_check(v, tdx_same_authority(&n->pck_ca, &c->pck_ca), &tdx_codes[TDX_CODE_CRL_ISSUER],
-                  found, wanted);
+    (void)tdx_step(v, tdx_same_authority(&n->pck_ca, &c->pck_ca), TDX_CODE_CRL_ISSUER,
+                   c->pck_ca.subject, n->pck_ca.subject);
     tdx_check_cert(&n->pck, &c->pck_crl, now, v);
 }
 
