@@ -216,7 +216,8 @@ static int run(const struct judge_input *in, struct verdict *v, json_t *claims, 
     if (s.use) { judge_report(&s, &p, in, &report, v); }
     snp_claims(&report, s.use, claims);
     (void)json_object_set_new(
-        claims, "root", json_string(in->file[JUDGE_ROOT].bytes ? "replaced by --root" : "amd"));
+        claims, "trusted_roots",
+        json_string(in->file[JUDGE_ROOT].bytes ? "replaced by --root" : "amd"));
     return 0;
 }
 
