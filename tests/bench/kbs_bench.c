@@ -311,9 +311,10 @@ static void report(const struct options *o, const struct side *sides, size_t cou
 {
     double bare = bare_us(b, o->kind);
     if (o->json) {
-        json_t *j =
-            json_pack("{s:s, s:i, s:b, s:f, s:o}", "tee", o->kind->name, "clients", (int)o->clients,
-                      "tls", o->tls, "bare_us", bare, "a", side_json(&sides[0], bare));
+        json_t *j = json_pack("{s:s, s:i, s:b, s:f, s:f, s:f, s:o}", "tee", o->kind->name,
+                              "clients", (int)o->clients, "tls", (int)o->tls, "bare_us", bare,
+                              "verify_us", b->judge_us, "verify_bare_us",
+                              bare_evidence_us(b, o->kind), "a", side_json(&sides[0], bare));
         if (count == 2) { (void)json_object_set_new(j, "b", side_json(&sides[1], bare)); }
         (void)json_dumpf(j, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
         (void)putchar('\n');
@@ -480,7 +481,8 @@ int bench_kbs(int argc, char **argv)
 {
     struct options o;
     struct err e = {0};
-    char dir[] = "/tmp/cc-bench-kbs-XXXXXX";
+    const char *tmp = getenv("TMPDIR");
+    char dir[PATH_MAX];
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         (void)fputs(help, stdout);
         return 0;
@@ -489,6 +491,7 @@ int bench_kbs(int argc, char **argv)
         (void)fprintf(stderr, "cc-bench: %s\n", e.text);
         return 2;
     }
+    (void)snprintf(dir, sizeof dir, "%s/cc-bench-kbs-XXXXXX", tmp && *tmp ? tmp : "/tmp");
     if (!mkdtemp(dir)) {
         (void)fprintf(stderr, "cc-bench: %s: %s\n", dir, strerror(errno));
         return 1;
