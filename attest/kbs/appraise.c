@@ -121,25 +121,58 @@ static const struct {
     void (*look)(const struct look *l, struct vector *v);
 } kinds[] = {{"sample", sample}, {"sim", sim}, {"snp", snp}, {"tdx", tdx}};
 
+/* ---- identifiers ------------------------------------------------------------------------------ */
+
+/* One value per container that has it; NULL when none has. */
+static json_t *container_values(const json_t *containers, const char *const *path)
+{
+    auto_json out = json_array();
+    size_t i;
+    json_t *one;
+    json_array_foreach (containers, i, one) {
+        const json_t *j = one;
+        for (size_t k = 0; path[k]; k++) { j = json_object_get(j, path[k]); }
+        if (j) { (void)json_array_append(out, (json_t *)(uintptr_t)j); }
+    }
+    return json_array_size(out) ? json_incref(out) : NULL;
+}
+
+/*
+ * What runs in the guest, by the agent policy in its initdata: Kata's agent holds the guest to it. Ours does not read that
+ * policy, and is told by the registers in its evidence: for it nothing is validated. [coco §4.4]
+ */
+static json_t *identifiers(const json_t *evidence, const json_t *tee)
+{
+    static const char *const image[] = {"OCI", "Annotations", "io.kubernetes.cri.image-name", NULL};
+    static const char *const uid[] = {"OCI", "Process", "User", "UID", NULL};
+    bool ours = json_object_get(json_object_get(tee, "casemate"), "registers") != NULL;
+    const json_t *policy =
+        json_object_get(json_object_get(evidence, "init_data_claims"), "agent_policy_claims");
+    const json_t *containers = ours ? NULL : json_object_get(policy, "containers");
+    auto_json validated = json_object();
+    json_t *images = container_values(containers, image), *uids = container_values(containers, uid);
+    if (images) { (void)json_object_set_new(validated, "container_images", images); }
+    if (uids) { (void)json_object_set_new(validated, "container_uids", uids); }
+    return json_pack("[{s:s, s:i, s:{s:O}}]", "name", "ear.trustee.identifiers", "key", -18,
+                     "value", "validated", validated);
+}
+
 int appraise_default(enum claims_class class, const json_t *evidence,
                      const struct reference_source *rv, struct appraisal *out, struct err *e)
 {
     struct vector v = {.executables = 33, .hardware = 97, .configuration = 36};
-    for (size_t i = 0; class == CLAIMS_CPU && i < ARRAY_COUNT(kinds); i++) {
-        struct look l = {.tee = json_object_get(evidence, kinds[i].tee), .rv = rv};
-        if (l.tee) { kinds[i].look(&l, &v); }
+    const json_t *tee = NULL;
+    for (size_t i = 0; class == CLAIMS_CPU && !tee && i < ARRAY_COUNT(kinds); i++) {
+        struct look l = {.tee = tee = json_object_get(evidence, kinds[i].tee), .rv = rv};
+        if (tee) { kinds[i].look(&l, &v); }
     }
     auto_json vector = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "instance-identity", 0,
                                  "configuration", v.configuration, "executables", v.executables,
                                  "file-system", 0, "hardware", v.hardware, "runtime-opaque", 0,
                                  "storage-opaque", 0, "sourced-data", 0);
-    /* What the agent policy inside the initdata names is not read: the list is there, and empty. */
-    auto_json identifiers =
-        class == CLAIMS_CPU ? json_pack("[{s:s, s:i, s:{s:{}}}]", "name", "ear.trustee.identifiers",
-                                        "key", -18, "value", "validated")
-                            : NULL;
-    if (!vector || (class == CLAIMS_CPU && !identifiers)) {
+    auto_json extensions = class == CLAIMS_CPU ? identifiers(evidence, tee) : NULL;
+    if (!vector || (class == CLAIMS_CPU && !extensions)) {
         return err_set(e, ENOMEM, "appraisal: out of memory");
     }
-    return appraisal_read(vector, identifiers, out, e);
+    return appraisal_read(vector, extensions, out, e);
 }

@@ -365,6 +365,35 @@ Test(appraise, a_bare_value_where_a_list_is_wanted_matches_nothing)
     appraise(SAMPLE, "{\"launch_digest\":\"abcde\"}", 33, 97, 2);
 }
 
+static void identifiers(const char *tee, const char *wanted)
+{
+    char text[1024];
+    struct reference_source rv = {.get = value_of};
+    struct err e = {0};
+    auto_appraisal a = {0};
+    (void)snprintf(
+        text, sizeof text,
+        "{%s,\"init_data_claims\":{\"agent_policy_claims\":{\"containers\":[{\"OCI\":{"
+        "\"Annotations\":{\"io.kubernetes.cri.image-name\":\"web:1\"},\"Process\":{\"User\":"
+        "{\"UID\":65534}}}},{\"OCI\":{}},7]}}}",
+        tee);
+    json_t *doc = json_loads(text, 0, NULL), *w = json_loads(wanted, 0, NULL);
+    cr_assert(doc && w, "%s", text);
+    values = NULL;
+    cr_assert_eq(appraise_default(CLAIMS_CPU, doc, &rv, &a, &e), 0, "%s", e.text);
+    cr_expect(json_equal(json_object_get(a.extensions, "ear.trustee.identifiers"), w), "%s", tee);
+    json_decref(doc);
+    json_decref(w);
+}
+
+/* Our own guests are not held to an agent policy, so nothing is validated about them. */
+Test(appraise, identifiers_are_those_that_an_agent_holds_a_guest_to)
+{
+    identifiers("\"snp\":{}",
+                "{\"validated\":{\"container_images\":[\"web:1\"],\"container_uids\":[65534]}}");
+    identifiers("\"snp\":{\"casemate\":{\"registers\":[]}}", "{\"validated\":{}}");
+}
+
 #define SNP                                                                                        \
     "{\"snp\":{\"measurement\":\"ab\",\"policy_debug_allowed\":false,\"policy_migrate_ma\":false," \
     "\"reported_tcb_bootloader\":4,\"reported_tcb_microcode\":219,\"reported_tcb_snp\":24,"        \
