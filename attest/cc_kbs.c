@@ -50,6 +50,7 @@ static const char usage_text[] =
     "  set-reference FILE...              get-reference NAME               delete-reference NAME\n"
     "  approve FILE                       withdraw APPROVER/ID\n"
     "  set-attestation-policy ID FILE     get-attestation-policy ID        delete-attestation-policy ID\n"
+    "  import DIR                         uploads the `repository` folder of a CoCo broker that kept files\n"
     "FILE is - for standard input. A policy is JSON or Rego, an attestation policy (ID default_cpu, default_gpu) Rego.\n"
     "set-reference takes what cc-attest measure prints, a JSON object of names and values, or a message of CoCo's\n"
     "reference value service; several files together replace the values of their names.\n";

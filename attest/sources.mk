@@ -37,7 +37,7 @@ kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c 
               selfsigned.c serve.c server.c session.c session_memory.c session_shared.c setup.c split.c store.c \
               store_copy.c store_pg.c store_sqlite.c token.c verifiers.c)
 kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c target.c trust.c)
-kbs_SRCS += $(addprefix attest/kbs/,appraisal.c evidence_sample.c policies.c)
+kbs_SRCS += $(addprefix attest/kbs/,appraisal.c evidence_sample.c import.c policies.c)
 kbs_SRCS += $(addprefix attest/kbs/,config_snp.c config_tdx.c evidence_snp.c evidence_tdx.c)
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure collateral rego evidence initdata jose crypto_full crypto_small base

@@ -6,6 +6,7 @@
 #include "attest/hex.h"
 #include "attest/json.h"
 #include "attest/kbs/config.h"
+#include "attest/kbs/import.h"
 #include "attest/kbs/rules.h"
 #include "attest/kbs/store.h"
 #include "guest/base/hosted.h"
@@ -80,6 +81,12 @@ static int delete_resource(const struct client *c, char **argv, int argc, struct
     char path[1200];
     int rc = path_make("/kbs/v0/resource/", argv[0], path, sizeof path, e);
     return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
+}
+
+static int import(const struct client *c, char **argv, int argc, struct err *e)
+{
+    (void)argc;
+    return import_run(c, argv[0], e);
 }
 
 static int list(const struct client *c, char **argv, int argc, struct err *e)
@@ -282,6 +289,7 @@ int command_run(const struct client *c, int argc, char **argv, struct err *e)
     } commands[] = {
         {"set-resource", 2, 2, set_resource},
         {"delete-resource", 1, 1, delete_resource},
+        {"import", 1, 1, import},
         {"list", 0, 1, list},
         {"set-policy", 1, 1, set_policy},
         {"get-policy", 0, 0, get_policy},
