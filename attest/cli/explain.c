@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cc-attest explain: why a broker refused, or would refuse, in words; offline. Reads what the broker
- * said, judges evidence itself, or tells what a code means.
+ * cc-attest explain: why a broker refused, or would refuse, in words; offline. Reads what the
+ * broker said, judges evidence itself, or tells what a code means.
  */
 #include "attest/cli/cli.h"
 #include "attest/cli/refusal.h"

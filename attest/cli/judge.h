@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `cc-attest verify` needs of a kind of evidence. A new kind is a file of its own and a line in
- * the table of verify.c.
+ * What `cc-attest verify` needs of a kind of evidence. A new kind is a file of its own and a line
+ * in the table of verify.c.
  */
 #ifndef CASEMATE_ATTEST_CLI_JUDGE_H
 #define CASEMATE_ATTEST_CLI_JUDGE_H

@@ -148,7 +148,7 @@ static int take_option(struct request *q, int o, struct err *e)
     }
 }
 
-/* What was given must be what this kind of evidence takes: an option without effect is a mistake. */
+/* What was given must be what this kind takes: an option without effect is a mistake. */
 int request_check(const struct request *q, struct err *e)
 {
     if (!q->judge || !q->in.file[JUDGE_EVIDENCE].bytes) {

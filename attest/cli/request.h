@@ -29,7 +29,7 @@ MUST_CHECK int request_parse(int argc, char **argv, struct request *q, struct er
  */
 MUST_CHECK int request_check(const struct request *q, struct err *e);
 
-/* Warns of --root and calls the judge. claims: an object, or NULL when there was no memory for it. */
+/* Warns of --root, calls the judge. claims: an object; NULL = there was no memory for it. */
 MUST_CHECK int request_judge(const struct request *q, struct verdict *v, json_t *claims,
                              struct err *e);
 

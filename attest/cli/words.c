@@ -60,7 +60,7 @@ static const struct words_subject subjects[] = {
     {"additional_evidence", false, "evidence of a further device cannot be judged",
      "enable the device's kind in the broker, or do not send its evidence"},
     {"token", false, "the token is not one this broker believes",
-     "get a new one by attesting; tokens of other services need [token] trusted_certs or trusted_jwks"},
+     "attest again; tokens of other services need [token] trusted_certs or trusted_jwks"},
     {"role", false, "the administrator's token may not do this",
      "use a token whose role is admin, or give the role the operation in [admin.roles]"},
     {"path", false, "the path does not name a resource",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What explain says beyond a verifier's own words: a broker's subjects, and what two values differ in. */
+/* What explain says beyond a verifier's own words: a broker's subjects, what two values differ in. */
 #ifndef CASEMATE_ATTEST_CLI_WORDS_H
 #define CASEMATE_ATTEST_CLI_WORDS_H
 
@@ -16,8 +16,8 @@ const struct words_subject *words_find(const char *subject, bool of_rule);
 
 #define WORDS_MAX 320
 /*
- * In what two values differ, as a sentence: which bits of a number that has named ones, or from which
- * byte on two digests. "" when there is nothing to say beyond showing them.
+ * In what two values differ, as a sentence: which bits of a number that has named ones, or from
+ * which byte on two digests. "" when there is nothing to say beyond showing them.
  * code  a verifier's code, "" = none
  */
 void words_difference(const char *code, const char *found, const char *wanted, char out[WORDS_MAX]);

@@ -2,8 +2,8 @@
 /*
  * A store's items for SNP, kept in memory for a verifier that judges many reports: chains,
  * revocation lists, and every endorsement that was followed once. A list that was replaced is read
- * anew; one that is unreadable, not the root's or older does not push out what is held. Nothing here looks
- * at the clock: what has expired is refused by the verifier.
+ * anew; one that is unreadable, not the root's or older does not push out what is held. Nothing here
+ * looks at the clock: what has expired is refused by the verifier.
  */
 #ifndef CASEMATE_ATTEST_COLLATERAL_SNP_KEEPER_H
 #define CASEMATE_ATTEST_COLLATERAL_SNP_KEEPER_H

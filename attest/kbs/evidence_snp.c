@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From SNP evidence on the wire to claims. This is the strict door: what the policy does not name is
- * a reason to refuse.
+ * From SNP evidence on the wire to claims. This is the strict door: what the policy does not name
+ * is a reason to refuse.
  */
 #include "attest/kbs/evidence_snp.h"
 

@@ -6,7 +6,8 @@
  * Report data has one of two forms [design §4.7]:
  *
  *   raw             only a guest that is not sealed yet gets one. Registers, if it tells them, are
- *                   what the measured init wrote into the additional evidence, bound by report data.
+ *                   what the measured init wrote into the additional evidence, bound by report
+ *                   data.
  *   register form   report data is a hash over launch flags, phase, registers and what the caller
  *                   wanted bound, so the ward itself speaks for all of them. (SNP and sim; TDX has
  *                   registers of its own.)

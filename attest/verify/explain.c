@@ -14,11 +14,8 @@ static const struct {
     const struct verdict_code *codes;
     size_t count;
 } tables[] = {
-    {binding_codes, BINDING_CODE_COUNT},
-    {sim_codes, SIM_CODE_COUNT},
-    {snp_codes, SNP_CODE_COUNT},
-    {sample_codes, SAMPLE_CODE_COUNT},
-    {tdx_codes, TDX_CODE_COUNT},
+    {binding_codes, BINDING_CODE_COUNT}, {sim_codes, SIM_CODE_COUNT}, {snp_codes, SNP_CODE_COUNT},
+    {sample_codes, SAMPLE_CODE_COUNT},   {tdx_codes, TDX_CODE_COUNT},
 };
 
 const struct verdict_code *explain_at(size_t i)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every reason code a verifier has, in words. A verifier's table is known here or its codes are not. */
+/* Every reason code a verifier has, in words. Its table is known here, or its codes are not. */
 #ifndef CASEMATE_ATTEST_VERIFY_EXPLAIN_H
 #define CASEMATE_ATTEST_VERIFY_EXPLAIN_H
 

@@ -25,7 +25,8 @@ static const struct snp_root amd_roots[] = {
 const struct snp_roots snp_amd_roots = {amd_roots, ARRAY_COUNT(amd_roots)};
 
 #define RSA_4096_BYTES 512
-#define NAME_FORMAT    "OU=Engineering, C=US, L=Santa Clara, ST=CA, O=Advanced Micro Devices, CN=%s%s"
+#define AMD            "OU=Engineering, C=US, L=Santa Clara, ST=CA, O=Advanced Micro Devices"
+#define NAME_FORMAT    AMD ", CN=%s%s"
 
 /* What the certificates are called, for people. */
 static const char *const places[SNP_CERTS] = {"endorsement key", "intermediate", "root"};

@@ -24,8 +24,8 @@ struct snp_roots {
 extern const struct snp_roots snp_amd_roots;
 
 /*
- * A root of somebody else's, for tests and laboratories: cc-attest --root. The product is taken from
- * its name. False with a reason in v.
+ * A root of somebody else's, for tests and laboratories: cc-attest --root. The product is taken
+ * from its name. False with a reason in v.
  */
 bool snp_root_from_cert(const struct crypto_cert *c, struct snp_root *out, struct verdict *v);
 

@@ -20,7 +20,7 @@ const struct verdict_code snp_codes[SNP_CODE_COUNT] = {
     [SNP_CODE_RESERVED] =
         {"snp-reserved", "parse", "V04", "reserved bytes",
          "a byte that is zero in reports of this version is not",
-         "the report was changed, or a newer firmware gives the byte a meaning: update the verifier"},
+         "the report was changed, or newer firmware gives the byte a meaning: update the verifier"},
     [SNP_CODE_KEY_INFO] = {"snp-key-info", "parse", "V05", "key_info",
                            "KEY_INFO names no signing key we know, or has reserved bits set",
                            "have the host sign reports by VCEK or VLEK"},

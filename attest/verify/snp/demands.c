@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The layers of the SNP verifier that compare a signed report with what is demanded. Each check is
- * a row and, when it fails, a reason; none depends on another's outcome. What nobody demands is said.
+ * a row and, when it fails, a reason; none depends on another's outcome. What nobody demands is
+ * said.
  */
 #include "attest/verify/snp/policy.h"
 
@@ -59,7 +60,7 @@ static const uint8_t *listed(const struct snp_list *l, const uint8_t *p, size_t 
     return NULL;
 }
 
-/* Is a digest on the list, and does it say anything? All zero is what fields hold that nobody set. */
+/* Is a digest on the list, and does it say anything? All zero is what nobody has set. */
 static void check_listed(const struct look *l, enum snp_member m, enum snp_code code,
                          const struct snp_list *list, const uint8_t *found, size_t size,
                          bool counts)

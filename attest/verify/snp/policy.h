@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is demanded of an SNP report, as a JSON object. Members (../README.md says what each is for):
+ * What is demanded of an SNP report, as a JSON object. Members (../README.md says what each is):
  *
  *   products report_versions vmpl guest_policy_required_value guest_policy_mask allow_vlek csp_ids
  *   allow_provisional_firmware require_crl

@@ -111,7 +111,7 @@ static void take_number(struct cur *c, uint8_t out[P384_BYTES], struct reserved 
     skip_zeros(c, SNP_SIG_PART_SIZE - P384_BYTES, z);
 }
 
-/* Everything in its order. Which bytes are reserved depends on the version, which is known by now. */
+/* Everything in its order. Which bytes are reserved depends on the version, known by now. */
 static void read_fields(struct cur *c, struct snp_report *r, uint32_t *algo, struct reserved *z)
 {
     r->version = cur_u32le(c);

@@ -63,7 +63,7 @@ struct snp_report {
     uint8_t digest[48];               /* SHA-384 of the signed part of these very bytes */
 };
 
-/* False, with reasons in v, when this is no report we know. Stops where what follows has no meaning. */
+/* False, with reasons in v, when this is no report we know. */
 bool snp_report_parse(const uint8_t *report, size_t len, struct snp_report *out, struct verdict *v);
 
 #endif

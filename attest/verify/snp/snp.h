@@ -4,7 +4,7 @@
  *
  *   report.h   bytes to fields            chain.h   certificates to an endorsement key
  *   vek.h      AMD's extensions           policy.h  what is demanded, and comparing with it
- *   evidence.h the JSON a guest sends     trust.h   chains and endorsements of a long-lived verifier
+ *   evidence.h the JSON a guest sends     trust.h   chains and endorsements that are kept
  *
  * The first failure of parsing, chain or signature ends the judgement: nothing behind it has a
  * meaning. Failures of what is demanded are collected.

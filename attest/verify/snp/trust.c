@@ -134,7 +134,7 @@ static struct kept *kept_place(struct snp_trust *t)
     return oldest;
 }
 
-/* By the chain that was added for the certificate's issuer. NULL without reasons when there is none. */
+/* By the chain that was added for the certificate's issuer. NULL without reasons: there is none. */
 static struct snp_endorsement *follow_own(struct snp_trust *t, const struct crypto_cert *vek,
                                           struct verdict *v)
 {

@@ -31,7 +31,7 @@ MUST_CHECK int snp_trust_add_crl(struct snp_trust *t, const struct snp_endorseme
                                  const void *der, size_t len, struct err *why);
 
 /*
- * The endorsement that this certificate is. NULL with a reason in v. Stays good until the next call.
+ * The endorsement that this certificate is. NULL with a reason in v. Good until the next call.
  *
  * vek       DER
  * ask, ark  DER, that came with it: looked at only when no chain was added for its issuer; they may
