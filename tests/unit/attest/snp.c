@@ -582,6 +582,132 @@ Test(snp, odd_but_readable_certificates_are_read)
     }
 }
 
+/* ---- the layers alone */
+
+Test(snp, report_layer_reads_every_field_as_its_publishers_do)
+{
+    json_t *index = vector_json("snp/reports.json"), *one;
+    size_t i;
+    json_array_foreach (json_object_get(index, "reports"), i, one) {
+        const json_t *f = json_object_get(one, "fields");
+        const char *name = member(one, "name");
+        char path[128], hex[129];
+        size_t len;
+        struct snp_report r;
+        struct verdict v = {0};
+        (void)snprintf(path, sizeof path, "snp/%s", member(one, "report"));
+        char *bytes = vector_bytes(path, &len);
+        cr_assert(snp_report_parse((uint8_t *)bytes, len, &r, &v), "%s", name);
+        free(bytes);
+        cr_expect_eq(r.version, json_integer_value(json_object_get(f, "version")), "%s", name);
+        cr_expect_eq(r.guest_svn, json_integer_value(json_object_get(f, "guest_svn")), "%s", name);
+        cr_expect_eq(r.vmpl, json_integer_value(json_object_get(f, "vmpl")), "%s", name);
+        cr_expect_eq(r.policy, strtoull(member(f, "policy"), NULL, 16), "%s", name);
+        cr_expect_eq(r.platform_info, strtoull(member(f, "platform_info"), NULL, 16), "%s", name);
+        cr_expect_eq(r.key_info, strtoull(member(f, "key_info"), NULL, 16), "%s", name);
+        const struct {
+            const char *name;
+            const uint8_t *p;
+            size_t len;
+        } fields[] = {
+            {"family_id", r.family_id, 16},         {"image_id", r.image_id, 16},
+            {"id_key_digest", r.id_key_digest, 48}, {"author_key_digest", r.author_key_digest, 48},
+            {"report_id", r.report_id, 32},         {"report_id_ma", r.report_id_ma, 32}};
+        for (size_t k = 0; k < ARRAY_COUNT(fields); k++) {
+            hex_of(fields[k].p, fields[k].len, hex);
+            cr_expect_str_eq(hex, member(f, fields[k].name), "%s: %s", name, fields[k].name);
+        }
+        const struct {
+            const char *name;
+            const uint8_t *raw;
+        } tcbs[] = {{"current_tcb", r.current_raw},
+                    {"reported_tcb", r.reported_raw},
+                    {"committed_tcb", r.committed_raw},
+                    {"launch_tcb", r.launch_raw}};
+        bool turin = strcmp(name, "turin-v5") == 0;
+        for (size_t k = 0; k < ARRAY_COUNT(tcbs); k++) {
+            const json_t *t = json_object_get(f, tcbs[k].name);
+            struct snp_tcb got;
+            cr_expect(snp_tcb_read(turin ? SNP_TURIN : SNP_MILAN, tcbs[k].raw, &got), "%s", name);
+            cr_expect_eq(got.bl, json_integer_value(json_object_get(t, "bl")), "%s", name);
+            cr_expect_eq(got.tee, json_integer_value(json_object_get(t, "tee")), "%s", name);
+            cr_expect_eq(got.snp, json_integer_value(json_object_get(t, "snp")), "%s", name);
+            cr_expect_eq(got.ucode, json_integer_value(json_object_get(t, "ucode")), "%s", name);
+            cr_expect_eq(got.fmc, json_integer_value(json_object_get(t, "fmc")), "%s", name);
+        }
+        char version[16];
+        (void)snprintf(version, sizeof version, "%u.%u.%u", r.current.major, r.current.minor,
+                       r.current.build);
+        cr_expect_str_eq(version, member(f, "current_version"), "%s", name);
+        (void)snprintf(version, sizeof version, "%u.%u.%u", r.committed.major, r.committed.minor,
+                       r.committed.build);
+        cr_expect_str_eq(version, member(f, "committed_version"), "%s", name);
+    }
+    json_decref(index);
+}
+
+Test(snp, product_follows_from_family_and_model_and_stops_at_their_ends)
+{
+    static const struct {
+        uint8_t family, model;
+        enum snp_product p;
+    } t[] = {{0x19, 0x00, SNP_MILAN},        {0x19, 0x0f, SNP_MILAN},
+             {0x19, 0x10, SNP_GENOA},        {0x19, 0x1f, SNP_GENOA},
+             {0x19, 0x20, SNP_PRODUCT_NONE}, {0x19, 0x9f, SNP_PRODUCT_NONE},
+             {0x19, 0xa0, SNP_GENOA},        {0x19, 0xaf, SNP_GENOA},
+             {0x19, 0xb0, SNP_PRODUCT_NONE}, {0x1a, 0x00, SNP_TURIN},
+             {0x1a, 0x11, SNP_TURIN},        {0x1a, 0x12, SNP_PRODUCT_NONE},
+             {0x1a, 0x50, SNP_PRODUCT_NONE}, {0x18, 0x01, SNP_PRODUCT_NONE},
+             {0, 0, SNP_PRODUCT_NONE}};
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        cr_expect_eq(snp_product_of_cpu(t[i].family, t[i].model), t[i].p, "%x %x", t[i].family,
+                     t[i].model);
+    }
+}
+
+Test(snp, tcb_is_at_least_another_only_in_every_component)
+{
+    static const uint8_t raw[8] = {4, 0, 0, 0, 0, 0, 24, 219}, odd[8] = {4, 0, 0, 1, 0, 0, 24, 219};
+    struct snp_tcb t, least;
+    char text[SNP_TCB_TEXT];
+    cr_assert(snp_tcb_read(SNP_MILAN, raw, &t));
+    cr_assert(!snp_tcb_read(SNP_MILAN, odd, &least));
+    cr_assert(!snp_tcb_read(SNP_TURIN, raw, &least));
+    snp_tcb_text(SNP_MILAN, &t, text);
+    cr_assert_str_eq(text, "bl 4, tee 0, snp 24, ucode 219");
+    uint8_t *const parts[] = {&least.fmc, &least.bl, &least.tee, &least.snp, &least.ucode};
+    for (size_t i = 0; i < ARRAY_COUNT(parts); i++) {
+        least = t;
+        cr_expect(snp_tcb_at_least(&t, &least) && snp_tcb_equal(&t, &least));
+        (*parts[i])++;
+        cr_expect(!snp_tcb_at_least(&t, &least), "component %zu", i);
+        cr_expect(snp_tcb_at_least(&least, &t) && !snp_tcb_equal(&least, &t), "component %zu", i);
+    }
+}
+
+Test(snp, any_changed_byte_of_report_or_certificate_is_refused)
+{
+    static const struct {
+        enum judge_file file;
+        size_t step;
+    } t[] = {{JUDGE_EVIDENCE, 5}, {JUDGE_VEK, 5}};
+    struct judgement j = of_case(find_case("ok-turin-v5"));
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        char *bytes = j.in.file[t[i].file].bytes;
+        for (size_t at = 0; at < j.in.file[t[i].file].len; at += t[i].step) {
+            bytes[at] ^= 0x10;
+            run(&j);
+            cr_expect_eq(j.r, 0, "%s", j.e.text);
+            cr_expect_eq(j.v.result, VERDICT_REFUSED, "file %zu, byte %zu", i, at);
+            cr_expect_geq(j.v.reason_count, 1);
+            bytes[at] ^= 0x10;
+        }
+    }
+    run(&j);
+    expect_codes(&j, "put back", "");
+    done(&j);
+}
+
 /* ---- the JSON a guest sends */
 
 Test(snp, evidence_in_a_guests_json_is_judged_as_the_report_it_tells)
