@@ -10,8 +10,9 @@
  * Of any number of requests in one session, at whichever brokers, one settles or refuses it; the others hear -ENOENT. A
  * broker that is killed on the way leaves the session open, and the guest may ask another one.
  *
- * When there are too many the oldest OPEN session makes room; with none of those, nobody new is let in. So a flood of
- * /auth can push out other handshakes but never a guest that has proved itself.
+ * When there are too many the oldest OPEN session makes room; with none of those, the oldest SETTLED one. So a flood of
+ * /auth can push out other handshakes, but a guest that has proved itself only after as many others as there is room for
+ * have done so, too: the number bounds memory, not how many guests are served.
  */
 #ifndef CASEMATE_ATTEST_KBS_SESSION_H
 #define CASEMATE_ATTEST_KBS_SESSION_H
@@ -49,7 +50,7 @@ void sessions_free(struct sessions *t); /* NULL is fine */
 /* How many there are; where they are shared, as far as this broker has heard. */
 uint32_t sessions_count(const struct sessions *t);
 
-/* A new session with fresh id and nonce. -EAGAIN when there are too many. */
+/* A new session with fresh id and nonce. -EAGAIN where they are shared and others make room at this moment. */
 MUST_CHECK int session_open(struct sessions *t, const char *tee, int64_t now, struct session *out,
                             struct err *e);
 

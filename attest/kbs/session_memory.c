@@ -16,12 +16,14 @@
 
 struct entry {
     struct list by_age, chain;
+    struct list open; /* among its like, by age; alone once it is settled */
     struct session s;
 };
 
 struct memory_sessions {
     struct sessions base;
     struct list by_age; /* oldest first */
+    struct list open;   /* those that nobody has settled, oldest first */
     struct list buckets[BUCKETS];
     uint32_t count;
 };
@@ -35,6 +37,7 @@ static void drop(struct memory_sessions *t, struct entry *n)
 {
     list_del(&n->by_age);
     list_del(&n->chain);
+    list_del(&n->open);
     t->count--;
     session_fini(&n->s);
     free(n);
@@ -49,16 +52,11 @@ static void sweep(struct memory_sessions *t, int64_t now)
     }
 }
 
-/* False when every session has proved itself. */
-static bool make_room(struct memory_sessions *t)
+/* There is a session. */
+static void make_room(struct memory_sessions *t)
 {
-    LIST_EACH (l, &t->by_age) {
-        struct entry *n = LIST_ENTRY(l, struct entry, by_age);
-        if (n->s.token) { continue; }
-        drop(t, n);
-        return true;
-    }
-    return false;
+    drop(t, list_empty(&t->open) ? LIST_ENTRY(t->by_age.next, struct entry, by_age)
+                                 : LIST_ENTRY(t->open.next, struct entry, open));
 }
 
 static struct list *bucket_of(struct memory_sessions *t, const char *id)
@@ -82,13 +80,12 @@ static int memory_open(struct sessions *base, const struct session *s, int64_t n
 {
     struct memory_sessions *t = of(base);
     sweep(t, now);
-    if (t->count >= base->max && !make_room(t)) {
-        return err_set(e, EAGAIN, "%u sessions are open; try again", t->count);
-    }
+    if (t->count >= base->max && t->count > 0) { make_room(t); }
     struct entry *n = malloc(sizeof *n);
     if (!n) { return err_set(e, ENOMEM, "session: out of memory"); }
     n->s = *s;
     list_add_tail(&t->by_age, &n->by_age);
+    list_add_tail(&t->open, &n->open);
     list_add_tail(bucket_of(t, s->id), &n->chain);
     t->count++;
     return 0;
@@ -116,7 +113,10 @@ static int memory_settle(struct sessions *base, const char *id, const char *toke
     struct entry *n = lookup(t, id);
     if (!n || n->s.token) { return err_set(e, ENOENT, "session: not open any more"); }
     n->s.token = strdup(token);
-    return n->s.token ? 0 : err_set(e, ENOMEM, "session: out of memory");
+    if (!n->s.token) { return err_set(e, ENOMEM, "session: out of memory"); }
+    list_del(&n->open);
+    list_init(&n->open);
+    return 0;
 }
 
 static int memory_refuse(struct sessions *base, const char *id, struct err *e)
@@ -154,6 +154,7 @@ struct sessions *sessions_in_memory(void)
     if (!t) { return NULL; }
     t->base.ops = &ops;
     list_init(&t->by_age);
+    list_init(&t->open);
     for (size_t i = 0; i < BUCKETS; i++) { list_init(&t->buckets[i]); }
     return &t->base;
 }

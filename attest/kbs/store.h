@@ -146,7 +146,7 @@ MUST_CHECK int store_session_settle(struct store *st, const char *id, int64_t no
 /* One that is settled stays; one that is gone is no error. */
 MUST_CHECK int store_session_drop(struct store *st, const char *id, struct err *e);
 /*
- * Removes what has expired, and of the open ones the oldest while there are more than max.
+ * Removes what has expired, and while there are more than max the oldest: open ones first, then settled ones.
  * out_count  how many are left
  */
 MUST_CHECK int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,

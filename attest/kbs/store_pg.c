@@ -97,7 +97,7 @@ static const struct pg_statement statements[STATEMENTS] = {
     [SESSION_COUNT] = {"session_count", "SELECT count(*) FROM casemate_kbs.session", true},
     [SESSION_EVICT] = {"session_evict",
                        "DELETE FROM casemate_kbs.session WHERE id IN (SELECT id FROM"
-                       " casemate_kbs.session WHERE NOT settled ORDER BY expires"
+                       " casemate_kbs.session ORDER BY settled, expires"
                        " LIMIT $1::bigint FOR UPDATE SKIP LOCKED)",
                        true},
 };

@@ -238,7 +238,7 @@ Test(store_pg, a_session_is_settled_once_and_seen_by_all)
     store_close(st);
 }
 
-Test(store_pg, sweeping_removes_what_expired_and_the_oldest_open_ones)
+Test(store_pg, sweeping_removes_what_expired_and_then_the_oldest_open_ones_first)
 {
     struct err e = {0};
     struct store *st = open_ok();
@@ -250,22 +250,31 @@ Test(store_pg, sweeping_removes_what_expired_and_the_oldest_open_ones)
         const char *id;
         int64_t expires;
         bool settle;
-    } all[] = {
-        {"gone", 100, true}, {"proved", 150, true}, {"old", 160, false}, {"new", 170, false}};
+    } all[] = {{"gone", 100, true},
+               {"proved", 150, true},
+               {"old", 160, false},
+               {"new", 170, false},
+               {"later", 180, true}};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
         cr_assert_eq(store_session_open(st, all[i].id, all[i].expires, "n", 1, &e), 0);
         if (all[i].settle) { cr_assert_eq(store_session_settle(st, all[i].id, 1, "t", 1, &e), 0); }
     }
     cr_assert_eq(store_session_sweep(st, 100, 10, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(left, 4);
+    cr_assert_eq(store_session_sweep(st, 100, 3, &left, &e), 0);
     cr_assert_eq(left, 3);
-    cr_assert_eq(store_session_sweep(st, 100, 2, &left, &e), 0);
-    cr_assert_eq(left, 2);
     cr_assert_eq(store_session_get(st, "old", 1, &settled, &expires, &v, &e), -ENOENT);
     e = (struct err){0};
     cr_assert_eq(store_session_get(st, "new", 1, &settled, &expires, &v, &e), 0);
     store_value_fini(&v);
-    cr_assert_eq(store_session_sweep(st, 100, 0, &left, &e), 0);
-    cr_assert_eq(left, 1, "who has proved himself is not pushed out");
+    cr_assert_eq(store_session_sweep(st, 100, 2, &left, &e), 0);
+    cr_assert_eq(store_session_get(st, "proved", 1, &settled, &expires, &v, &e), 0,
+                 "who has proved himself stays while there is an open one");
+    store_value_fini(&v);
+    cr_assert_eq(store_session_sweep(st, 100, 1, &left, &e), 0);
+    cr_assert_eq(left, 1);
+    cr_assert_eq(store_session_get(st, "later", 1, &settled, &expires, &v, &e), 0);
+    store_value_fini(&v);
     store_close(st);
 }
 
