@@ -14,7 +14,7 @@ HOST_ARCHIVES += jose
 
 # What crosses between guest and broker: initdata, report data, shares of secrets. evidence: reports and their verifiers.
 initdata_SRCS := attest/toml.c attest/initdata.c attest/transcript.c attest/shares.c
-evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c
+evidence_SRCS := attest/der.c attest/sim_report.c attest/sim_signer.c attest/measure_snp.c attest/measure.c attest/measure_tdx.c attest/tdvf.c
 evidence_SRCS += $(addprefix attest/verify/,verdict.c explain.c binding.c sim.c)
 evidence_SRCS += $(addprefix attest/verify/snp/,chain.c codes.c demands.c evidence.c policy.c report.c snp.c trust.c \
                    vek.c)

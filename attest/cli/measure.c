@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cc-attest measure: a guest's launch digest, from the images alone. The work is in measure.h. */
+/*
+ * cc-attest measure: a guest's launch digest, from the images alone. The work is in measure.h, and
+ * for firmware of others in tdvf.h.
+ */
 #include "attest/cli/cli.h"
 
 #include "attest/hex.h"
 #include "attest/json.h"
 #include "attest/measure.h"
+#include "attest/tdvf.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
@@ -92,36 +96,99 @@ static int measure(const char *dir, bool guarded, bool digest_only, struct err *
     return cli_print_json(j, e);
 }
 
-static int run(int argc, char **argv)
+/* ---- firmware of others ----------------------------------------------------------------------- */
+
+static json_t *describe_sections(const struct tdvf *t)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < t->count; i++) {
+        char gpa[24];
+        (void)snprintf(gpa, sizeof gpa, "0x%" PRIx64, t->v[i].gpa);
+        (void)json_array_append_new(
+            list, json_pack("{s:I, s:s, s:I, s:b, s:b}", "type", (json_int_t)t->v[i].type, "gpa",
+                            gpa, "size", (json_int_t)t->v[i].size, "measured",
+                            (int)t->v[i].measured, "added", (int)!t->v[i].later));
+    }
+    return list;
+}
+
+static int measure_firmware(const char *path, bool two_pass, bool digest_only, struct err *e)
+{
+    auto_free char *image = NULL;
+    size_t len;
+    struct tdvf t;
+    uint8_t digest[MEASURE_TDX_SIZE];
+    char hex[HEX_LEN(MEASURE_TDX_SIZE)];
+    int r = cli_read_file(path, &image, &len, e);
+    if (r == 0) { r = tdvf_parse(image, len, &t, e); }
+    if (r < 0) { return r; }
+    tdvf_measure(&t, two_pass, digest);
+    hex_encode(digest, sizeof digest, hex);
+    if (digest_only) {
+        (void)printf("%s\n", hex);
+        return 0;
+    }
+    auto_json j = json_pack("{s:s, s:s, s:o}", "tee", "tdx", "measurement", hex, "sections",
+                            describe_sections(&t));
+    return cli_print_json(j, e);
+}
+
+/* ---- the command line ------------------------------------------------------------------------- */
+
+struct request {
+    bool tdx, guarded, two_pass, digest_only;
+    const char *images, *firmware, *ward;
+};
+
+static int take_options(int argc, char **argv, struct request *q, struct err *e)
 {
     static const struct option options[] = {{"type", required_argument, NULL, 't'},
                                             {"images", required_argument, NULL, 'i'},
                                             {"ward", required_argument, NULL, 'w'},
+                                            {"firmware", required_argument, NULL, 'f'},
+                                            {"two-pass", no_argument, NULL, '2'},
                                             {"digest", no_argument, NULL, 'd'},
                                             {0}};
-    struct err e = {0};
-    char dir[600];
-    const char *images = NULL;
-    bool guarded = false, digest_only = false;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
         case 't':
-            if (strcmp(optarg, "sim") != 0) { return cli_usage("measure", "--type: wanted sim"); }
-            break;
-        case 'i': images = optarg; break;
-        case 'w':
-            guarded = strcmp(optarg, "guarded") == 0;
-            if (!guarded && strcmp(optarg, "open") != 0) {
-                return cli_usage("measure", "--ward: wanted open or guarded");
+            q->tdx = strcmp(optarg, "tdx") == 0;
+            if (!q->tdx && strcmp(optarg, "sim") != 0) {
+                return err_set(e, EINVAL, "--type: wanted sim or tdx");
             }
             break;
-        case 'd': digest_only = true; break;
-        default: return cli_usage("measure", "wrong option");
+        case 'i': q->images = optarg; break;
+        case 'w': q->ward = optarg; break;
+        case 'f': q->firmware = optarg; break;
+        case '2': q->two_pass = true; break;
+        case 'd': q->digest_only = true; break;
+        default: return err_set(e, EINVAL, "wrong option; see cc-attest --help");
         }
     }
-    if (optind != argc) { return cli_usage("measure", "takes no arguments"); }
-    int r = images ? 0 : images_dir(dir, sizeof dir, &e);
-    if (r == 0) { r = measure(images ? images : dir, guarded, digest_only, &e); }
+    if (optind != argc) { return err_set(e, EINVAL, "takes no arguments"); }
+    q->guarded = q->ward && strcmp(q->ward, "guarded") == 0;
+    if (q->ward && !q->guarded && strcmp(q->ward, "open") != 0) {
+        return err_set(e, EINVAL, "--ward: wanted open or guarded");
+    }
+    if (q->tdx ? !q->firmware || q->images || q->ward : q->firmware || q->two_pass) {
+        return err_set(e, EINVAL,
+                       "--firmware and --two-pass are for tdx, --images and --ward for sim");
+    }
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    struct err e = {0};
+    struct request q = {0};
+    char dir[600];
+    int r = take_options(argc, argv, &q, &e);
+    if (r == 0 && q.tdx) {
+        r = measure_firmware(q.firmware, q.two_pass, q.digest_only, &e);
+    } else if (r == 0) {
+        r = q.images ? 0 : images_dir(dir, sizeof dir, &e);
+        if (r == 0) { r = measure(q.images ? q.images : dir, q.guarded, q.digest_only, &e); }
+    }
     return r < 0 ? cli_fail("measure", &e) : 0;
 }
 
@@ -129,6 +196,7 @@ const struct cli_command cli_measure = {
     .name = "measure",
     .help =
         "usage: cc-attest measure [--type sim] [--images DIR] [--ward open|guarded] [--digest]\n"
+        "       cc-attest measure --type tdx --firmware FILE [--two-pass] [--digest]\n"
         "Computes what a guest's launch digest will be, from the images alone.\n"
         "Prints a JSON object that `cc-kbs admin set-reference` takes.\n"
         "  --type sim             kind of TEE\n"
@@ -136,6 +204,9 @@ const struct cli_command cli_measure = {
         "                         CASEMATE_IMAGE, or beside this program\n"
         "  --ward open|guarded    page-table regime, as given to cc-run; a measured flag\n"
         "                         (absent: open)\n"
+        "  --firmware FILE        OVMF or td-shim for a TD that is not one of ours: MRTD by its\n"
+        "                         own metadata\n"
+        "  --two-pass             as kernels before 6.16 added it: another digest\n"
         "  --digest               the digest alone, one line\n",
     .run = run,
 };
