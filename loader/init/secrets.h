@@ -5,7 +5,8 @@
  *
  *   keys          that open the image's layers (ocicrypt)
  *   environment   each value of the spec that begins with "sealed." becomes what it stands for; the
- *                 policy has judged the sealed text
+ *                 policy has judged the sealed text, so a pattern there lets the host choose among
+ *                 all secrets that the owner has sealed
  *   files         [[file]] of the policy: regular files in the root, mode 0400, the process's own
  *   volumes       [[volume]] of the policy: their content likewise (volume.h)
  *
