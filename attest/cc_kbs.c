@@ -2,7 +2,7 @@
 /*
  * cc-kbs: the key broker, and its administrator's tool.
  *
- * Exit status: 0 done; 1 refused or failed, with one line that says why; 2 wrong arguments.
+ * Exit status: see the end of the help text.
  */
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
@@ -22,42 +22,66 @@
 #include <string.h>
 #include <time.h>
 
-static const char usage_text[] =
-    "usage: cc-kbs init DIR [--listen ADDRESS:PORT] [--name HOST]... [--insecure-sim-key PEM]\n"
-    "       cc-kbs serve --config FILE [--insecure-http]\n"
-    "       cc-kbs check-config FILE\n"
-    "       cc-kbs wrap-storage-key FILE\n"
-    "       cc-kbs copy-store FROM TO\n"
-    "       cc-kbs audit verify FILE...\n"
-    "       cc-kbs split --need K FILE SHARE SHARE...\n" CMD_POLICY_USAGE CMD_APPROVE_USAGE
-    "       cc-kbs admin-token --key PEM [--issuer NAME] [--days N]\n"
-    "       cc-kbs admin --url URL --cert PEM --token FILE [--insecure-http] COMMAND\n"
+static const char help_text[] =
+    "cc-kbs - key broker: releases secrets to guests whose evidence it has verified\n"
     "\n"
-    "init makes a directory with configuration, keys, certificate and an administrator's token.\n"
-    "wrap-storage-key makes the file that [storage.pkcs11] of the configuration FILE names.\n"
-    "copy-store fills the empty database of configuration TO from that of configuration FROM, whose broker is stopped: for a\n"
-    "new storage key, or the way to PostgreSQL.\n"
-    "audit verify checks the chain over the lines of one log, oldest file first.\n"
-    "split writes one share of a secret to each SHARE, for as many brokers; any K of them join in a guest whose\n"
-    "initdata name the resource shares:///REPO/TYPE/TAG and the brokers (brokers.toml).\n"
-    "policy test says what a policy answers to claims from a file, and why; --eval shows a\n"
-    "rule of a Rego policy. approve sign makes a statement that admin approve uploads;\n"
-    "approve key shows a key as policies name it.\n"
-    "Administrator's commands:\n"
-    "  set-resource REPO/TYPE/TAG FILE    delete-resource REPO/TYPE/TAG    list "
-    "[resources|references|approvals]\n"
-    "  set-policy FILE                    get-policy                       delete-policy\n"
-    "  set-reference FILE...              get-reference NAME               delete-reference NAME\n"
-    "  approve FILE                       withdraw APPROVER/ID\n"
-    "  set-attestation-policy ID FILE     get-attestation-policy ID        delete-attestation-policy ID\n"
-    "  import DIR                         uploads the `repository` folder of a CoCo broker that kept files\n"
-    "FILE is - for standard input. A policy is JSON or Rego, an attestation policy (ID default_cpu, default_gpu) Rego.\n"
-    "set-reference takes what cc-attest measure prints, a JSON object of names and values, or a message of CoCo's\n"
-    "reference value service; several files together replace the values of their names.\n";
+    "usage: cc-kbs COMMAND [OPTION]... [ARGUMENT]...\n"
+    "       cc-kbs --help | --version\n"
+    "\n"
+    "the broker\n"
+    "  init DIR [--listen ADDRESS:PORT] [--name HOST]... [--insecure-sim-key PEM]\n"
+    "                          make DIR with configuration, TLS key and certificate,\n"
+    "                          storage key and an administrator's token\n"
+    "  serve --config FILE [--insecure-http]\n"
+    "                          answer guests until INT or TERM; HUP reads\n"
+    "                          configuration, policies and certificates again and\n"
+    "                          keeps the old ones where the new are bad\n"
+    "  check-config FILE       say what is wrong with a configuration\n"
+    "  wrap-storage-key FILE   make the file that [storage.pkcs11] of FILE names\n"
+    "  copy-store FROM TO      fill the empty database of configuration TO from that\n"
+    "                          of FROM, whose broker is stopped: for a new storage\n"
+    "                          key, or the way to PostgreSQL\n"
+    "  audit verify FILE...    check the hash chain of an audit log, oldest file first\n"
+    "\n"
+    "at a desk, without a broker\n"
+    "  policy check FILE       does it load? A policy is JSON rules or Rego\n"
+    "  policy test FILE --claims TOKEN|JSON {--resource REPO/TYPE/TAG | --eval RULE}\n"
+    "       [--references JSON] [--approval FILE]... [--at TIME] [--insecure-policy]\n"
+    "                          what the policy answers to these claims, which rule\n"
+    "                          decided, and why the others did not\n"
+    "  approve sign --key PEM --as NAME --resource REPO/TYPE/TAG --initdata FILE|HEX\n"
+    "       --measurement HEX|any --image sha256:HEX|any --until TIME [--count N]\n"
+    "                          a statement that `admin approve` uploads\n"
+    "  approve show FILE       what a statement says\n"
+    "  approve key PEM         a key as policies name it\n"
+    "  split --need K FILE SHARE SHARE...\n"
+    "                          one share of a secret for each of as many brokers; any\n"
+    "                          K of them join in a guest whose initdata name the\n"
+    "                          brokers (brokers.toml) and shares:///REPO/TYPE/TAG\n"
+    "  admin-token --key PEM [--issuer NAME] [--days N]\n"
+    "                          a token for an administrator, on standard output\n"
+    "\n"
+    "administration: cc-kbs admin --url URL --cert PEM --token FILE [--insecure-http] ...\n"
+    "  set-resource REPO/TYPE/TAG FILE     delete-resource REPO/TYPE/TAG\n"
+    "  set-policy FILE                     get-policy              delete-policy\n"
+    "  set-reference FILE...               get-reference NAME      delete-reference NAME\n"
+    "  set-attestation-policy ID FILE      get-attestation-policy ID\n"
+    "                                      delete-attestation-policy ID\n"
+    "  approve FILE                        withdraw APPROVER/ID\n"
+    "  list [resources|references|approvals]\n"
+    "  import DIR                          the `repository` folder of a CoCo broker that\n"
+    "                                      kept files\n"
+    "FILE is - for standard input. An attestation policy (ID default_cpu, default_gpu) is\n"
+    "Rego. set-reference takes what cc-attest measure prints, a JSON object of names and\n"
+    "values, or a message of CoCo's reference value service; several files together\n"
+    "replace the values of their names.\n"
+    "\n"
+    "exit status: 0 done; 1 failed, or refused by the broker, with one line that says\n"
+    "why; 2 wrong arguments; 3 policy test: the policy says no.\n";
 
 static int usage(void)
 {
-    (void)fputs(usage_text, stderr);
+    (void)fputs("cc-kbs: wrong arguments; see cc-kbs --help\n", stderr);
     return 2;
 }
 
@@ -318,7 +342,11 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0) { return commands[i].run(argc - 1, argv + 1); }
     }
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        (void)fputs(usage_text, stdout);
+        (void)fputs(help_text, stdout);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        (void)puts("cc-kbs " CASEMATE_VERSION);
         return 0;
     }
     return usage();

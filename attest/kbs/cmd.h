@@ -11,18 +11,6 @@
 
 #define CMD_USAGE 2
 
-#define CMD_APPROVE_USAGE                                                                          \
-    "       cc-kbs approve sign --key PEM --as NAME --resource REPO/TYPE/TAG\n"                    \
-    "           --initdata FILE|HEX --measurement HEX|any --image sha256:HEX|any\n"                \
-    "           --until TIME [--count N]\n"                                                        \
-    "       cc-kbs approve show FILE\n"                                                            \
-    "       cc-kbs approve key PEM\n"
-#define CMD_POLICY_USAGE                                                                           \
-    "       cc-kbs policy check FILE\n"                                                            \
-    "       cc-kbs policy test FILE --claims TOKEN|JSON\n"                                         \
-    "           {--resource REPO/TYPE/TAG | --eval RULE} [--references JSON]\n"                    \
-    "           [--approval FILE]... [--at TIME] [--insecure-policy]\n"
-
 int cmd_approve(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 
