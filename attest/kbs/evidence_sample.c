@@ -70,7 +70,8 @@ static void sampledevice_verify(void *ctx, const struct evidence *ev, struct cla
 
 struct verifier evidence_sample_verifier(void)
 {
-    return (struct verifier){.name = "sample", .kind = "sample", .verify = sample_verify};
+    return (struct verifier){
+        .name = "sample", .kind = "sample", .further = true, .verify = sample_verify};
 }
 
 struct verifier evidence_sampledevice_verifier(void)
@@ -78,5 +79,6 @@ struct verifier evidence_sampledevice_verifier(void)
     return (struct verifier){.name = "sampledevice",
                              .kind = "sampledevice",
                              .class = CLAIMS_GPU,
+                             .further = true,
                              .verify = sampledevice_verify};
 }

@@ -292,7 +292,9 @@ static int devices_verify(struct exchange *x, const struct evidence *primary, js
     json_t *one;
     json_object_foreach (devices, name, one) {
         const struct verifier *v = verifier_find(x->b, name);
-        if (!v) { return err_set(e, EACCES, "additional_evidence: no verifier for %.60s", name); }
+        if (!v || !v->further) {
+            return err_set(e, EACCES, "additional_evidence: no verifier for a device %.60s", name);
+        }
         if (out->device_count == CLAIMS_DEVICES_MAX) {
             return err_set(e, E2BIG, "additional_evidence: more than %d devices",
                            CLAIMS_DEVICES_MAX - 1);

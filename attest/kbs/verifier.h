@@ -25,6 +25,7 @@ struct verifier {
     const char *name; /* in /auth, on the wire: "casemate-sim" */
     const char *kind; /* in claims, rules and reference values: "sim" */
     enum claims_class class;
+    bool further; /* judges further devices, too: evidence whose `additional` is NULL */
     void *ctx;
     /*
      * Judge the evidence. *v is zeroed by the caller and accepted only when signature, report data and initdata all hold;

@@ -8,7 +8,7 @@
 #include "tests/unit/kbs/bench.h"
 
 static struct bench b;
-static struct verifier verifiers[2];
+static struct verifier verifiers[3];
 static struct crypto_key *key;
 static char nonce[64], cookie[160];
 
@@ -19,7 +19,8 @@ static void begin(void)
     verifiers[0] = evidence_sample_verifier();
     verifiers[1] = evidence_sampledevice_verifier();
     b.setup.verifiers = verifiers;
-    b.setup.verifier_count = 2;
+    verifiers[2] = evidence_sim_verifier(&b.sim);
+    b.setup.verifier_count = 3;
     b.setup.insecure_without_initdata = true;
     bench_start(&b);
     cr_assert_eq(crypto_key_generate(CRYPTO_P256, 0, &key), 0);
@@ -224,7 +225,9 @@ Test(sample, one_device_that_does_not_hold_is_a_refusal)
     static const struct {
         const char *text, *why;
     } cases[] = {
-        {"{\"nvidia\":{}}", "no verifier for nvidia"},
+        {"{\"nvidia\":{}}", "no verifier for a device nvidia"},
+        /* a TEE is judged over the whole handshake, of which a further device binds less */
+        {"{\"casemate-sim\":{}}", "no verifier for a device casemate-sim"},
         {"[]", "wanted an object of devices"},
         {"x", "additional_evidence"},
         {"{\"sampledevice\":{},\"sampledevice\":{}}", "duplicate"},
