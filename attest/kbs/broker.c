@@ -88,6 +88,16 @@ static void add_hex(json_t *line, const char *name, const uint8_t *p, size_t len
     (void)json_object_set_new(line, name, json_string(hex));
 }
 
+/* What is known of whoever asked; not every kind has all of it. */
+static void add_claims(json_t *line, const struct claims *c)
+{
+    if (c->tee[0]) { (void)json_object_set_new(line, "tee", json_string(c->tee)); }
+    if (reference_name_of(c->tee)) {
+        add_hex(line, "measurement", c->measurement, CLAIMS_MEASUREMENT);
+    }
+    if (c->initdata_len) { add_hex(line, "initdata", c->initdata, c->initdata_len); }
+}
+
 /* Has the decision been recorded? */
 static bool audit(const struct exchange *x)
 {
@@ -101,11 +111,7 @@ static bool audit(const struct exchange *x)
     if (!line) { return false; }
     if (x->subject[0]) { (void)json_object_set_new(line, "subject", json_string(x->subject)); }
     if (x->session[0]) { (void)json_object_set_new(line, "session", json_string(x->session)); }
-    if (x->has_claims) {
-        (void)json_object_set_new(line, "tee", json_string(x->claims.tee));
-        add_hex(line, "measurement", x->claims.measurement, CLAIMS_MEASUREMENT);
-        add_hex(line, "initdata", x->claims.initdata, x->claims.initdata_len);
-    }
+    if (x->has_claims) { add_claims(line, &x->claims); }
     if (x->decision.allowed && x->decision.rule[0]) {
         (void)json_object_set_new(line, "rule", json_string(x->decision.rule));
     }
