@@ -10,9 +10,9 @@
  * Of any number of requests in one session, at whichever brokers, one settles or refuses it; the others hear -ENOENT. A
  * broker that is killed on the way leaves the session open, and the guest may ask another one.
  *
- * When there are too many the oldest OPEN session makes room; with none of those, the oldest SETTLED one. So a flood of
- * /auth can push out other handshakes, but a guest that has proved itself only after as many others as there is room for
- * have done so, too: the number bounds memory, not how many guests are served.
+ * When there are too many the oldest makes room: an OPEN one where more than a quarter of all are OPEN, else a SETTLED one.
+ * So a flood of /auth pushes out other handshakes and takes a quarter of the room, no more; and a guest that has proved
+ * itself goes when others have done so after it. The number bounds memory, not how many guests are served.
  */
 #ifndef CASEMATE_ATTEST_KBS_SESSION_H
 #define CASEMATE_ATTEST_KBS_SESSION_H

@@ -24,6 +24,9 @@ struct sessions {
     uint32_t max;
 };
 
+/* Of so many sessions so many may be OPEN while there are SETTLED ones to give way. */
+static inline uint32_t session_open_share(uint32_t max) { return max / SESSION_OPEN_PART; }
+
 /* Each returns an object whose first member is a struct sessions with ops filled in; NULL = out of memory. */
 struct sessions *sessions_in_memory(void);
 struct sessions *sessions_in_store(struct store *st);

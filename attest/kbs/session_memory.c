@@ -16,14 +16,16 @@
 
 struct entry {
     struct list by_age, chain;
-    struct list open; /* among its like, by age; alone once it is settled */
+    struct list state; /* in `open` or in `settled` */
     struct session s;
 };
 
 struct memory_sessions {
     struct sessions base;
-    struct list by_age; /* oldest first */
-    struct list open;   /* those that nobody has settled, oldest first */
+    struct list by_age;  /* oldest first */
+    struct list open;    /* those that nobody has settled, oldest first */
+    struct list settled; /* the others, likewise */
+    uint32_t open_count;
     struct list buckets[BUCKETS];
     uint32_t count;
 };
@@ -37,7 +39,8 @@ static void drop(struct memory_sessions *t, struct entry *n)
 {
     list_del(&n->by_age);
     list_del(&n->chain);
-    list_del(&n->open);
+    list_del(&n->state);
+    t->open_count -= n->s.token == NULL;
     t->count--;
     session_fini(&n->s);
     free(n);
@@ -55,8 +58,9 @@ static void sweep(struct memory_sessions *t, int64_t now)
 /* There is a session. */
 static void make_room(struct memory_sessions *t)
 {
-    drop(t, list_empty(&t->open) ? LIST_ENTRY(t->by_age.next, struct entry, by_age)
-                                 : LIST_ENTRY(t->open.next, struct entry, open));
+    bool open = t->open_count > session_open_share(t->base.max) || list_empty(&t->settled);
+    struct list *oldest = open ? t->open.next : t->settled.next;
+    drop(t, LIST_ENTRY(oldest, struct entry, state));
 }
 
 static struct list *bucket_of(struct memory_sessions *t, const char *id)
@@ -85,7 +89,8 @@ static int memory_open(struct sessions *base, const struct session *s, int64_t n
     if (!n) { return err_set(e, ENOMEM, "session: out of memory"); }
     n->s = *s;
     list_add_tail(&t->by_age, &n->by_age);
-    list_add_tail(&t->open, &n->open);
+    list_add_tail(&t->open, &n->state);
+    t->open_count++;
     list_add_tail(bucket_of(t, s->id), &n->chain);
     t->count++;
     return 0;
@@ -114,8 +119,9 @@ static int memory_settle(struct sessions *base, const char *id, const char *toke
     if (!n || n->s.token) { return err_set(e, ENOENT, "session: not open any more"); }
     n->s.token = strdup(token);
     if (!n->s.token) { return err_set(e, ENOMEM, "session: out of memory"); }
-    list_del(&n->open);
-    list_init(&n->open);
+    list_del(&n->state);
+    list_add_tail(&t->settled, &n->state);
+    t->open_count--;
     return 0;
 }
 
@@ -155,6 +161,7 @@ struct sessions *sessions_in_memory(void)
     t->base.ops = &ops;
     list_init(&t->by_age);
     list_init(&t->open);
+    list_init(&t->settled);
     for (size_t i = 0; i < BUCKETS; i++) { list_init(&t->buckets[i]); }
     return &t->base;
 }

@@ -145,8 +145,10 @@ MUST_CHECK int store_session_settle(struct store *st, const char *id, int64_t no
                                     const void *value, size_t len, struct err *e);
 /* One that is settled stays; one that is gone is no error. */
 MUST_CHECK int store_session_drop(struct store *st, const char *id, struct err *e);
+#define SESSION_OPEN_PART 4
 /*
- * Removes what has expired, and while there are more than max the oldest: open ones first, then settled ones.
+ * Removes what has expired; while there are more than max, the oldest open ones as far as open ones are more than
+ * max / SESSION_OPEN_PART, and the oldest settled ones.
  * out_count  how many are left
  */
 MUST_CHECK int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,

@@ -94,10 +94,12 @@ static const struct pg_statement statements[STATEMENTS] = {
                        "DELETE FROM casemate_kbs.session WHERE id IN (SELECT id FROM"
                        " casemate_kbs.session WHERE expires <= $1::bigint FOR UPDATE SKIP LOCKED)",
                        true},
-    [SESSION_COUNT] = {"session_count", "SELECT count(*) FROM casemate_kbs.session", true},
+    [SESSION_COUNT] =
+        {"session_count",
+         "SELECT count(*), count(*) FILTER (WHERE NOT settled) FROM casemate_kbs.session", true},
     [SESSION_EVICT] = {"session_evict",
                        "DELETE FROM casemate_kbs.session WHERE id IN (SELECT id FROM"
-                       " casemate_kbs.session ORDER BY settled, expires"
+                       " casemate_kbs.session WHERE settled = $2::boolean ORDER BY expires"
                        " LIMIT $1::bigint FOR UPDATE SKIP LOCKED)",
                        true},
 };
@@ -338,6 +340,19 @@ static int session_drop(struct store_backend *b, const char *id, struct err *e)
     return pg_ask_rows(of(b), SESSION_DROP, v, ARRAY_COUNT(v), &rows, e);
 }
 
+/* Remove the oldest ones of one state; *left is less by so many as there were. */
+static int session_evict(struct store_backend *b, int64_t number, bool settled, int64_t *left,
+                         struct err *e)
+{
+    char digits[24];
+    long rows = 0;
+    const struct pg_param v[] = {{pg_number(number, digits), 0}, {settled ? "true" : "false", 0}};
+    if (number <= 0) { return 0; }
+    int rc = pg_ask_rows(of(b), SESSION_EVICT, v, ARRAY_COUNT(v), &rows, e);
+    if (rc == 0) { *left -= rows; }
+    return rc;
+}
+
 static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uint32_t *out_count,
                          struct err *e)
 {
@@ -348,13 +363,14 @@ static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uin
     int rc = pg_ask_rows(of(b), SESSION_SWEEP, before, 1, &rows, e);
     if (rc == 0) { rc = pg_ask(of(b), SESSION_COUNT, NULL, 0, &r, e); }
     if (rc < 0) { return rc; }
-    int64_t n = pg_get_int64(r, 0, 0);
-    rows = 0;
-    if (n > max) {
-        const struct pg_param surplus[] = {{pg_number(n - max, digits), 0}};
-        rc = pg_ask_rows(of(b), SESSION_EVICT, surplus, 1, &rows, e);
-    }
-    if (rc == 0) { *out_count = n - rows < UINT32_MAX ? (uint32_t)(n - rows) : UINT32_MAX; }
+    int64_t n = pg_get_int64(r, 0, 0), open = pg_get_int64(r, 0, 1),
+            share = max / SESSION_OPEN_PART;
+    int64_t surplus = n > max ? n - max : 0, above = open > share ? open - share : 0;
+    int64_t from_settled = surplus > above ? surplus - above : 0;
+    if (from_settled > n - open) { from_settled = n - open; }
+    rc = session_evict(b, surplus - from_settled, false, &n, e);
+    if (rc == 0) { rc = session_evict(b, from_settled, true, &n, e); }
+    if (rc == 0) { *out_count = n < UINT32_MAX ? (uint32_t)n : UINT32_MAX; }
     return rc;
 }
 

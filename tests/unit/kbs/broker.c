@@ -391,6 +391,18 @@ Test(broker, a_flood_of_auth_cannot_push_out_an_attested_guest)
     crypto_key_free(flood.key);
 }
 
+Test(broker, a_handshake_under_way_is_not_pushed_out_by_the_next_when_all_others_have_attested)
+{
+    struct guest next;
+    guest_init(&next);
+    for (int i = 0; i < 4; i++) { guest_handshake(&b, &next); }
+    guest_auth(&b, &g);
+    guest_auth(&b, &next);
+    auto_answer a = guest_attest(&b, &g);
+    cr_assert_eq(a.status, 200, "%s", a.detail);
+    crypto_key_free(next.key);
+}
+
 /* More guests than there is room for in a session's life are served all the same. */
 Test(broker, an_attested_guest_makes_room_when_as_many_others_have_attested)
 {

@@ -238,43 +238,52 @@ Test(store_pg, a_session_is_settled_once_and_seen_by_all)
     store_close(st);
 }
 
-Test(store_pg, sweeping_removes_what_expired_and_then_the_oldest_open_ones_first)
+static bool there_is(struct store *st, const char *id)
+{
+    struct err e = {0};
+    struct store_value v = {0};
+    int64_t expires;
+    bool settled;
+    int rc = store_session_get(st, id, 1, &settled, &expires, &v, &e);
+    cr_assert(rc == 0 || rc == -ENOENT, "%s", e.text);
+    store_value_fini(&v);
+    return rc == 0;
+}
+
+Test(store_pg, sweeping_removes_what_expired_then_open_ones_above_their_share_then_settled_ones)
 {
     struct err e = {0};
     struct store *st = open_ok();
-    struct store_value v = {0};
     uint32_t left = 0;
-    int64_t expires;
-    bool settled;
     static const struct {
         const char *id;
         int64_t expires;
         bool settle;
-    } all[] = {{"gone", 100, true},
-               {"proved", 150, true},
-               {"old", 160, false},
-               {"new", 170, false},
-               {"later", 180, true}};
+    } all[] = {{"gone", 100, true}, {"proved", 150, true}, {"old", 160, false},
+               {"new", 170, false}, {"later", 180, true},  {"last", 190, true}};
     for (size_t i = 0; i < ARRAY_COUNT(all); i++) {
         cr_assert_eq(store_session_open(st, all[i].id, all[i].expires, "n", 1, &e), 0);
         if (all[i].settle) { cr_assert_eq(store_session_settle(st, all[i].id, 1, "t", 1, &e), 0); }
     }
     cr_assert_eq(store_session_sweep(st, 100, 10, &left, &e), 0, "%s", e.text);
-    cr_assert_eq(left, 4);
-    cr_assert_eq(store_session_sweep(st, 100, 3, &left, &e), 0);
-    cr_assert_eq(left, 3);
-    cr_assert_eq(store_session_get(st, "old", 1, &settled, &expires, &v, &e), -ENOENT);
-    e = (struct err){0};
-    cr_assert_eq(store_session_get(st, "new", 1, &settled, &expires, &v, &e), 0);
-    store_value_fini(&v);
-    cr_assert_eq(store_session_sweep(st, 100, 2, &left, &e), 0);
-    cr_assert_eq(store_session_get(st, "proved", 1, &settled, &expires, &v, &e), 0,
-                 "who has proved himself stays while there is an open one");
-    store_value_fini(&v);
-    cr_assert_eq(store_session_sweep(st, 100, 1, &left, &e), 0);
-    cr_assert_eq(left, 1);
-    cr_assert_eq(store_session_get(st, "later", 1, &settled, &expires, &v, &e), 0);
-    store_value_fini(&v);
+    cr_assert_eq(left, 5);
+    cr_assert_not(there_is(st, "gone"));
+    cr_assert_eq(store_session_sweep(st, 100, 4, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(left, 4, "two of five are open, one may be");
+    cr_assert_not(there_is(st, "old"));
+    cr_assert(there_is(st, "proved"));
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(store_session_open(st, i ? "next" : "then", 200, "n", 1, &e), 0);
+        cr_assert_eq(store_session_settle(st, i ? "next" : "then", 1, "t", 1, &e), 0);
+    }
+    cr_assert_eq(store_session_sweep(st, 100, 4, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(left, 4, "one of six is open");
+    cr_assert(there_is(st, "new"));
+    cr_assert_not(there_is(st, "proved"));
+    cr_assert_not(there_is(st, "later"));
+    cr_assert(there_is(st, "last"));
+    cr_assert_eq(store_session_sweep(st, 100, 0, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(left, 0);
     store_close(st);
 }
 
