@@ -64,6 +64,20 @@ static void claim_quote(json_t *claims, const struct tdx_quote *q)
     }
 }
 
+/* Of every level that was found; the collateral is still there. */
+static void claim_advisories(json_t *claims, const struct tdx_appraisal *a)
+{
+    const json_t *const lists[] = {a->tdx.advisories, a->module.advisories, a->qe.advisories};
+    json_t *all = json_array();
+    for (size_t i = 0; i < ARRAY_COUNT(lists); i++) {
+        if (i == 1 && lists[1] == lists[0]) { continue; } /* module of major 0 */
+        for (size_t k = 0; k < json_array_size(lists[i]); k++) {
+            (void)json_array_append(all, json_array_get(lists[i], k));
+        }
+    }
+    (void)json_object_set_new(claims, "advisory_ids", all);
+}
+
 static void claim_machine(json_t *claims, const struct tdx_facts *f)
 {
     const struct tdx_pck *p = &f->platform;
@@ -77,6 +91,7 @@ static void claim_machine(json_t *claims, const struct tdx_facts *f)
                               json_string(tdx_status_name(f->appraisal.status)));
     if (f->expires != 0) {
         claim_date(claims, "tcb_date", f->appraisal.date);
+        claim_advisories(claims, &f->appraisal);
         claim_date(claims, "collateral_expires", f->expires);
         (void)json_object_set_new(claims, "tcb_evaluation", json_integer(f->evaluation));
     }

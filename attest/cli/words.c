@@ -2,6 +2,9 @@
 /* See words.h. */
 #include "attest/cli/words.h"
 
+#include "attest/verify/tdx/codes.h"
+#include "attest/verify/tdx/policy.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +155,26 @@ static void platform_difference(uint64_t found, const char *wanted, char out[WOR
     }
 }
 
+/* "0x10000001" against "exactly 0x10000000": all 64 bits of a TD's attributes */
+static void attributes_difference(uint64_t found, const char *wanted, char out[WORDS_MAX])
+{
+    uint64_t bits;
+    if (!number_at(wanted, &bits)) { return; }
+    name_bits(found & ~bits, tdx_attribute_names, "is set", out);
+    name_bits(bits & ~found, tdx_attribute_names, "is not set", out);
+}
+
+static bool is_about_attributes(const char *code)
+{
+    static const enum tdx_code codes[] = {TDX_CODE_DEBUG, TDX_CODE_SEPT_VE_DISABLE,
+                                          TDX_CODE_MIGRATABLE, TDX_CODE_ATTRIBUTES,
+                                          TDX_CODE_ATTRIBUTES_UNKNOWN};
+    for (size_t i = 0; i < ARRAY_COUNT(codes); i++) {
+        if (strcmp(code, tdx_codes[codes[i]].name) == 0) { return true; }
+    }
+    return false;
+}
+
 static void digest_difference(const char *found, const char *wanted, char out[WORDS_MAX])
 {
     static const char digits[] = "0123456789abcdef";
@@ -174,6 +197,8 @@ void words_difference(const char *code, const char *found, const char *wanted, c
         guest_policy_difference(bits, wanted, out);
     } else if (strcmp(code, "snp-platform-info") == 0 && number_at(found, &bits)) {
         platform_difference(bits, wanted, out);
+    } else if (is_about_attributes(code) && number_at(found, &bits)) {
+        attributes_difference(bits, wanted, out);
     } else if (strcmp(found, wanted) != 0) {
         digest_difference(found, wanted, out);
     }

@@ -258,6 +258,25 @@ static void check_number(struct verdict *v, bool holds, const struct verdict_cod
     verdict_check(v, holds, code, a, b);
 }
 
+const char *const tdx_attribute_names[64] = {
+    [0] = "DEBUG", [4] = "HGS_PLUS_PROF",    [5] = "PERF_PROF",   [6] = "PMT_PROF", [16] = "ICSSD",
+    [27] = "LASS", [28] = "SEPT_VE_DISABLE", [29] = "MIGRATABLE", [30] = "PKS",     [31] = "KL",
+    [62] = "TPA",  [63] = "PERFMON"};
+
+/* By the first of the bits that are wrong. */
+static void refuse_attribute(struct verdict *v, const struct verdict_code *code, uint64_t found,
+                             uint64_t wanted, uint64_t wrong)
+{
+    char a[24], b[32];
+    unsigned bit = 0;
+    while ((wrong >> bit & 1) == 0) { bit++; }
+    (void)snprintf(a, sizeof a, "0x%" PRIx64, found);
+    (void)snprintf(b, sizeof b, "exactly 0x%" PRIx64, wanted);
+    verdict_refuse(v, code, a, b, "%s: bit %u (%s) is %s", code->means, bit,
+                   tdx_attribute_names[bit] ? tdx_attribute_names[bit] : "reserved",
+                   found >> bit & 1 ? "set" : "clear");
+}
+
 static void check_attributes(const struct tdx_policy *p, uint64_t found, struct verdict *v)
 {
     uint64_t mask = p->attributes_mask;
@@ -274,9 +293,9 @@ static void check_attributes(const struct tdx_policy *p, uint64_t found, struct 
          CODE(ATTRIBUTES)},
         {~(TDX_ATTR_KNOWN | TDX_ATTR_DEBUG_GROUP), CODE(ATTRIBUTES_UNKNOWN)},
     };
-    for (size_t i = 0; i < ARRAY_COUNT(groups) && wrong != 0; i++) {
+    for (size_t i = 0; i < ARRAY_COUNT(groups); i++) {
         if (wrong & groups[i].bits) {
-            check_number(v, false, groups[i].code, found, "exactly", wanted);
+            refuse_attribute(v, groups[i].code, found, wanted, wrong & groups[i].bits);
         }
     }
     if (wrong == 0) { check_number(v, true, CODE(ATTRIBUTES), found, "exactly", wanted); }

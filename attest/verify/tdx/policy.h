@@ -60,6 +60,9 @@ MUST_CHECK int tdx_policy_parse(const void *text, size_t len, struct tdx_policy 
 MUST_CHECK int tdx_policy_read(const json_t *doc, const char *const *required,
                                struct tdx_policy *out, struct err *e);
 
+/* What the bits of ATTRIBUTES are called; NULL = reserved. */
+extern const char *const tdx_attribute_names[64];
+
 /* One value more that may be; false when there is no room. */
 MUST_CHECK bool tdx_values_add(struct tdx_values *list, const uint8_t *value, size_t len);
 

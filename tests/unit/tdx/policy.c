@@ -41,6 +41,9 @@ Test(tdx_policy, refuses_debugging_and_profiling_without_being_asked)
         bench_body(&b)[B_ATTR] = (uint8_t)(1 << bit);
         bench_refuses(&b, "tdx-debug");
     }
+    bench_body(&b)[B_ATTR] = 1;
+    bench_refuses(&b, "tdx-debug");
+    cr_assert_str_eq(b.v.reasons[0].text, "the host can look into this TD: bit 0 (DEBUG) is set");
 }
 
 Test(tdx_policy, a_mask_does_not_make_debugging_free)
