@@ -17,6 +17,7 @@
 #include "attest/sim_signer.h"
 #include "guest/base/hosted.h"
 #include "loader/guest_image.h"
+#include "loader/init/policy.h"
 #include "loader/opts.h"
 #include "loader/owner.h"
 #include "loader/signals.h"
@@ -95,16 +96,32 @@ static int read_text(const char *path, size_t max, char **out, size_t *out_len, 
 
 /* ---- 2: what the owner decided --------------------------------------------------------------- */
 
+/* What was added by hand: mistakes are told here and not by a guest. */
+static int check_policy(const char *initdata, const struct launch_spec *spec, struct err *e)
+{
+    auto_initdata d = {0};
+    auto_policy p = NULL;
+    if (initdata_parse(initdata, strlen(initdata), &d, e) < 0) { return -e->code; }
+    const char *text = initdata_text(&d, INITDATA_POLICY);
+    if (policy_load(text, strlen(text), &p, e) < 0) { return -e->code; }
+    return policy_judge(p, spec, e);
+}
+
 static int make_initdata(struct run *r, struct err *e)
 {
     struct launch_spec spec;
     auto_free char *cert = NULL;
+    auto_free char *more = NULL;
     size_t len;
 
     if (read_text(r->opts.kbs_cert, CERT_MAX, &cert, &len, e) < 0) { return -e->code; }
+    if (r->opts.policy != NULL && read_text(r->opts.policy, POLICY_MAX, &more, &len, e) < 0) {
+        return err_wrap(e, "--policy");
+    }
     if (spec_parse(r->image.spec, r->image.spec_len, &spec, e) < 0) { return -e->code; }
     struct owner_broker broker = {.url = r->opts.kbs_url, .cert = cert};
-    int rc = owner_initdata(&spec, &broker, &r->initdata, e);
+    int rc = owner_initdata(&spec, &broker, more, &r->initdata, e);
+    if (rc == 0 && more != NULL) { rc = check_policy(r->initdata, &spec, e); }
     spec_fini(&spec);
     if (rc == 0) { r->initdata_len = strlen(r->initdata); }
     return rc;

@@ -60,6 +60,8 @@ const char opts_help[] =
     "      --initdata FILE     what the owner decided (TOML). With --kbs instead,\n"
     "                          initdata are made that allow exactly this process of\n"
     "                          exactly this image\n"
+    "      --policy FILE       with --kbs: what those initdata allow and give beside;\n"
+    "                          [[file]], [[volume]], [[control]], [agent] (TOML)\n"
     "      --cpus N            1 to 16 (default 1)\n"
     "      --memory SIZE       all memory of the guest, 512m by default; b, k, m, g\n"
     "      --ward open|guarded who keeps page tables under none and sim (default\n"
@@ -97,6 +99,7 @@ enum {
     OPT_KBS,
     OPT_KBS_CERT,
     OPT_INITDATA,
+    OPT_POLICY,
     OPT_CPUS,
     OPT_MEMORY,
     OPT_WARD,
@@ -130,6 +133,7 @@ static const struct option long_options[] = {
     {"kbs", required_argument, NULL, OPT_KBS},
     {"kbs-cert", required_argument, NULL, OPT_KBS_CERT},
     {"initdata", required_argument, NULL, OPT_INITDATA},
+    {"policy", required_argument, NULL, OPT_POLICY},
     {"cpus", required_argument, NULL, OPT_CPUS},
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"ward", required_argument, NULL, OPT_WARD},
@@ -367,6 +371,7 @@ static int guest_option(struct opts *o, int c, const char *arg, struct err *e)
     case OPT_KBS: o->kbs_url = arg; return 0;
     case OPT_KBS_CERT: o->kbs_cert = arg; return 0;
     case OPT_INITDATA: o->initdata = arg; return 0;
+    case OPT_POLICY: o->policy = arg; return 0;
     case OPT_CPUS: return cpus_option(o, arg, e);
     case OPT_MEMORY: return memory_option(o, arg, e);
     case OPT_GUEST: o->guest_dir = arg; return 0;
@@ -396,6 +401,9 @@ static int check_together(const struct opts *o, struct err *e)
     if (o->json && !o->dry_run) { return err_set(e, EINVAL, "--json belongs to --dry-run"); }
     if (o->kbs_url != NULL && o->initdata != NULL) {
         return err_set(e, EINVAL, "--kbs with --initdata: initdata name the broker themselves");
+    }
+    if (o->policy != NULL && o->kbs_url == NULL) {
+        return err_set(e, EINVAL, "--policy adds to the initdata that --kbs makes");
     }
     if ((o->kbs_url != NULL) != (o->kbs_cert != NULL)) {
         return err_set(

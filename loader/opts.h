@@ -27,6 +27,7 @@ struct opts {
     enum opts_tee tee;
     const char *kbs_url, *kbs_cert; /* URL; file with the broker's certificate */
     const char *initdata;           /* file */
+    const char *policy;             /* file: what is added to the policy that --kbs makes */
     unsigned cpus;
     uint64_t memory; /* bytes */
     bool guarded, network, keep_syscalls;

@@ -90,14 +90,17 @@ int owner_policy(const struct launch_spec *spec, char **out, struct err *e)
     return finish(f, &text, out, e);
 }
 
-int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker, char **out,
-                   struct err *e)
+int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker,
+                   const char *more, char **out, struct err *e)
 {
     char *text = NULL;
     size_t len;
 
     if (broker->url && (!broker->cert || strstr(broker->cert, "'''"))) {
         return err_set(e, EINVAL, "a broker needs its certificate as PEM");
+    }
+    if (more && strstr(more, "'''")) {
+        return err_set(e, EINVAL, "what is added to the policy has ''' in it; wanted \"\"\"");
     }
     FILE *f = open_memstream(&text, &len);
     if (!f) { return err_set(e, ENOMEM, "out of memory"); }
@@ -110,6 +113,7 @@ int owner_initdata(const struct launch_spec *spec, const struct owner_broker *br
     }
     (void)fputs("\"casemate.toml\" = '''\n", f);
     put_policy(f, spec);
+    if (more) { (void)fprintf(f, "\n%s\n", more); }
     (void)fputs("'''\n", f);
     return finish(f, &text, out, e);
 }

@@ -17,8 +17,12 @@ struct owner_broker {
 /* The launch policy (casemate.toml), heap, NUL-terminated. */
 MUST_CHECK int owner_policy(const struct launch_spec *spec, char **out, struct err *e);
 
-/* Whole initdata, SHA-384: the policy, and aa.toml with the broker. Heap, NUL-terminated. */
+/*
+ * Whole initdata, SHA-384: the policy, and aa.toml with the broker. Heap, NUL-terminated.
+ * more  TOML behind the policy, [[file]], [[control]], [agent] and the like, or NULL. It is not read
+ *       here, but must not end the text it stands in.
+ */
 MUST_CHECK int owner_initdata(const struct launch_spec *spec, const struct owner_broker *broker,
-                              char **out, struct err *e);
+                              const char *more, char **out, struct err *e);
 
 #endif

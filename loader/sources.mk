@@ -48,5 +48,5 @@ HOST_ARCHIVES += launch
 
 PROGRAMS += cc-run
 cc-run_MAIN   := loader/cc_run.c
-cc-run_LIBS   := launch loader image vmm streams plan evidence initdata jose crypto_full crypto_small base
+cc-run_LIBS   := launch policy loader image vmm streams plan evidence initdata jose crypto_full crypto_small base
 cc-run_LDLIBS  = $(image_LDLIBS) $(VMM_LDLIBS) -lcrypto

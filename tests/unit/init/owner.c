@@ -48,7 +48,7 @@ Test(owner, initdata_allow_the_spec_and_no_other)
     struct err e = {0}, e2 = {0}, e3 = {0}, e4 = {0};
     char *initdata;
 
-    cr_assert_eq(owner_initdata(&s, &broker, &initdata, &e), 0, "%s", e.text);
+    cr_assert_eq(owner_initdata(&s, &broker, NULL, &initdata, &e), 0, "%s", e.text);
     cr_assert_eq(judge(initdata, &s, &e), 0, "%s\n%s", e.text, initdata);
     s.args = other_args;
     cr_assert_lt(judge(initdata, &s, &e2), 0, "a star of the command line became a pattern");
@@ -61,11 +61,34 @@ Test(owner, initdata_allow_the_spec_and_no_other)
     free(initdata);
 }
 
+Test(owner, what_is_added_stands_in_the_policy_and_cannot_leave_it)
+{
+    static const struct owner_broker broker = {.url = "https://kbs:8080", .cert = "C"};
+    struct launch_spec s = sample();
+    struct err e = {0}, e2 = {0}, e3 = {0};
+    char *initdata;
+    auto_initdata d = {0};
+    auto_policy p = NULL;
+
+    cr_assert_eq(owner_initdata(&s, &broker, "[agent]\nrest = \"all\"", &initdata, &e), 0, "%s",
+                 e.text);
+    cr_assert_eq(initdata_parse(initdata, strlen(initdata), &d, &e), 0, "%s", e.text);
+    const char *text = initdata_text(&d, INITDATA_POLICY);
+    cr_assert_eq(policy_load(text, strlen(text), &p, &e), 0, "%s", e.text);
+    cr_assert(policy_wants_rest(p));
+    cr_assert_eq(policy_judge(p, &s, &e), 0, "%s", e.text);
+    free(initdata);
+    cr_assert_eq(owner_initdata(&s, &broker, "'''\n\"aa.toml\" = '''", &initdata, &e2), -EINVAL);
+    cr_assert_eq(owner_initdata(&s, &broker, "version = 1", &initdata, &e3), 0);
+    cr_assert_lt(judge(initdata, &s, &e3), 0, "a key behind the last table is that table's");
+    free(initdata);
+}
+
 Test(owner, a_broker_without_its_certificate_is_refused)
 {
     static const struct owner_broker broker = {.url = "https://kbs:8080"};
     struct launch_spec s = sample();
     struct err e = {0};
     char *initdata;
-    cr_assert_eq(owner_initdata(&s, &broker, &initdata, &e), -EINVAL);
+    cr_assert_eq(owner_initdata(&s, &broker, NULL, &initdata, &e), -EINVAL);
 }

@@ -122,6 +122,8 @@ static struct refusal refusals[] = {
     {"cc-run --network bridge i", "--network bridge: wanted one of none, host"},
     {"cc-run --kbs https://k i",
      "--kbs and --kbs-cert belong together: the guest trusts one certificate, not a name"},
+    {"cc-run --policy p i", "--policy adds to the initdata that --kbs makes"},
+    {"cc-run --volume x i", "--volume x: wanted NAME=FILE"},
     {"cc-run --kbs http://k --kbs-cert c i", "--kbs http://k: wanted https://HOST[:PORT]"},
     {"cc-run --tee none --kbs https://k --kbs-cert c i",
      "--kbs with --tee none: such a guest has no evidence to show"},
