@@ -160,6 +160,13 @@ static struct agent_guest agent_guest(const struct init *in)
     };
 }
 
+/* The program is megabytes that unpacking can use. */
+static void drop_agent(struct init *in)
+{
+    if (in->agent >= 0) { (void)close(in->agent); }
+    in->agent = -1;
+}
+
 static int fetch_secrets(struct init *in, struct err *e)
 {
     struct secrets *s = &in->secrets;
@@ -168,6 +175,7 @@ static int fetch_secrets(struct init *in, struct err *e)
     struct agent_guest g = agent_guest(in);
     if (agent_fetch(&g, &in->agent, s->wanted, s->count, e) < 0) { return err_wrap(e, "secrets"); }
     env_phase(STREAM_PHASE_ATTESTED);
+    if (!policy_wants_rest(in->policy)) { drop_agent(in); }
     return 0;
 }
 
@@ -175,7 +183,9 @@ static int serve_application(struct init *in, struct err *e)
 {
     if (!in->policy || !policy_wants_rest(in->policy)) { return 0; }
     struct agent_guest g = agent_guest(in);
-    return agent_stay(&g, &in->agent, e) < 0 ? err_wrap(e, "agent") : 0;
+    if (agent_stay(&g, &in->agent, e) < 0) { return err_wrap(e, "agent"); }
+    drop_agent(in);
+    return 0;
 }
 
 /* ---- 8 and 9 */
