@@ -17,7 +17,10 @@
 #define ATTR_AUG     2u
 #define TYPES        9
 
-/* 96b582de-1fb2-45f7-baea-a366c55a082d: the table; e47a6535-984a-4798-865e-4685a7bf8ec2: ours in it. */
+/*
+ * 96b582de-1fb2-45f7-baea-a366c55a082d: the table; e47a6535-984a-4798-865e-4685a7bf8ec2: ours in
+ * it.
+ */
 static const uint8_t table_guid[GUID_SIZE] = {0xde, 0x82, 0xb5, 0x96, 0xb2, 0x1f, 0xf7, 0x45,
                                               0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d};
 static const uint8_t metadata_guid[GUID_SIZE] = {0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47,
@@ -37,7 +40,8 @@ static bool guid_at(struct view image, size_t off, const uint8_t guid[GUID_SIZE]
 
 /*
  * Where the descriptor begins, by OVMF's table: entries run backwards from its footer, each {data,
- * u16 length of all of it, GUID}; ours holds the distance from the end of the image. len = not there.
+ * u16 length of all of it, GUID}; ours holds the distance from the end of the image. len = not
+ * there.
  */
 static size_t by_table(struct view image)
 {
@@ -151,7 +155,7 @@ int tdvf_parse(const void *bytes, size_t len, struct tdvf *out, struct err *e)
     return r;
 }
 
-/* ---- the digest ------------------------------------------------------------------------------- */
+/* ---- the digest ------------------------------------------------------------------------------ */
 
 /* One page of a section, zeros behind its bytes. */
 static void page_of(const struct tdvf_section *s, uint64_t at, uint8_t page[MEASURE_TDX_PAGE])

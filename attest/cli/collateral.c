@@ -43,7 +43,7 @@ static void request_fini(struct request *q)
 }
 #define auto_request __attribute__((cleanup(request_fini))) struct request
 
-/* ---- which items ------------------------------------------------------------------------------ */
+/* ---- which items ----------------------------------------------------------------------------- */
 
 struct wanted {
     struct collateral_id id[WANTED_MAX];
@@ -146,7 +146,7 @@ static int snp_of_evidence(const struct request *q, struct wanted *w, struct err
     return 0;
 }
 
-/* ---- fetch ------------------------------------------------------------------------------------ */
+/* ---- fetch ----------------------------------------------------------------------------------- */
 
 static int fetch_one(const struct request *q, const struct collateral_id *id, struct err *e)
 {
@@ -205,7 +205,7 @@ static int fetch(struct request *q, struct err *e)
     return r;
 }
 
-/* ---- export, import --------------------------------------------------------------------------- */
+/* ---- export, import -------------------------------------------------------------------------- */
 
 static int export(struct request *q, struct err *e)
 {
@@ -241,7 +241,7 @@ static int import(struct request *q, struct err *e)
     return r;
 }
 
-/* ---- the command line ------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 enum {
     OPT_DIR = 256,

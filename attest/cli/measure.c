@@ -96,7 +96,7 @@ static int measure(const char *dir, bool guarded, bool digest_only, struct err *
     return cli_print_json(j, e);
 }
 
-/* ---- firmware of others ----------------------------------------------------------------------- */
+/* ---- firmware of others ---------------------------------------------------------------------- */
 
 static json_t *describe_sections(const struct tdvf *t)
 {
@@ -133,7 +133,7 @@ static int measure_firmware(const char *path, bool two_pass, bool digest_only, s
     return cli_print_json(j, e);
 }
 
-/* ---- the command line ------------------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 struct request {
     bool tdx, guarded, two_pass, digest_only;

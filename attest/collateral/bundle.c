@@ -26,7 +26,7 @@ static int message_make(const char *payload, size_t len, char **out, size_t *out
     return 0;
 }
 
-/* ---- out -------------------------------------------------------------------------------------- */
+/* ---- out ------------------------------------------------------------------------------------- */
 
 struct exporting {
     const struct collateral_store *store;
@@ -96,7 +96,7 @@ int bundle_export(const struct collateral_store *s, const struct crypto_key *key
     return 0;
 }
 
-/* ---- in --------------------------------------------------------------------------------------- */
+/* ---- in -------------------------------------------------------------------------------------- */
 
 static bool signed_by(const struct crypto_key *key, const char *message, size_t len,
                       const uint8_t sig[SIG_SIZE])

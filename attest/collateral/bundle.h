@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A store's items in one file, for places without a way to the vendors: exported where there is one,
- * signed by the operator, imported elsewhere. The items are signed by their vendors anyway; the
- * operator's signature says which of them he chose, so nobody on the way can leave some out or bring
- * in older ones.
+ * A store's items in one file, for places without a way to the vendors: exported where there is
+ * one, signed by the operator, imported elsewhere. The items are signed by their vendors anyway;
+ * the operator's signature says which of them he chose, so nobody on the way can leave some out or
+ * bring in older ones.
  *
  *   casemate-collateral-v1 <base64 of the signature>
  *   {"created":"2026-06-01T00:00:00Z","items":{"<name>":"<base64>",…}}
  *
- * Signed is everything behind the first line as it stands, with "casemate-collateral-v1\n" in front;
- * by Ed25519, or ECDSA P-256 with SHA-256 (r || s).
+ * Signed is everything behind the first line as it stands, with "casemate-collateral-v1\n" in
+ * front; by Ed25519, or ECDSA P-256 with SHA-256 (r || s).
  */
 #ifndef CASEMATE_ATTEST_COLLATERAL_BUNDLE_H
 #define CASEMATE_ATTEST_COLLATERAL_BUNDLE_H
@@ -28,8 +28,8 @@ struct bundle_result {
 };
 
 /*
- * Refused as a whole when no key signed it, or when any part is not as above. Then item by item: one
- * that the store refuses as unusable ends it, and those before it stay.
+ * Refused as a whole when no key signed it, or when any part is not as above. Then item by item:
+ * one that the store refuses as unusable ends it, and those before it stay.
  */
 MUST_CHECK int bundle_import(const struct collateral_store *s, const struct crypto_key *const *keys,
                              size_t key_count, const char *text, size_t len,

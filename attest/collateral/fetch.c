@@ -15,7 +15,7 @@
 #define CHAIN_MAX   16384 /* characters of a chain in a header line */
 #define CHAIN_NAMES 2
 
-/* ---- one request ------------------------------------------------------------------------------ */
+/* ---- one request ----------------------------------------------------------------------------- */
 
 struct answer {
     const char *const *chain_names; /* headers that may bring the chain; NULL = none is wanted */
@@ -98,7 +98,7 @@ static int get(const char *url, long timeout_s, struct answer *a, struct err *e)
     return 0;
 }
 
-/* ---- parts of answers ------------------------------------------------------------------------- */
+/* ---- parts of answers ------------------------------------------------------------------------ */
 
 static bool nibble(char c, unsigned *out)
 {
@@ -151,7 +151,7 @@ int fetch_signed(const char *body, size_t len, const char *name, char **out_text
     return 0;
 }
 
-/* ---- Intel: a set from four answers ----------------------------------------------------------- */
+/* ---- Intel: a set from four answers ---------------------------------------------------------- */
 
 static int put_text(json_t *set, const char *name, const char *text, struct err *e)
 {
@@ -226,7 +226,7 @@ static int fetch_tdx(const struct fetch_from *from, const struct collateral_id *
     return 0;
 }
 
-/* ---- AMD -------------------------------------------------------------------------------------- */
+/* ---- AMD ------------------------------------------------------------------------------------- */
 
 /* TCB levels stand in the query, in decimal and in the order of the report's bytes [KDS]. */
 static void vcek_query(const struct collateral_id *id, char *out, size_t cap)

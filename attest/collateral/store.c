@@ -15,7 +15,7 @@
 
 #define PATH_ROOM 4096
 
-/* ---- names ------------------------------------------------------------------------------------ */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 void collateral_name(const struct collateral_id *id, char out[COLLATERAL_NAME_MAX])
 {
@@ -120,7 +120,7 @@ bool collateral_parse_name(const char *name, struct collateral_id *out)
     return false;
 }
 
-/* ---- what may be stored ----------------------------------------------------------------------- */
+/* ---- what may be stored ---------------------------------------------------------------------- */
 
 static int bad_item(const char *name, const char *what, struct err *e)
 {
@@ -199,7 +199,7 @@ static int item_check(const struct collateral_store *s, const struct collateral_
     return err_set(e, EINVAL, "an item without a kind");
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int path_of(const struct collateral_store *s, const char *name, char out[PATH_ROOM],
                    struct err *e)

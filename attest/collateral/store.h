@@ -5,9 +5,11 @@
  * item verifies it again, with his own clock. What the store adds:
  *
  *   1. A name is made of checked characters and says which kind of item it is.
- *   2. What cannot be used is not stored: it must parse, and sets for TDX must be signed all the way.
+ *   2. What cannot be used is not stored: it must parse, and sets for TDX must be signed all the
+ *      way.
  *   3. An item never gives way to an older one, so an attacker on the wire cannot bring back a time
- *      when he was not revoked yet. Expired items stay: whether they will do is asked by the reader.
+ *      when he was not revoked yet. Expired items stay: whether they will do is asked by the
+ *      reader.
  *   4. Files appear whole or not at all.
  *
  *   tdx-<fmspc>-platform.json, tdx-<fmspc>-processor.json    verify/tdx/collateral.h

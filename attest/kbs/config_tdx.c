@@ -6,7 +6,9 @@
 
 #include <errno.h>
 
-/* What a broker must have an opinion on; what is not here belongs to the rules or to a handshake. */
+/*
+ * What a broker must have an opinion on; what is not here belongs to the rules or to a handshake.
+ */
 static const char *const required[] = {"quote_versions",
                                        "statuses",
                                        "advisory_ids",

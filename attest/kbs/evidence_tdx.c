@@ -2,8 +2,8 @@
 /*
  * From TDX evidence on the wire to claims. Report data is always as the caller wanted it: a TD has
  * registers of its own, so what our guest tells about them is compared with the quote. Each of its
- * values 0 to 2 is one extend of a register that was zero; the seal is one more extend of register 2;
- * register 3 is the application's [design §4.6].
+ * values 0 to 2 is one extend of a register that was zero; the seal is one more extend of register
+ * 2; register 3 is the application's [design §4.6].
  */
 #include "attest/kbs/evidence_tdx.h"
 
@@ -25,7 +25,7 @@ const uint8_t evidence_tdx_seal[TDX_MR] = {
 
 static const uint8_t zeros[TDX_MR];
 
-/* ---- registers -------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 /* A register into which this value was put; zero = none was. */
 static void written(const uint8_t value[TDX_MR], uint8_t out[TDX_MR])
@@ -66,7 +66,7 @@ static bool registers_check(const struct binding *b, const struct tdx_quote *q, 
     return sealed || memcmp(q->rtmr[3], zeros, TDX_MR) != 0;
 }
 
-/* ---- claims, by the names that CoCo's policies use [coco §5.3] -------------------------------- */
+/* ---- claims, by the names that CoCo's policies use [coco §5.3] ------------------------------ */
 
 /* Fields of the quote as they stand in it, in hexadecimal. */
 static const struct field {
@@ -174,7 +174,7 @@ static int claims_make(const struct tdx_facts *f, const struct binding *b, bool 
     return 0;
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------ */
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 /* The configured policy with what this handshake has to find. */
 static bool session_policy(const struct evidence_tdx *s, const struct binding *b,

@@ -2,8 +2,8 @@
 /* libs: evidence initdata jose plan crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
 /*
- * A set of collateral from a stranger, believing whatever root it brings, so that all of it is read:
- * opened, or there is a reason. Under a root whose key nobody has it never opens.
+ * A set of collateral from a stranger, believing whatever root it brings, so that all of it is
+ * read: opened, or there is a reason. Under a root whose key nobody has it never opens.
  */
 #include "attest/json.h"
 #include "attest/verify/tdx/collateral.h"

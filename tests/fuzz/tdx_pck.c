@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libs: evidence initdata jose plan crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
-/* The SGX extension of a PCK certificate, PEM around certificates, an event log: a stranger's all. */
+/*
+ * The SGX extension of a PCK certificate, PEM around certificates, an event log: a stranger's all.
+ */
 #include "attest/der.h"
 #include "attest/verify/tdx/eventlog.h"
 #include "attest/verify/tdx/pck.h"

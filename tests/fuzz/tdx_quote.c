@@ -2,8 +2,9 @@
 /* libs: evidence initdata jose plan crypto_full crypto_small base */
 /* ldlibs: -ljansson -lcrypto */
 /*
- * A quote from a stranger, under Intel's root and without collateral: whatever it is, the verdict is
- * refused, with a reason; and what parses is all there. Then once more under whatever root it brings.
+ * A quote from a stranger, under Intel's root and without collateral: whatever it is, the verdict
+ * is refused, with a reason; and what parses is all there. Then once more under whatever root it
+ * brings.
  */
 #include "attest/verify/tdx/pem.h"
 #include "attest/verify/tdx/tdx.h"

@@ -53,7 +53,9 @@ MUST_CHECK bool tdx_crl_read(const void *der, size_t len, const struct tdx_cert 
 /* Do both certificates bring the same authority: one name, one key? */
 bool tdx_same_authority(const struct tdx_cert *a, const struct tdx_cert *b);
 
-/* Is from <= now <= to? what: stands in front of "expired". Silent when it holds, as the next two. */
+/*
+ * Is from <= now <= to? what: stands in front of "expired". Silent when it holds, as the next two.
+ */
 void tdx_check_window(const struct verdict_code *code, const char *what, int64_t from, int64_t to,
                       int64_t now, struct verdict *v);
 void tdx_check_cert(const struct tdx_cert *c, const struct tdx_crl *issuers_list, int64_t now,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See eventlog.h. Reads bytes of strangers. A first record in the old form names the algorithms; the
- * rest are records of {index, type, digests, event} until the index is all ones or the area ends.
- * Index 0 stands for MRTD, 1 to 4 for RTMR 0 to 3.
+ * See eventlog.h. Reads bytes of strangers. A first record in the old form names the algorithms;
+ * the rest are records of {index, type, digests, event} until the index is all ones or the area
+ * ends. Index 0 stands for MRTD, 1 to 4 for RTMR 0 to 3.
  */
 #include "attest/verify/tdx/eventlog.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The history of a TD's runtime registers as its firmware and guest tell it: the CCEL area. Replayed
- * it must give the registers of the quote; only then may its digests be believed. The bytes of the
- * events are not covered in general: what was hashed depends on the kind of event.
+ * The history of a TD's runtime registers as its firmware and guest tell it: the CCEL area.
+ * Replayed it must give the registers of the quote; only then may its digests be believed. The
+ * bytes of the events are not covered in general: what was hashed depends on the kind of event.
  *
  * Source: [TCG-PFP] PC Client Platform Firmware Profile, crypto agile log; [GHCI] CCEL.
  */

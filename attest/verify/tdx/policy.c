@@ -15,7 +15,7 @@
 
 #define CODE(name) (&tdx_codes[TDX_CODE_##name])
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 bool tdx_values_add(struct tdx_values *list, const uint8_t *value, size_t len)
 {
@@ -221,7 +221,7 @@ int tdx_policy_parse(const void *text, size_t len, struct tdx_policy *out, struc
     return r < 0 ? r : tdx_policy_read(doc, NULL, out, e);
 }
 
-/* ---- holding a quote to it -------------------------------------------------------------------- */
+/* ---- holding a quote to it ------------------------------------------------------------------- */
 
 static void check_values(const struct tdx_values *list, const struct verdict_code *code,
                          const uint8_t *found, size_t len, struct verdict *v)

@@ -84,7 +84,7 @@ void verify_tdx(const void *quote, size_t len, const struct tdx_demand *d,
     verdict_close(v);
 }
 
-/* ---- as it travels ---------------------------------------------------------------------------- */
+/* ---- as it travels --------------------------------------------------------------------------- */
 
 void tdx_evidence_fini(struct tdx_evidence *ev)
 {

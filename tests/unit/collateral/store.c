@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Items in a directory: what they may be called, what may be stored, and that nothing grows older. */
+/*
+ * Items in a directory: what they may be called, what may be stored, and that nothing grows older.
+ */
 #include "attest/collateral/bundle.h"
 #include "attest/collateral/keeper.h"
 #include "tests/unit/tdx/bench.h"

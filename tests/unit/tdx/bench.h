@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writing DER ------------------------------------------------------------------------------ */
+/* ---- writing DER ----------------------------------------------------------------------------- */
 
 struct der {
     uint8_t b[16384];
@@ -69,7 +69,7 @@ static inline void der_uint(struct der *d, uint8_t tag, uint32_t v)
     der_put(d, tag, b + i, sizeof b - i);
 }
 
-/* ---- the knobs -------------------------------------------------------------------------------- */
+/* ---- the knobs ------------------------------------------------------------------------------- */
 
 #define BENCH_NOW      1780272000 /* 2026-06-01T00:00:00Z */
 #define BENCH_PLATFORM "Intel SGX PCK Platform CA"
@@ -308,7 +308,7 @@ static inline void bench_replace(char *text, size_t cap, const char *from, const
     memcpy(at, to, strlen(to));
 }
 
-/* ---- making ----------------------------------------------------------------------------------- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static inline void bench_sign(const struct crypto_key *k, const void *p, size_t n, uint8_t sig[64])
 {
