@@ -19,7 +19,8 @@
  *
  * Independent of any policy: ATTRIBUTES are SEPT_VE_DISABLE alone, bit for bit, except where the
  * mask says otherwise (so debugging has to be demanded to be taken); unknown bits cannot be
- * demanded; no service TD; XFAM has x87 and SSE and nothing that no TD can have.
+ * demanded; no service TD, where the body says (TDX 1.5; MIGRATABLE rules it out in both); XFAM has
+ * x87 and SSE and nothing that no TD can have.
  *
  * What a policy does not name is unbound, and the verdict lists it.
  */
