@@ -6,12 +6,12 @@
  */
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
-#include "attest/kbs/cmd.h"
-#include "attest/kbs/command.h"
-#include "attest/kbs/config.h"
+#include "attest/kbs/desk/cmd.h"
+#include "attest/kbs/desk/command.h"
+#include "attest/kbs/config/config.h"
 #include "attest/kbs/serve.h"
-#include "attest/kbs/setup.h"
-#include "attest/kbs/split.h"
+#include "attest/kbs/desk/setup.h"
+#include "attest/kbs/desk/split.h"
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"

@@ -31,14 +31,15 @@ rego_SRCS := $(addprefix attest/policy/,arena.c builtins.c check.c decide.c deci
 HOST_ARCHIVES += rego
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
-kbs_pure_SRCS := $(addprefix attest/kbs/,audit_check.c claims.c http.c limit.c metrics.c rules.c)
-kbs_SRCS := $(addprefix attest/kbs/,admin.c audit.c broker.c client.c command.c config.c config_coco.c \
-              config_reader.c config_storage.c conn.c evidence_sim.c hsm.c ops.c pg.c rcar.c recent.c release.c \
-              selfsigned.c serve.c server.c session.c session_memory.c session_shared.c setup.c split.c store.c \
-              store_copy.c store_pg.c store_sqlite.c token.c verifiers.c)
-kbs_pure_SRCS += $(addprefix attest/kbs/,appraise.c ear.c initdata_claims.c target.c trust.c)
-kbs_SRCS += $(addprefix attest/kbs/,appraisal.c evidence_sample.c import.c policies.c)
-kbs_SRCS += $(addprefix attest/kbs/,config_snp.c config_tdx.c evidence_snp.c evidence_tdx.c)
+kbs_pure_SRCS := $(addprefix attest/kbs/,appraise.c audit_check.c claims.c ear.c initdata_claims.c target.c trust.c http/http.c http/limit.c \
+    http/metrics.c rules/agree.c rules/approval.c rules/check.c rules/read.c rules/rules.c)
+kbs_SRCS := $(addprefix attest/kbs/,admin.c appraisal.c approvals.c audit.c broker.c policies.c rcar.c release.c serve.c token.c \
+    config/coco.c config/config.c config/hsm.c config/reader.c config/snp.c config/storage.c \
+    config/tdx.c desk/approve.c desk/client.c desk/command.c desk/import.c desk/policy.c \
+    desk/selfsigned.c desk/setup.c desk/split.c evidence/sample.c evidence/sim.c evidence/snp.c \
+    evidence/tdx.c evidence/verifiers.c http/conn.c http/ops.c http/server.c session/memory.c \
+    session/recent.c session/session.c session/shared.c store/copy.c store/pg.c store/postgres.c \
+    store/sqlite.c store/store.c)
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure collateral rego evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto
@@ -50,7 +51,7 @@ cc-kbs_LDLIBS := $(KBS_LDLIBS)
 # agent: the guest's half of key release. A static program of the guest image; the archive also runs on a host in tests.
 # --no-warnings: libcrypto's name lookups are linked in and never called; the linker would warn that they need libc.so.
 agent_SRCS := $(addprefix attest/agent/,uri.c http.c tls.c settings.c kbs.c sealed.c release.c rest.c rest_serve.c serve.c) \
-              attest/kbs/http.c
+              attest/kbs/http/http.c
 HOST_ARCHIVES += agent
 agent_LIBS := agent evidence initdata jose crypto_full crypto_small base
 AGENT_ELF := $(B)/image/agent
@@ -69,7 +70,3 @@ PROGRAMS         += cc-attest
 cc-attest_MAIN   := attest/cc_attest.c
 cc-attest_LIBS   := attest_cli collateral evidence initdata jose crypto_full crypto_small plan base
 cc-attest_LDLIBS := -ljansson -lcurl -lcrypto
-
-# Rules and approvals, parts of the broker; and the commands that need no broker.
-kbs_pure_SRCS += $(addprefix attest/kbs/,approval.c rules_agree.c rules_check.c rules_read.c)
-kbs_SRCS += $(addprefix attest/kbs/,approvals.c cmd_approve.c cmd_policy.c)

@@ -23,7 +23,7 @@
 #define CASEMATE_ATTEST_AGENT_REST_H
 
 #include "attest/agent/kbs.h"
-#include "attest/kbs/http.h"
+#include "attest/kbs/http/http.h"
 
 #define REST_PORT        8006
 #define REST_BODY_MAX    8192u /* a log entry */

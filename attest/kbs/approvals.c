@@ -6,7 +6,7 @@
  */
 #include "attest/kbs/broker_internal.h"
 
-#include "attest/kbs/approval.h"
+#include "attest/kbs/rules/approval.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

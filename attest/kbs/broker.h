@@ -11,10 +11,10 @@
 #define CASEMATE_ATTEST_KBS_BROKER_H
 
 #include "attest/crypto.h"
-#include "attest/kbs/http.h"
-#include "attest/kbs/store.h"
+#include "attest/kbs/http/http.h"
+#include "attest/kbs/store/store.h"
 #include "attest/kbs/trust.h"
-#include "attest/kbs/verifier.h"
+#include "attest/kbs/evidence/verifier.h"
 
 struct broker;
 

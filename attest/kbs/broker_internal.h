@@ -6,8 +6,8 @@
 #include "attest/kbs/appraise.h"
 #include "attest/kbs/broker.h"
 #include "attest/kbs/policies.h"
-#include "attest/kbs/recent.h"
-#include "attest/kbs/session.h"
+#include "attest/kbs/session/recent.h"
+#include "attest/kbs/session/session.h"
 
 #define COOKIE_NAME "kbs-session-id"
 #define SUBJECT_MAX                                                                                \

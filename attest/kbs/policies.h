@@ -11,8 +11,8 @@
 #define CASEMATE_ATTEST_KBS_POLICIES_H
 
 #include "attest/kbs/claims.h"
-#include "attest/kbs/rules.h"
-#include "attest/kbs/store.h"
+#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/store/store.h"
 #include "attest/policy/rego.h"
 
 #define POLICY_RELEASE "resource-policy" /* CoCo's name for it */

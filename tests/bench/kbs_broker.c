@@ -6,9 +6,9 @@
 #include "attest/hex.h"
 #include "attest/kbs/audit.h"
 #include "attest/kbs/broker.h"
-#include "attest/kbs/rules.h"
-#include "attest/kbs/server.h"
-#include "attest/kbs/setup.h"
+#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/http/server.h"
+#include "attest/kbs/desk/setup.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

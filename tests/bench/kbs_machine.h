@@ -6,7 +6,7 @@
 #ifndef CASEMATE_TESTS_BENCH_KBS_MACHINE_H
 #define CASEMATE_TESTS_BENCH_KBS_MACHINE_H
 
-#include "attest/kbs/verifier.h"
+#include "attest/kbs/evidence/verifier.h"
 #include "tests/bench/kbs.h"
 
 struct bench_ops {

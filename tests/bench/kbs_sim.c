@@ -3,8 +3,8 @@
 #include "tests/bench/kbs_machine.h"
 
 #include "attest/base64.h"
-#include "attest/kbs/evidence_sample.h"
-#include "attest/kbs/evidence_sim.h"
+#include "attest/kbs/evidence/sample.h"
+#include "attest/kbs/evidence/sim.h"
 #include "attest/sim_signer.h"
 #include "attest/verify/sim.h"
 #include "guest/base/hosted.h"

@@ -6,7 +6,7 @@
 #include "tests/bench/kbs_machine.h"
 
 #include "attest/collateral/snp_keeper.h"
-#include "attest/kbs/evidence_snp.h"
+#include "attest/kbs/evidence/snp.h"
 #include "guest/base/hosted.h"
 #include "tests/unit/attest/snp_json.h"
 

@@ -7,7 +7,7 @@
 #include "tests/bench/kbs_machine.h"
 
 #include "attest/base64.h"
-#include "attest/kbs/evidence_tdx.h"
+#include "attest/kbs/evidence/tdx.h"
 #include "attest/verify/tdx/eventlog.h"
 #include "guest/base/hosted.h"
 #include "tests/unit/tdx/bench.h"

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "attest/base64.h"
-#include "attest/kbs/approval.h"
-#include "attest/kbs/rules.h"
+#include "attest/kbs/rules/approval.h"
+#include "attest/kbs/rules/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

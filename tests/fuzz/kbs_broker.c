@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "attest/kbs/broker.h"
-#include "attest/kbs/evidence_sim.h"
-#include "attest/kbs/setup.h"
+#include "attest/kbs/evidence/sim.h"
+#include "attest/kbs/desk/setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -91,9 +91,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct {
         const char *line;
         bool admin;
-    } routes[] = {{"POST /kbs/v0/auth", false},           {"POST /kbs/v0/attest", false},
-                  {"POST /kbs/v0/resource-policy", true}, {"POST /kbs/v0/reference-value", true},
-                  {"POST /kbs/v0/resource/a/b/c", true},  {"GET /kbs/v0/resource/a/b/c", false},
+    } routes[] = {{"POST /kbs/v0/auth", false},
+                  {"POST /kbs/v0/attest", false},
+                  {"POST /kbs/v0/resource-policy", true},
+                  {"POST /kbs/v0/reference-value", true},
+                  {"POST /kbs/v0/resource/a/b/c", true},
+                  {"GET /kbs/v0/resource/a/b/c", false},
                   {"POST /kbs/v0/attestation-policy", true}};
     if (size == 0) { return 0; }
     if (!broker) { start(); }

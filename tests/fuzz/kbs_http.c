@@ -4,7 +4,7 @@
 /* Request heads: what is read lies inside the input, and says of a body only what a number can say. */
 #include <stdlib.h>
 
-#include "attest/kbs/http.h"
+#include "attest/kbs/http/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,7 +4,7 @@
 /* Policies: what loads can be judged, and never allows a guest whose initdata no rule can name. */
 #include <stdlib.h>
 
-#include "attest/kbs/rules.h"
+#include "attest/kbs/rules/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

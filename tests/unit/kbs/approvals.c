@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Approvals at a broker: uploaded, listed, withdrawn, forgotten when they have expired, and what they release. */
-#include "attest/kbs/approval.h"
+#include "attest/kbs/rules/approval.h"
 #include "tests/unit/kbs/bench.h"
 
 static struct bench b;

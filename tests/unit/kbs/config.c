@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration: what init makes loads; one wrong line does not, and the error names it. */
-#include "attest/kbs/config.h"
-#include "attest/kbs/setup.h"
+#include "attest/kbs/config/config.h"
+#include "attest/kbs/desk/setup.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

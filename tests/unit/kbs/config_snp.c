@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* [snp] in a broker's configuration: what a policy must say before a broker starts with it. */
-#include "attest/kbs/config.h"
-#include "attest/kbs/setup.h"
+#include "attest/kbs/config/config.h"
+#include "attest/kbs/desk/setup.h"
 #include "tests/unit/attest/vectors.h"
 
 #include <criterion/criterion.h>

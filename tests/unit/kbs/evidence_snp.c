@@ -3,7 +3,7 @@
  * The broker's door for SNP, with reports made on the spot: a made hierarchy's keys sign what binds
  * this test's nonce and key.
  */
-#include "attest/kbs/evidence_snp.h"
+#include "attest/kbs/evidence/snp.h"
 
 #include "attest/jose.h"
 #include "attest/verify/binding.h"

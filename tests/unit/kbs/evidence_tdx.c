@@ -3,8 +3,8 @@
  * The broker's door for TDX, with quotes made on the spot: a hierarchy of the test's own signs what
  * binds this nonce, this key and these initdata.
  */
-#include "attest/kbs/config_tdx.h"
-#include "attest/kbs/evidence_tdx.h"
+#include "attest/kbs/config/tdx.h"
+#include "attest/kbs/evidence/tdx.h"
 
 #include "attest/jose.h"
 #include "attest/verify/binding.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The storage key under a key of a security module: SoftHSM, with a token and key pair made for the test. */
-#include "attest/kbs/config.h"
-#include "attest/kbs/hsm.h"
-#include "attest/kbs/setup.h"
+#include "attest/kbs/config/config.h"
+#include "attest/kbs/config/hsm.h"
+#include "attest/kbs/desk/setup.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Request heads: what is read, and what is refused with which status. */
-#include "attest/kbs/http.h"
+#include "attest/kbs/http/http.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -12,10 +12,7 @@ static int read_text(const char *text, struct http_request *rq, struct err *e)
     return http_head_read((const uint8_t *)text, strlen(text), rq, e);
 }
 
-static bool view_eq(struct view v, const char *text)
-{
-    return http_view_is(v, text);
-}
+static bool view_eq(struct view v, const char *text) { return http_view_is(v, text); }
 
 Test(http, reads_a_request)
 {

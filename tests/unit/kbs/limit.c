@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Limits per client: what one may ask, and that a crowd neither fills the memory nor touches another's share. */
-#include "attest/kbs/limit.h"
+#include "attest/kbs/http/limit.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

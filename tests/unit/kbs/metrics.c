@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The numbers for monitoring: counted under names of ours alone, in a form that adds up. */
-#include "attest/kbs/metrics.h"
+#include "attest/kbs/http/metrics.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

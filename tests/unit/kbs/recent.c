@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Guests of a moment ago; and that a broker gives the same to one who is not among them any more. */
-#include "attest/kbs/recent.h"
+#include "attest/kbs/session/recent.h"
 
 #include "tests/unit/kbs/bench.h"
 

@@ -7,9 +7,9 @@
 #ifndef CASEMATE_TESTS_KBS_REPLAY_H
 #define CASEMATE_TESTS_KBS_REPLAY_H
 
-#include "attest/kbs/evidence_sample.h"
-#include "attest/kbs/ops.h"
-#include "attest/kbs/server.h"
+#include "attest/kbs/evidence/sample.h"
+#include "attest/kbs/http/ops.h"
+#include "attest/kbs/http/server.h"
 #include "tests/unit/attest/vectors.h"
 #include "tests/unit/kbs/bench.h"
 

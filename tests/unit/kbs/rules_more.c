@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rules about machines, claims, time, counts and agreement. tests/unit/kbs/rules.c has the rest. */
-#include "attest/kbs/approval.h"
-#include "attest/kbs/rules.h"
+#include "attest/kbs/rules/approval.h"
+#include "attest/kbs/rules/rules.h"
 
 #include "attest/jose.h"
 

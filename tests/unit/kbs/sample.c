@@ -3,7 +3,7 @@
  * CoCo's evidence without a TEE, its further devices, and the token that comes of it. It proves nothing, but what it says
  * must have been said in this handshake, and everything in it must hold or nothing does.
  */
-#include "attest/kbs/evidence_sample.h"
+#include "attest/kbs/evidence/sample.h"
 #include "tests/unit/attest/vectors.h"
 #include "tests/unit/kbs/bench.h"
 

@@ -3,8 +3,8 @@
  * The server on a real socket, and clients that misbehave. Clients block with a generous time-out, so that a server that
  * forgets one fails the test instead of hanging it; nothing here measures time.
  */
-#include "attest/kbs/server.h"
-#include "attest/kbs/setup.h"
+#include "attest/kbs/http/server.h"
+#include "attest/kbs/desk/setup.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>

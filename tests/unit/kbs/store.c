@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store: what comes back, what is refused, and that the file alone tells nothing and forges nothing. */
-#include "attest/kbs/store.h"
+#include "attest/kbs/store/store.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store on a PostgreSQL of its own: the same promises, several brokers at one moment, and a database that goes away. */
-#include "attest/kbs/setup.h"
-#include "attest/kbs/store.h"
+#include "attest/kbs/desk/setup.h"
+#include "attest/kbs/store/store.h"
 #include "guest/base/cc.h"
 
 #include <criterion/criterion.h>

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From SNP evidence on the wire to claims. This is the strict door: what the policy does not name
+ * is a reason to refuse.
+ */
+#include "attest/kbs/evidence/snp.h"
+
+#include "attest/verify/binding.h"
+#include "attest/verify/snp/evidence.h"
+#include "attest/verify/snp/snp.h"
+
+#include <string.h>
+
+/* ---- claims, by the names that CoCo's policies use [coco §5.3] */
+
+static json_t *platform_of(const struct snp_report *r, const struct snp_endorsement *e)
+{
+    char measurement[HEX_LEN(SNP_MEASUREMENT_SIZE)], chip[HEX_LEN(SNP_CHIP_ID_SIZE)];
+    struct snp_tcb t;
+    (void)snp_tcb_read(e->root.product, r->reported_raw, &t);
+    hex_encode(r->measurement, sizeof r->measurement, measurement);
+    hex_encode(r->chip_id, sizeof r->chip_id, chip);
+    json_t *o = json_pack(
+        "{s:s, s:s, s:i, s:i, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:i, s:b, s:b, s:s, s:I}",
+        "measurement", measurement, "chip_id", chip, "policy_abi_major",
+        (int)(r->policy >> 8 & 255), "policy_abi_minor", (int)(r->policy & 255),
+        "policy_smt_allowed", (int)(r->policy >> 16 & 1), "policy_migrate_ma",
+        (int)(r->policy >> 18 & 1), "policy_debug_allowed", (int)(r->policy >> 19 & 1),
+        "policy_single_socket", (int)(r->policy >> 20 & 1), "reported_tcb_bootloader", t.bl,
+        "reported_tcb_tee", t.tee, "reported_tcb_snp", t.snp, "reported_tcb_microcode", t.ucode,
+        "platform_smt_enabled", (int)(r->platform_info & 1), "platform_tsme_enabled",
+        (int)(r->platform_info >> 1 & 1), "product", snp_product_name(e->root.product), "guest_svn",
+        (json_int_t)r->guest_svn);
+    if (o && e->root.product == SNP_TURIN &&
+        json_object_set_new(o, "reported_tcb_fmc", json_integer(t.fmc)) < 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+static void claims_make(const struct snp_report *r, const struct snp_endorsement *e,
+                        const struct binding *b, bool sealed, struct claims *out)
+{
+    struct claims c = {.phase = sealed ? CLAIMS_PHASE_APPLICATION : CLAIMS_PHASE_INIT,
+                       .initdata_len = b->initdata_len,
+                       .has_registers = b->has_registers,
+                       .platform = platform_of(r, e)};
+    memcpy(c.initdata, b->initdata, b->initdata_len);
+    memcpy(c.measurement, r->measurement, sizeof c.measurement);
+    memcpy(c.report_data, r->report_data, sizeof c.report_data);
+    memcpy(c.registers, b->registers.value, sizeof c.registers);
+    *out = c;
+}
+
+/* ---- the verdict */
+
+/* The configured policy with what this handshake has to find. Its lists stay where they are. */
+static struct snp_policy session_policy(const struct evidence_snp *s, const struct binding *b,
+                                        const uint8_t report_data[TRANSCRIPT_REPORT_DATA])
+{
+    struct snp_policy p = *s->policy;
+    memcpy(p.report_data, report_data, sizeof p.report_data);
+    memcpy(p.host_data, b->host_data, sizeof p.host_data);
+    p.given |= EVIDENCE_SNP_SESSION;
+    p.demands |= EVIDENCE_SNP_SESSION;
+    return p;
+}
+
+static void snp_verify(void *ctx, const struct evidence *ev, struct claims *out, struct verdict *v)
+{
+    struct evidence_snp *s = ctx;
+    uint8_t report_data[TRANSCRIPT_REPORT_DATA];
+    auto_snp_evidence parts = {0};
+    struct snp_report r;
+    struct binding b;
+    struct err e = {0};
+    if (!ev->additional || snp_evidence_parse(ev->primary, &parts, &e) < 0 ||
+        binding_make(ev->nonce, ev->tee_key, ev->additional, ev->initdata, &b, &e) < 0) {
+        verdict_refuse(v, &snp_codes[SNP_CODE_EVIDENCE], "evidence that does not parse",
+                       "evidence of kind snp", "%s", ev->additional ? e.text : "no further device");
+        return;
+    }
+    if (!snp_report_parse(parts.report, sizeof parts.report, &r, v)) { return; }
+    const struct snp_endorsement *endorsement =
+        snp_keeper_endorse(s->keeper, &r, parts.vek, parts.ask, parts.ark, v);
+    if (!endorsement) { return; }
+    bool sealed = binding_report_data(&b, r.report_data, report_data);
+    struct snp_policy p = session_policy(s, &b, report_data);
+    snp_policy_check_complete(&p, EVIDENCE_SNP_BESIDE, v);
+    binding_check_registers(&b, v);
+    verify_snp(&r, endorsement, snp_keeper_crl(s->keeper, endorsement), &p, ev->now, v);
+    if (v->result == VERDICT_ACCEPTED) { claims_make(&r, endorsement, &b, sealed, out); }
+}
+
+struct verifier evidence_snp_verifier(struct evidence_snp *s)
+{
+    return (struct verifier){.name = "snp", .kind = "snp", .ctx = s, .verify = snp_verify};
+}
