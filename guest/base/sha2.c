@@ -115,27 +115,49 @@ void sha256_final(struct sha256_ctx *c, uint8_t out[SHA256_SIZE])
 
 static uint64_t ror64(uint64_t v, unsigned n) { return v >> n | v << (64 - n); }
 
-static void sha384_block(uint64_t h[8], const uint8_t *p)
+static uint64_t load_be64(const uint8_t *p)
+{
+    uint64_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return __builtin_bswap64(v);
+}
+
+/* Word i of the message schedule; the last 16 are kept. */
+static uint64_t schedule(uint64_t w[16], const uint8_t *p, unsigned i)
+{
+    if (i < 16) { return w[i] = load_be64(p + i * 8); }
+    uint64_t x = w[(i + 1) & 15], y = w[(i + 14) & 15];
+    uint64_t s0 = ror64(x, 1) ^ ror64(x, 8) ^ x >> 7;
+    uint64_t s1 = ror64(y, 19) ^ ror64(y, 61) ^ y >> 6;
+    return w[i & 15] += s0 + w[(i + 9) & 15] + s1;
+}
+
+/* What one round adds; the names of the eight words rotate, not the words. */
+#define ROUND(a, b, c, d, e, f, g, h, i)                                                           \
+    do {                                                                                           \
+        h += (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41)) + (g ^ (e & (f ^ g))) + k384[i] +        \
+             schedule(w, p, i);                                                                    \
+        d += h;                                                                                    \
+        h += (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39)) + ((a & b) | (c & (a | b)));             \
+    } while (0)
+
+/* Interpreted ring 0 pays for each instruction of this: it hashes what evidence is over. */
+static void sha384_block(uint64_t s[8], const uint8_t *p)
 {
     uint64_t w[16];
-    uint64_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4], f = h[5], g = h[6], hh = h[7];
+    uint64_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7];
 
-    for (unsigned i = 0; i < 80; i++) {
-        if (i < 16) {
-            w[i] = 0;
-            for (unsigned k = 0; k < 8; k++) { w[i] = w[i] << 8 | *p++; }
-        } else {
-            uint64_t x = w[(i + 1) & 15], y = w[(i + 14) & 15];
-            uint64_t s0 = ror64(x, 1) ^ ror64(x, 8) ^ x >> 7;
-            uint64_t s1 = ror64(y, 19) ^ ror64(y, 61) ^ y >> 6;
-            w[i & 15] += s0 + w[(i + 9) & 15] + s1;
-        }
-        uint64_t t1 = hh + (ror64(e, 14) ^ ror64(e, 18) ^ ror64(e, 41)) + ((e & f) ^ (~e & g)) +
-                      k384[i] + w[i & 15];
-        uint64_t t2 = (ror64(a, 28) ^ ror64(a, 34) ^ ror64(a, 39)) + ((a & b) ^ (a & c) ^ (b & c));
-        hh = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
+    for (unsigned i = 0; i < 80; i += 8) {
+        ROUND(a, b, c, d, e, f, g, h, i);
+        ROUND(h, a, b, c, d, e, f, g, i + 1);
+        ROUND(g, h, a, b, c, d, e, f, i + 2);
+        ROUND(f, g, h, a, b, c, d, e, i + 3);
+        ROUND(e, f, g, h, a, b, c, d, i + 4);
+        ROUND(d, e, f, g, h, a, b, c, i + 5);
+        ROUND(c, d, e, f, g, h, a, b, i + 6);
+        ROUND(b, c, d, e, f, g, h, a, i + 7);
     }
-    h[0] += a, h[1] += b, h[2] += c, h[3] += d, h[4] += e, h[5] += f, h[6] += g, h[7] += hh;
+    s[0] += a, s[1] += b, s[2] += c, s[3] += d, s[4] += e, s[5] += f, s[6] += g, s[7] += h;
 }
 
 void sha384_init(struct sha384_ctx *c)
@@ -167,16 +189,17 @@ void sha384_update(struct sha384_ctx *c, const void *data, size_t len)
 void sha384_final(struct sha384_ctx *c, uint8_t out[SHA384_SIZE])
 {
     uint64_t bits = c->total * 8;
-    uint8_t byte = 0x80;
+    size_t have = c->total % 128;
 
-    sha384_update(c, &byte, 1);
-    byte = 0;
-    while (c->total % 128 != 112) { sha384_update(c, &byte, 1); }
-    for (unsigned i = 0; i < 8; i++) { sha384_update(c, &byte, 1); }
-    for (unsigned i = 0; i < 8; i++) {
-        byte = (uint8_t)(bits >> (56 - 8 * i));
-        sha384_update(c, &byte, 1);
+    c->block[have++] = 0x80;
+    if (have > 112) {
+        while (have < 128) { c->block[have++] = 0; }
+        sha384_block(c->h, c->block);
+        have = 0;
     }
+    while (have < 120) { c->block[have++] = 0; }
+    for (unsigned i = 0; i < 8; i++) { c->block[120 + i] = (uint8_t)(bits >> (56 - 8 * i)); }
+    sha384_block(c->h, c->block);
     for (unsigned i = 0; i < SHA384_SIZE; i++) {
         out[i] = (uint8_t)(c->h[i / 8] >> (56 - 8 * (i % 8)));
     }

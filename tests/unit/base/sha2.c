@@ -62,6 +62,28 @@ Test(sha2, sha384_known_answers)
         "09330c33f71147e83d192fc782cd1b4753111b173b3b05d22fa08086e3b0f712fcc7c71a557e2db966c3e9fa91746039");
 }
 
+/* Every length around the block and the padding; the literal is from Python's hashlib. */
+Test(sha2, sha384_pads_every_length)
+{
+    uint8_t text[300], digest[SHA384_SIZE];
+    struct sha384_ctx all, one;
+    sha384_init(&all);
+    for (size_t i = 0; i < sizeof text; i++) { text[i] = (uint8_t)(i * 7 + 3); }
+    for (size_t n = 0; n < sizeof text; n++) {
+        sha384_init(&one);
+        sha384_update(&one, text, n / 3);
+        sha384_update(&one, text + n / 3, n - n / 3);
+        sha384_final(&one, digest);
+        sha384_update(&all, digest, sizeof digest);
+    }
+    sha384_final(&all, digest);
+    char found[2 * SHA384_SIZE + 1];
+    hex(digest, sizeof digest, found);
+    cr_assert_str_eq(
+        found,
+        "3349f9e93dc68265966dd4b4eeb7d0a68a152793b87f45699e689686e9c4438a66fff34d4f5a8f701dafeec6c29475d2");
+}
+
 Test(sha2, sha_instructions_agree_with_a_known_answer)
 {
     /* 64 bytes of 'a', then the padding block of a 64-byte message: SHA-256 of NIST's shape, computed by coreutils. */
