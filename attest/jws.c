@@ -84,6 +84,15 @@ static int decode_part(const char *name, const char *text, size_t len, size_t ma
     return 0;
 }
 
+/*
+ * `"b64":true` says what holds without it [RFC 7797 §3]; CoCo's tool writes it into every sealed
+ * secret.
+ */
+static bool says_nothing(const char *name, const json_t *value)
+{
+    return !value || (strcmp(name, "b64") == 0 && json_is_true(value));
+}
+
 static int parse_header(const uint8_t *text, size_t len, struct jws *s, struct err *e)
 {
     static const char *const refused[] = {"crit", "b64", "zip"};
@@ -93,7 +102,7 @@ static int parse_header(const uint8_t *text, size_t len, struct jws *s, struct e
     r = json_get_text("JWS header", s->header, "alg", &alg, e);
     if (r < 0) { return r; }
     for (size_t i = 0; i < ARRAY_COUNT(refused); i++) {
-        if (json_object_get(s->header, refused[i])) {
+        if (!says_nothing(refused[i], json_object_get(s->header, refused[i]))) {
             return err_set(e, ENOTSUP, "JWS header: member \"%s\" is refused", refused[i]);
         }
     }

@@ -111,6 +111,29 @@ Test(sealed, vectors_have_their_verdicts)
     cr_assert_eq(accepted, 5);
 }
 
+/* Made with CoCo's own tool of August 2026, whose JWS headers say "b64":true, and its public key. */
+Test(sealed, what_cocos_own_tool_makes_is_opened)
+{
+    struct sealed_source from = source();
+    struct err e = {0};
+    char *secret = NULL;
+    key_text = "{\"alg\":\"ES256\",\"crv\":\"P-256\",\"kid\":\"sealed-signing\",\"kty\":\"EC\","
+               "\"use\":\"sig\","
+               "\"x\":\"Tp4q4OyzX_CM3BP-ZYFTNJJ_jdLGlJb6490ZFg6F0fI\","
+               "\"y\":\"zu5kTZ9zhXJpUoR51urPGuxXS6aih9MIEXg-6E51gRQ\"}";
+    int r = open_text(
+        &from,
+        "sealed.eyJiNjQiOnRydWUsImFsZyI6IkVTMjU2Iiwia2lkIjoia2JzOi8vL2RlZmF1bHQvc2VhbGVkLXNlY3Jl"
+        "dC9zaWduaW5nLWtleSJ9.eyJ2ZXJzaW9uIjoiMC4xLjAiLCJ0eXBlIjoidmF1bHQiLCJuYW1lIjoia2JzOi8vL2"
+        "RlZmF1bHQvc2VhbGVkLXNlY3JldC90ZXN0IiwicHJvdmlkZXIiOiJrYnMiLCJwcm92aWRlcl9zZXR0aW5ncyI6e"
+        "30sImFubm90YXRpb25zIjp7fX0.8FiKzYvAuB84GnlXZHn4gla4AkhP1IrKYs-UXLQWvYPUo2tf5SvE_7aL5fOi"
+        "_xpaeNbfn4OQktCb6vnCXFgZuA",
+        &secret, &e);
+    cr_assert_eq(r, 0, "%s", e.text);
+    cr_assert_str_eq(secret, "the real secret visible");
+    free(secret);
+}
+
 /* ---- checks one by one: our own payloads under the vectors' key */
 
 static char *seal(const char *payload)

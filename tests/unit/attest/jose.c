@@ -388,11 +388,15 @@ static int parse_header(const char *json)
 Test(jws, headers_that_change_the_rules_are_refused)
 {
     cr_assert_eq(parse_header("{\"alg\":\"ES256\"}"), 0);
+    cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"b64\":true}"), 0); /* the default, spelt out */
     cr_assert_eq(parse_header("{\"alg\":\"none\"}"), -ENOTSUP);
     cr_assert_eq(parse_header("{\"alg\":\"HS256\"}"), -ENOTSUP);
     cr_assert_eq(parse_header("{\"alg\":\"es256\"}"), -ENOTSUP);
     cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"crit\":[\"exp\"]}"), -ENOTSUP);
     cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"b64\":false}"), -ENOTSUP);
+    cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"b64\":1}"), -ENOTSUP);
+    cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"b64\":true,\"crit\":[\"b64\"]}"), -ENOTSUP);
+    cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"zip\":true}"), -ENOTSUP);
     cr_assert_eq(parse_header("{\"alg\":\"ES256\",\"alg\":\"EdDSA\"}"), -EBADMSG);
     cr_assert_eq(parse_header("{\"alg\":7}"), -EBADMSG);
     cr_assert_eq(parse_header("[\"alg\"]"), -EBADMSG);
