@@ -63,7 +63,7 @@ int signal_frame_push(struct regs *r, const struct ksiginfo *info, const struct 
 
 int signal_send(struct proc *p, struct thread *t, const struct ksiginfo *info); /* t NULL: the process; -EAGAIN: queue full */
 /* A timer's signal still stands in the queue: it counts `more` expiries; its total. False: it does not. */
-bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more, int32_t *out_overrun);
+bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more);
 void signal_forget(struct proc *p, int signo); /* it is ignored now */
 
 /* ---- clock.c -------------------------------------------------------------------------------------------------------------- */
@@ -81,6 +81,8 @@ void robust_list_exit(struct thread *t);
 
 void timers_exec(struct proc *p); /* POSIX timers go, interval timers stay */
 void timers_exit(struct proc *p);
+/* A signal of p's timer has been taken: its overruns are those that timer_getoverrun() tells until the next. */
+void timer_delivered(struct proc *p, int32_t id, int32_t overrun);
 
 /* ---- Linux structs ---------------------------------------------------------------------------------------------------------- */
 

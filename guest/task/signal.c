@@ -94,14 +94,12 @@ static void take(struct sigqueue_head *q, int signo, struct ksiginfo *out)
     }
 }
 
-bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more,
-                        int32_t *out_overrun)
+bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uint64_t more)
 {
     LIST_EACH (it, &q->queue) {
         struct ksiginfo *info = &LIST_ENTRY(it, struct sigqueued, link)->info;
         if (info->signo == signo && info->code == LSI_TIMER && info->timerid == timerid) {
             info->overrun = (int32_t)min_u64((uint64_t)info->overrun + more, INT32_MAX);
-            *out_overrun = info->overrun;
             return true;
         }
     }
@@ -124,6 +122,7 @@ bool signal_dequeue(struct thread *t, uint64_t mask, struct ksiginfo *out)
     } else {
         return false;
     }
+    if (out->code == LSI_TIMER) { timer_delivered(t->proc, out->timerid, out->overrun); }
     return true;
 }
 

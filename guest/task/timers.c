@@ -31,7 +31,7 @@ struct ptimer {
     uint64_t interval_ns;
     uint64_t due_ns; /* monotonic */
     uint64_t cpu_at; /* CPU clocks: fire when the clock reads this */
-    int32_t overrun; /* of the last signal */
+    int32_t overrun; /* of the last signal that was taken */
 };
 struct timer_set {
     struct ptimer itimer[3];
@@ -72,12 +72,11 @@ static void send_expiry(struct ptimer *t, uint64_t missed)
     struct thread *to = t->tid != 0 ? thread_of_proc(t->proc, t->tid) : NULL;
     if (t->tid != 0 && to == NULL) { return; }
     struct sigqueue_head *q = to != NULL ? &to->pending : &t->proc->pending;
-    if (signal_timer_again(q, t->signo, t->id, 1 + missed, &t->overrun)) { return; }
-    t->overrun = (int32_t)min_u64(missed, OVERRUN_MAX);
+    if (signal_timer_again(q, t->signo, t->id, 1 + missed)) { return; }
     struct ksiginfo info = {.signo = t->signo,
                             .code = LSI_TIMER,
                             .timerid = t->id,
-                            .overrun = t->overrun,
+                            .overrun = (int32_t)min_u64(missed, OVERRUN_MAX),
                             .value = t->value};
     if (to != NULL) {
         signal_thread(to, &info);
@@ -236,15 +235,23 @@ struct litimerspec {
     struct ltimespec interval, value;
 };
 
-static struct ptimer *find(int32_t id)
+static struct ptimer *find_in(struct proc *p, int32_t id)
 {
-    struct timer_set *s = set_of(current_proc(), false);
+    struct timer_set *s = set_of(p, false);
     if (s == NULL) { return NULL; }
     LIST_EACH (it, &s->posix) {
         struct ptimer *t = LIST_ENTRY(it, struct ptimer, link);
         if (t->id == id) { return t; }
     }
     return NULL;
+}
+
+static struct ptimer *find(int32_t id) { return find_in(current_proc(), id); }
+
+void timer_delivered(struct proc *p, int32_t id, int32_t overrun)
+{
+    struct ptimer *t = find_in(p, id);
+    if (t != NULL) { t->overrun = overrun; }
 }
 
 static int check_event(const struct lsigevent *ev)
