@@ -76,13 +76,15 @@ static int64_t kick(uint64_t mask)
     return 0;
 }
 
+void park_once(void); /* entry.S: until the next interrupt */
+
 static int64_t park(uint64_t deadline)
 {
     struct vpage *v = my_vpage();
 
     if (deadline != 0) { wrmsr(MSR_TSC_DEADLINE, deadline); }
     while (__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST) == 0) {
-        __asm__ volatile("sti; hlt; cli" : : : "memory");
+        park_once();
     }
     return __atomic_load_n(&v->pending, __ATOMIC_SEQ_CST);
 }

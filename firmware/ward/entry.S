@@ -90,7 +90,7 @@ ward_ring0_exception:
     movl    $0, ward_apic + 0xb0(%rip)  /* end of interrupt */
     lock orl $\bit, VPAGE_PENDING(%rax)
     testb   $3, 24(%rsp)                /* park waits in ring 0 */
-    jz      ward_interrupt_done
+    jz      ward_interrupt_parked
     cmpl    $0, VPAGE_DEFERRED(%rax)
     jne     ward_interrupt_done
     movl    $\vector, CPU_VFRAME + VFRAME_VECTOR(%rax)
@@ -101,6 +101,18 @@ ward_ring0_exception:
     INTERRUPT ward_irq_device, VEC_DEVICE, PENDING_DEVICE
     INTERRUPT ward_irq_kick, VEC_KICK, PENDING_KICK
 
+/*
+ * Nothing may come between `sti` and the `hlt` behind it; but an emulated processor can lose that shadow when its host
+ * interrupts it there. An interrupt taken before the `hlt` would then be slept over: so it skips the `hlt`, one byte.
+ */
+ward_interrupt_parked:
+    lea     ward_park_hlt(%rip), %rcx
+    cmp     %rcx, 16(%rsp)
+    je      1f
+    lea     ward_ticket_hlt(%rip), %rcx
+    cmp     %rcx, 16(%rsp)
+    jne     ward_interrupt_done
+1:  incq    16(%rsp)
 ward_interrupt_done:
     pop     %rcx
     pop     %rax
@@ -229,6 +241,14 @@ ward_syscall_entry:
     .quad   LOS_SYSCALL
 
     .text
+    .globl  park_once
+park_once:
+    sti
+ward_park_hlt:
+    hlt
+    cli
+    ret
+
 /* ---- other vCPUs wait here until the library OS starts them --------------------------------------------------------------- */
 
     .globl  ward_park_entry
@@ -240,6 +260,7 @@ ward_park_entry:                        /* ring 0, rsp = private stack top */
     cmpl    $0, PRIVATE_TICKET(%rbx)
     jne     2f
     sti
+ward_ticket_hlt:
     hlt
     jmp     1b
 2:  movl    $1, VPAGE_DEFERRED(%rbx)

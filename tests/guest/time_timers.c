@@ -50,8 +50,7 @@ PROMISE("timers fire")
     struct itimerspec ts = {.it_value = {0, 5000000}};
     alarms = 0;
     MUST(timer_settime(timer, 0, &ts, NULL));
-    wait_alarms(1);
-    WANT_EQ(value, 77);
+    while (value != 77) { wait_alarms(alarms + 1); } /* an alarm of before may still come */
     MUST(timer_gettime(timer, &ts));
     WANT_EQ(ts.it_value.tv_sec | ts.it_value.tv_nsec, 0);
     ts = (struct itimerspec){.it_value = {0, 1000000}, .it_interval = {0, 1000000}};
