@@ -82,6 +82,21 @@ int json_get_object(const char *what, const json_t *obj, const char *name, json_
     return 0;
 }
 
+json_t *json_at(const json_t *obj, const char *path)
+{
+    char name[64];
+    for (;;) {
+        size_t n = strcspn(path, "/");
+        if (n >= sizeof name) { return NULL; }
+        memcpy(name, path, n);
+        name[n] = '\0';
+        json_t *next = json_object_get(obj, name);
+        if (!path[n] || !next) { return next; }
+        obj = next;
+        path += n + 1;
+    }
+}
+
 /* ---- a member as it stands. The text is well-formed, so that brackets and quotes are in pairs. */
 
 static size_t skip_space(const char *text, size_t len, size_t i)

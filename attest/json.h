@@ -31,6 +31,11 @@ MUST_CHECK int json_get_text(const char *what, const json_t *obj, const char *na
 /* A member that must be an object; borrowed. */
 MUST_CHECK int json_get_object(const char *what, const json_t *obj, const char *name, json_t **out,
                                struct err *e);
+/*
+ * Down a path of names with slashes between them, each shorter than 64 bytes; borrowed. NULL when it
+ * ends early.
+ */
+json_t *json_at(const json_t *obj, const char *path);
 
 /*
  * The text of a member's value exactly as it stands in the text of an object, for signatures over

@@ -2,6 +2,8 @@
 /* See appraise.h. One function per kind of TEE; a kind nobody wrote one for keeps the values everything starts at. */
 #include "attest/kbs/appraise.h"
 
+#include "attest/json.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -14,26 +16,10 @@ struct look {
     const struct reference_source *rv;
 };
 
-/* Down a path of names with slashes between them. */
-static const json_t *at(const struct look *l, const char *path)
-{
-    const json_t *j = l->tee;
-    char name[64];
-    for (;;) {
-        size_t n = strcspn(path, "/");
-        if (n >= sizeof name) { return NULL; }
-        memcpy(name, path, n);
-        name[n] = '\0';
-        j = json_object_get(j, name);
-        if (!path[n] || !j) { return j; }
-        path += n + 1;
-    }
-}
-
 /* `x in query_reference_value(name)`: a list is wanted, and a bare value is none. */
 static bool listed(const struct look *l, const char *path, const char *name)
 {
-    const json_t *value = at(l, path);
+    const json_t *value = json_at(l->tee, path);
     auto_json list = l->rv->get(l->rv->ctx, name);
     for (size_t i = 0; value && i < json_array_size(list); i++) {
         if (json_equal(json_array_get(list, i), value)) { return true; }
@@ -44,16 +30,19 @@ static bool listed(const struct look *l, const char *path, const char *name)
 /* `x == query_reference_value(name)`: the bare value, and a list is another one. */
 static bool equals(const struct look *l, const char *path, const char *name)
 {
-    const json_t *value = at(l, path);
+    const json_t *value = json_at(l->tee, path);
     auto_json wanted = l->rv->get(l->rv->ctx, name);
     return value && wanted && json_equal(wanted, value);
 }
 
-static bool is_false(const struct look *l, const char *path) { return json_is_false(at(l, path)); }
+static bool is_false(const struct look *l, const char *path)
+{
+    return json_is_false(json_at(l->tee, path));
+}
 
 static bool is_text(const struct look *l, const char *path, const char *wanted)
 {
-    const char *text = json_string_value(at(l, path));
+    const char *text = json_string_value(json_at(l->tee, path));
     return text && strcmp(text, wanted) == 0;
 }
 
@@ -61,7 +50,7 @@ static void sample(const struct look *l, struct vector *v)
 {
     /* In CoCo's policy a minimum that nobody registered is below every number; here it is none that is reached. */
     auto_json minimum = l->rv->get(l->rv->ctx, "minimum_minor_version");
-    const json_t *minor = at(l, "platform_version/minor");
+    const json_t *minor = json_at(l->tee, "platform_version/minor");
     if (listed(l, "launch_digest", "launch_digest")) { v->executables = 3; }
     if (listed(l, "svn", "svn") && equals(l, "platform_version/major", "major_version") &&
         json_is_integer(minimum) && json_is_integer(minor) &&

@@ -3,6 +3,7 @@
 #include "attest/kbs/claims.h"
 
 #include "attest/base64.h"
+#include "attest/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -121,22 +122,6 @@ int claims_to_evidence(const struct claims *c, const char *nonce, const char *ad
 }
 
 /* ---- in -------------------------------------------------------------------------------------- */
-
-/* Down a path of names with slashes between them; NULL when it ends early. */
-static json_t *json_at(const json_t *obj, const char *path)
-{
-    char name[64];
-    for (;;) {
-        size_t n = strcspn(path, "/");
-        if (n >= sizeof name) { return NULL; }
-        memcpy(name, path, n);
-        name[n] = '\0';
-        json_t *next = json_object_get(obj, name);
-        if (!path[n] || !next) { return next; }
-        obj = next;
-        path += n + 1;
-    }
-}
 
 int claims_tee_key(const json_t *payload, json_t **out, struct err *e)
 {
