@@ -22,7 +22,6 @@
 #include <time.h>
 
 #define TRUSTED_KEYS_MAX 16
-#define WANTED_MAX       4 /* items for one piece of evidence */
 
 struct request {
     struct collateral_store store;
@@ -30,7 +29,9 @@ struct request {
     const char *type, *fmspc, *ca, *product, *out, *bundle;
     char *evidence;
     size_t evidence_len;
-    uint8_t root[TDX_ROOT_SIZE];
+    uint8_t root[TDX_ROOT_SIZE]; /* Intel's, and AMD's; or those of --root */
+    struct snp_root own_root;
+    struct snp_roots snp_roots;
     struct crypto_key *key, *trusted[TRUSTED_KEYS_MAX];
     size_t trusted_count;
 };
@@ -46,7 +47,7 @@ static void request_fini(struct request *q)
 /* ---- which items ----------------------------------------------------------------------------- */
 
 struct wanted {
-    struct collateral_id id[WANTED_MAX];
+    struct collateral_id id[COLLATERAL_OF_REPORT_MAX];
     size_t count;
 };
 
@@ -90,9 +91,7 @@ static int tdx_of_evidence(const struct request *q, struct wanted *w, struct err
     const struct tdx_endorsement *n =
         tdx_quote_parse(bytes, len, &quote, &v) ? tdx_endorsements_get(m, &quote, &v) : NULL;
     if (!n) { return refused(&v, e); }
-    struct collateral_id *id = &w->id[w->count++];
-    *id = (struct collateral_id){.kind = COLLATERAL_TDX, .processor_ca = n->processor_ca};
-    memcpy(id->fmspc, n->platform.fmspc, TDX_FMSPC);
+    w->id[w->count++] = collateral_of_platform(n);
     return 0;
 }
 
@@ -133,16 +132,7 @@ static int snp_of_evidence(const struct request *q, struct wanted *w, struct err
         return err_set(e, EINVAL,
                        "--product: wanted Milan, Genoa or Turin: the report does not say");
     }
-    w->id[w->count++] = (struct collateral_id){
-        .kind = COLLATERAL_AMD_CHAIN, .product = product, .vlek = report.vlek};
-    w->id[w->count++] = (struct collateral_id){.kind = COLLATERAL_AMD_CRL, .product = product};
-    if (report.vlek) { return 0; } /* VLEKs are given to cloud providers alone */
-    struct collateral_id *id = &w->id[w->count++];
-    *id = (struct collateral_id){.kind = COLLATERAL_VCEK,
-                                 .product = product,
-                                 .chip_len = product == SNP_TURIN ? 8 : COLLATERAL_CHIP_MAX};
-    memcpy(id->chip, report.chip_id, id->chip_len);
-    memcpy(id->tcb, report.reported_raw, sizeof id->tcb);
+    w->count = collateral_of_report(&report, product, w->id);
     return 0;
 }
 
@@ -287,17 +277,22 @@ static int take_key(const char *path, struct crypto_key **out, struct err *e)
     return r < 0 ? err_set(e, EINVAL, "%s: not a key in PEM form", path) : 0;
 }
 
-static int take_root(const char *path, uint8_t out[TDX_ROOT_SIZE], struct err *e)
+/* One that AMD could have named is for AMD's items, too. */
+static int take_root(struct request *q, const char *path, struct err *e)
 {
     auto_free char *der = NULL;
     auto_cert cert = NULL;
     size_t len;
+    struct verdict v = {0};
     int r = cli_read_file(path, &der, &len, e);
     if (r < 0) { return r; }
-    if (crypto_cert_from_der(der, len, &cert) < 0 || crypto_cert_key_sha256(cert, out) < 0) {
+    if (crypto_cert_from_der(der, len, &cert) < 0 || crypto_cert_key_sha256(cert, q->root) < 0) {
         return err_set(e, EINVAL, "%s: not a certificate in DER form", path);
     }
-    (void)fputs("cc-attest: collateral: warning: --root: believing another root than Intel's\n",
+    if (snp_root_from_cert(cert, &q->own_root, &v)) {
+        q->snp_roots = (struct snp_roots){.v = &q->own_root, .count = 1};
+    }
+    (void)fputs("cc-attest: collateral: warning: --root: believing another root than the maker's\n",
                 stderr);
     return 0;
 }
@@ -316,7 +311,7 @@ static int take_option(struct request *q, int o, struct err *e)
     case OPT_INTEL: q->from.intel = optarg; return 0;
     case OPT_INTEL_CA: q->from.intel_ca = optarg; return 0;
     case OPT_AMD: q->from.amd = optarg; return 0;
-    case OPT_ROOT: return take_root(optarg, q->root, e);
+    case OPT_ROOT: return take_root(q, optarg, e);
     case OPT_KEY:
         return q->key ? err_set(e, EINVAL, "--key: given twice") : take_key(optarg, &q->key, e);
     case OPT_OUT: q->out = optarg; return 0;
@@ -346,7 +341,9 @@ static int run(int argc, char **argv)
     int r = 0;
     size_t action = 0;
     memcpy(q.root, tdx_intel_root, sizeof q.root);
+    q.snp_roots = snp_amd_roots;
     q.store.tdx_root = q.root;
+    q.store.snp_roots = &q.snp_roots;
     for (int o; r == 0 && (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         r = take_option(&q, o, &e);
     }
@@ -379,6 +376,6 @@ const struct cli_command cli_collateral = {
             "  --key PEM              private key, Ed25519 or P-256\n"
             "  --trusted-key PEM      public key of an operator whose bundles are taken\n"
             "  --product NAME         Milan, Genoa or Turin, where a report does not say it\n"
-            "  --root DER             believe this root instead of Intel's; for tests\n",
+            "  --root DER             believe this root instead of the maker's; for tests\n",
     .run = run,
 };

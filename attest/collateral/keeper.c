@@ -59,7 +59,7 @@ static struct tdx_collateral *newer(struct tdx_collateral *held, struct tdx_coll
 
 static void refresh(struct collateral_keeper *k, struct kept *slot)
 {
-    struct collateral_store store = {.dir = k->dir, .tdx_root = k->tdx_root};
+    const struct collateral_store store = {.dir = k->dir};
     char name[COLLATERAL_NAME_MAX], path[4096];
     auto_free char *bytes = NULL;
     struct verdict why = {0};
@@ -94,8 +94,7 @@ const struct tdx_collateral *collateral_keeper_find(void *ctx, const struct tdx_
     }
     if (!is_about(slot, n)) { /* the one asked for longest ago gives way */
         tdx_collateral_free(slot->set);
-        *slot = (struct kept){.id = {.kind = COLLATERAL_TDX, .processor_ca = n->processor_ca}};
-        memcpy(slot->id.fmspc, n->platform.fmspc, TDX_FMSPC);
+        *slot = (struct kept){.id = collateral_of_platform(n)};
     }
     slot->asked = ++k->questions;
     refresh(k, slot);

@@ -2,7 +2,6 @@
 /* See snp_keeper.h. */
 #include "attest/collateral/snp_keeper.h"
 
-#include "attest/verify/tdx/tdx.h"
 #include "guest/base/hosted.h"
 
 #include <stdio.h>
@@ -38,7 +37,7 @@ void snp_keeper_free(struct snp_keeper *k)
 static int read_item(const struct snp_keeper *k, const struct collateral_id *id, char **out,
                      size_t *out_len)
 {
-    struct collateral_store store = {.dir = k->dir, .tdx_root = tdx_intel_root};
+    const struct collateral_store store = {.dir = k->dir};
     struct err why = {0};
     return collateral_read(&store, id, out, out_len, &why);
 }
@@ -57,11 +56,8 @@ static void load_chain(struct snp_keeper *k, enum snp_product p, bool vlek)
 static int read_vcek(const struct snp_keeper *k, const struct snp_report *r, enum snp_product p,
                      char **out, size_t *out_len)
 {
-    struct collateral_id id = {
-        .kind = COLLATERAL_VCEK, .product = p, .chip_len = p == SNP_TURIN ? 8 : SNP_CHIP_ID_SIZE};
-    memcpy(id.chip, r->chip_id, id.chip_len);
-    memcpy(id.tcb, r->reported_raw, sizeof id.tcb);
-    return read_item(k, &id, out, out_len);
+    struct collateral_id of[COLLATERAL_OF_REPORT_MAX];
+    return read_item(k, &of[collateral_of_report(r, p, of) - 1], out, out_len);
 }
 
 const struct snp_endorsement *snp_keeper_endorse(struct snp_keeper *k, const struct snp_report *r,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See store.h. */
-#include "attest/collateral/store.h"
+#include "attest/collateral/check.h"
 
-#include "attest/der.h"
 #include "attest/hex.h"
 #include "guest/base/hosted.h"
 
@@ -120,83 +119,30 @@ bool collateral_parse_name(const char *name, struct collateral_id *out)
     return false;
 }
 
-/* ---- what may be stored ---------------------------------------------------------------------- */
+/* ---- what evidence needs --------------------------------------------------------------------- */
 
-static int bad_item(const char *name, const char *what, struct err *e)
+size_t collateral_of_report(const struct snp_report *r, enum snp_product product,
+                            struct collateral_id out[COLLATERAL_OF_REPORT_MAX])
 {
-    return err_set(e, EBADMSG, "%s: %s", name, what);
-}
-
-/* What makes an item older or newer; all of one must be at least as new as all of the other. */
-#define AGES_MAX 5
-struct ages {
-    int64_t v[AGES_MAX];
-};
-
-static int tdx_check(const struct collateral_store *s, const struct collateral_id *id,
-                     const char *name, const void *bytes, size_t len, struct ages *out,
-                     struct err *e)
-{
-    struct verdict v = {0};
-    auto_tdx_collateral c = NULL;
-    tdx_collateral_open(bytes, len, s->tdx_root, &c, &v);
-    if (!c) {
-        return err_set(e, EBADMSG, "%s: %s (%s)", name, v.reasons[0].text, v.reasons[0].code);
-    }
-    bool processor = strstr(c->pck_ca.subject, "Processor CA") != NULL;
-    if (memcmp(c->tcb.fmspc, id->fmspc, TDX_FMSPC) != 0 || processor != id->processor_ca) {
-        return bad_item(name, "is about another kind of processor", e);
-    }
-    *out = (struct ages){{c->tcb.evaluation, c->tcb.dates.issued, c->qe.dates.issued,
-                          c->root_crl.facts.this_update, c->pck_crl.facts.this_update}};
-    return 0;
-}
-
-static int crl_check(const char *name, const void *bytes, size_t len, struct ages *out,
-                     struct err *e)
-{
-    auto_crl crl = NULL;
-    struct crypto_crl_facts f;
-    if (!der_is_strict(bytes, len) || crypto_crl_from_der(bytes, len, &crl) < 0 ||
-        crypto_crl_facts(crl, &f) < 0) {
-        return bad_item(name, "not a revocation list in DER", e);
-    }
-    *out = (struct ages){{f.this_update}};
-    return 0;
-}
-
-static int cert_check(const char *name, const void *bytes, size_t len, struct err *e)
-{
-    auto_cert cert = NULL;
-    if (!der_is_strict(bytes, len) || crypto_cert_from_der(bytes, len, &cert) < 0) {
-        return bad_item(name, "not a certificate in DER", e);
-    }
-    return 0;
-}
-
-static int chain_check(const char *name, const void *bytes, size_t len, struct err *e)
-{
-    struct crypto_cert *certs[2];
     size_t n = 0;
-    int r = crypto_certs_from_pem(bytes, len, certs, ARRAY_COUNT(certs), &n);
-    for (size_t i = 0; r == 0 && i < n; i++) { crypto_cert_free(certs[i]); }
-    return r < 0 || n != 2 ? bad_item(name, "not two certificates in PEM", e) : 0;
+    out[n++] =
+        (struct collateral_id){.kind = COLLATERAL_AMD_CHAIN, .product = product, .vlek = r->vlek};
+    out[n++] = (struct collateral_id){.kind = COLLATERAL_AMD_CRL, .product = product};
+    if (r->vlek) { return n; }
+    struct collateral_id *vcek = &out[n++];
+    *vcek = (struct collateral_id){.kind = COLLATERAL_VCEK,
+                                   .product = product,
+                                   .chip_len = product == SNP_TURIN ? 8 : COLLATERAL_CHIP_MAX};
+    memcpy(vcek->chip, r->chip_id, vcek->chip_len);
+    memcpy(vcek->tcb, r->reported_raw, sizeof vcek->tcb);
+    return n;
 }
 
-static int item_check(const struct collateral_store *s, const struct collateral_id *id,
-                      const char *name, const void *bytes, size_t len, struct ages *out,
-                      struct err *e)
+struct collateral_id collateral_of_platform(const struct tdx_endorsement *n)
 {
-    *out = (struct ages){0};
-    if (len > COLLATERAL_ITEM_MAX) { return bad_item(name, "too large", e); }
-    switch (id->kind) {
-    case COLLATERAL_TDX: return tdx_check(s, id, name, bytes, len, out, e);
-    case COLLATERAL_VCEK: return cert_check(name, bytes, len, e);
-    case COLLATERAL_AMD_CHAIN: return chain_check(name, bytes, len, e);
-    case COLLATERAL_AMD_CRL: return crl_check(name, bytes, len, out, e);
-    case COLLATERAL_NONE: break;
-    }
-    return err_set(e, EINVAL, "an item without a kind");
+    struct collateral_id id = {.kind = COLLATERAL_TDX, .processor_ca = n->processor_ca};
+    memcpy(id.fmspc, n->platform.fmspc, TDX_FMSPC);
+    return id;
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -230,17 +176,17 @@ int collateral_read(const struct collateral_store *s, const struct collateral_id
 
 /* Is something newer, or as new and the same, there already? What is there and broken is not. */
 static int older_refuse(const struct collateral_store *s, const struct collateral_id *id,
-                        const char *name, const struct ages *mine, struct err *e)
+                        const char *name, const struct collateral_ages *mine, struct err *e)
 {
     auto_free char *there = NULL;
     size_t len;
-    struct ages old;
+    struct collateral_ages old;
     struct err ignored = {0};
     if (collateral_read(s, id, &there, &len, &ignored) < 0 ||
-        item_check(s, id, name, there, len, &old, &ignored) < 0) {
+        collateral_check(s, id, there, len, &old, &ignored) < 0) {
         return 0;
     }
-    for (size_t i = 0; i < AGES_MAX; i++) {
+    for (size_t i = 0; i < COLLATERAL_AGES; i++) {
         if (mine->v[i] < old.v[i]) {
             return err_set(e, ESTALE, "%s: older than what is there", name);
         }
@@ -273,12 +219,12 @@ int collateral_write(const struct collateral_store *s, const struct collateral_i
 {
     char name[COLLATERAL_NAME_MAX], path[PATH_ROOM];
     struct collateral_id again;
-    struct ages ages;
+    struct collateral_ages ages;
     collateral_name(id, name);
     if (!collateral_parse_name(name, &again)) {
         return err_set(e, EINVAL, "\"%.80s\" is no name of an item", name);
     }
-    int r = item_check(s, id, name, bytes, len, &ages, e);
+    int r = collateral_check(s, id, bytes, len, &ages, e);
     if (r == 0) { r = path_of(s, name, path, e); }
     if (r == 0) { r = older_refuse(s, id, name, &ages, e); }
     if (r < 0) { return r; }

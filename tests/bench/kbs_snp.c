@@ -54,7 +54,7 @@ static int member_read(const json_t *one, const char *member, char **out, size_t
 /* The chain goes into a store as cc-attest collateral fills it. */
 static int keeper_make(struct snp *s, const json_t *one, const char *dir, struct err *e)
 {
-    const struct collateral_store store = {.dir = dir};
+    const struct collateral_store store = {.dir = dir, .snp_roots = &s->roots};
     const struct collateral_id id = {.kind = COLLATERAL_AMD_CHAIN, .product = SNP_MILAN};
     auto_free char *root = NULL;
     auto_free char *chain = NULL;
@@ -63,13 +63,14 @@ static int keeper_make(struct snp *s, const json_t *one, const char *dir, struct
     size_t root_len, chain_len;
     int rc = member_read(one, "trusted_root", &root, &root_len, e);
     if (rc == 0) { rc = member_read(one, "chain", &chain, &chain_len, e); }
-    if (rc == 0) { rc = collateral_write(&store, &id, chain, chain_len, e); }
     if (rc < 0) { return rc; }
     if (crypto_cert_from_der(root, root_len, &cert) < 0 ||
         !snp_root_from_cert(cert, &s->root, &v)) {
         return err_set(e, EBADMSG, "case " CASE ": no root");
     }
     s->roots = (struct snp_roots){.v = &s->root, .count = 1};
+    rc = collateral_write(&store, &id, chain, chain_len, e);
+    if (rc < 0) { return rc; }
     s->keeper = snp_keeper_new(dir, &s->roots);
     return s->keeper ? 0 : err_set(e, ENOMEM, "out of memory");
 }

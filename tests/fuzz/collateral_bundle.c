@@ -17,7 +17,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct collateral_store nowhere = {.dir = "/proc/none", .tdx_root = tdx_intel_root};
+static const struct collateral_store nowhere = {
+    .dir = "/proc/none", .tdx_root = tdx_intel_root, .snp_roots = &snp_amd_roots};
 
 static void import_signed(const struct crypto_key *key, const char *payload)
 {

@@ -117,13 +117,14 @@ bool snp_chain_sort(struct crypto_cert *const *certs, size_t count, const struct
 /* All that is known of a chain while it is being checked. */
 struct walk {
     const struct crypto_cert *cert[SNP_CERTS];
+    int first; /* SNP_CERT_VEK, or SNP_CERT_INTERMEDIATE: without an endorsement key */
     struct snp_endorsement *e;
     struct verdict *v;
 };
 
 static bool check_algorithms(struct walk *w)
 {
-    for (int i = 0; i < SNP_CERTS; i++) {
+    for (int i = w->first; i < SNP_CERTS; i++) {
         struct crypto_cert_facts *f = &w->e->facts[i];
         if (crypto_cert_facts(w->cert[i], f) < 0) {
             int code = i == SNP_CERT_VEK ? SNP_CODE_VEK_UNREADABLE : SNP_CODE_CHAIN_UNREADABLE;
@@ -154,8 +155,9 @@ static bool check_signatures(struct walk *w)
         found = "the root is not signed by itself";
     } else if (!signed_by(w->cert[SNP_CERT_INTERMEDIATE], w->e->root_key)) {
         found = "the intermediate is not signed by the root";
-    } else if (crypto_cert_key(w->cert[SNP_CERT_INTERMEDIATE], &intermediate) < 0 ||
-               !signed_by(w->cert[SNP_CERT_VEK], intermediate)) {
+    } else if (w->first == SNP_CERT_VEK &&
+               (crypto_cert_key(w->cert[SNP_CERT_INTERMEDIATE], &intermediate) < 0 ||
+                !signed_by(w->cert[SNP_CERT_VEK], intermediate))) {
         found = "the endorsement key is not signed by the intermediate";
     }
     return verdict_check(w->v, !found, &snp_codes[SNP_CODE_CHAIN_SIGNATURE],
@@ -189,10 +191,12 @@ static bool check_names(struct walk *w)
     bool good = is_named(w, SNP_CERT_ROOT, false, "ARK-", p) &&
                 is_named(w, SNP_CERT_ROOT, true, "ARK-", p) &&
                 is_named(w, SNP_CERT_INTERMEDIATE, false, issuer, p) &&
-                is_named(w, SNP_CERT_INTERMEDIATE, true, "ARK-", p) &&
-                is_named(w, SNP_CERT_VEK, true, issuer, p) &&
-                is_named(w, SNP_CERT_VEK, false, w->e->vek.vlek ? "SEV-VLEK" : "SEV-VCEK",
-                         SNP_PRODUCT_NONE);
+                is_named(w, SNP_CERT_INTERMEDIATE, true, "ARK-", p);
+    if (good && w->first == SNP_CERT_VEK) {
+        good = is_named(w, SNP_CERT_VEK, true, issuer, p) &&
+               is_named(w, SNP_CERT_VEK, false, w->e->vek.vlek ? "SEV-VLEK" : "SEV-VCEK",
+                        SNP_PRODUCT_NONE);
+    }
     if (good) {
         verdict_check(w->v, true, &snp_codes[SNP_CODE_NAMES],
                       w->e->vek.vlek ? "ARK, SEV-VLEK, VLEK" : "ARK, SEV, VCEK",
@@ -210,7 +214,8 @@ static bool check_authority(struct walk *w)
         found = "the root may not sign intermediates";
     } else if (!f[SNP_CERT_INTERMEDIATE].is_ca || !f[SNP_CERT_INTERMEDIATE].may_sign_certs) {
         found = "the intermediate is no authority";
-    } else if (f[SNP_CERT_VEK].is_ca || f[SNP_CERT_VEK].may_sign_certs) {
+    } else if (w->first == SNP_CERT_VEK &&
+               (f[SNP_CERT_VEK].is_ca || f[SNP_CERT_VEK].may_sign_certs)) {
         found = "the endorsement key is an authority";
     }
     return verdict_check(w->v, !found, &snp_codes[SNP_CODE_CA],
@@ -245,29 +250,39 @@ static bool check_product_name(struct walk *w)
                          snp_product_name(w->e->root.product));
 }
 
+/* Root, algorithms, signatures, names: what both doors begin with. False with a reason. */
+static bool walk_up(struct walk *w, const struct snp_roots *roots)
+{
+    const struct snp_root *trusted = root_find(w->cert[SNP_CERT_ROOT], roots);
+    if (!trusted) { return refuse_root(w->cert[SNP_CERT_ROOT], roots, w->v); }
+    w->e = calloc(1, sizeof *w->e);
+    if (!w->e) {
+        verdict_refuse(w->v, &snp_codes[SNP_CODE_LIMITS], "no memory", "memory", "out of memory");
+        return false;
+    }
+    w->e->root = *trusted;
+    verdict_check_bytes(w->v, true, &snp_codes[SNP_CODE_ROOT], trusted->key_sha256,
+                        trusted->key_sha256, sizeof trusted->key_sha256);
+    return check_algorithms(w) && check_signatures(w) && check_names(w) && check_authority(w);
+}
+
 struct snp_endorsement *snp_chain_verify(const struct crypto_cert *vek,
                                          const struct crypto_cert *intermediate,
                                          const struct crypto_cert *root,
                                          const struct snp_roots *roots, struct verdict *v)
 {
-    struct walk w = {.cert = {vek, intermediate, root}, .v = v};
-    const struct snp_root *trusted = root_find(root, roots);
-    if (!trusted) {
-        (void)refuse_root(root, roots, v);
-        return NULL;
-    }
-    w.e = calloc(1, sizeof *w.e);
-    if (!w.e) {
-        verdict_refuse(v, &snp_codes[SNP_CODE_LIMITS], "no memory", "memory", "out of memory");
-        return NULL;
-    }
-    w.e->root = *trusted;
-    verdict_check_bytes(v, true, &snp_codes[SNP_CODE_ROOT], trusted->key_sha256,
-                        trusted->key_sha256, sizeof trusted->key_sha256);
-    if (check_algorithms(&w) && check_signatures(&w) && check_names(&w) && check_authority(&w) &&
-        check_vek(&w) && check_product_name(&w)) {
-        return w.e;
-    }
+    struct walk w = {.cert = {vek, intermediate, root}, .first = SNP_CERT_VEK, .v = v};
+    if (walk_up(&w, roots) && check_vek(&w) && check_product_name(&w)) { return w.e; }
+    snp_endorsement_free(w.e);
+    return NULL;
+}
+
+struct snp_endorsement *snp_chain_verify_issuer(const struct crypto_cert *intermediate,
+                                                const struct crypto_cert *root,
+                                                const struct snp_roots *roots, struct verdict *v)
+{
+    struct walk w = {.cert = {NULL, intermediate, root}, .first = SNP_CERT_INTERMEDIATE, .v = v};
+    if (walk_up(&w, roots)) { return w.e; }
     snp_endorsement_free(w.e);
     return NULL;
 }
@@ -427,8 +442,8 @@ void snp_chain_check_report(const struct snp_endorsement *e, const struct snp_re
 void snp_chain_check_signature(const struct snp_endorsement *e, const struct snp_report *r,
                                struct verdict *v)
 {
-    bool good = crypto_ecdsa_verify(e->key, r->digest, sizeof r->digest, r->signature,
-                                    sizeof r->signature) == 0;
+    bool good = e->key && crypto_ecdsa_verify(e->key, r->digest, sizeof r->digest, r->signature,
+                                              sizeof r->signature) == 0;
     verdict_check(v, good, &snp_codes[SNP_CODE_SIGNATURE], good ? "verifies" : "does not verify",
                   "verifies with the endorsement key");
 }

@@ -33,7 +33,7 @@ enum { SNP_CERT_VEK, SNP_CERT_INTERMEDIATE, SNP_CERT_ROOT, SNP_CERTS };
 
 struct snp_endorsement {
     struct snp_vek vek;
-    struct crypto_key *key;      /* P-384: signs reports */
+    struct crypto_key *key;      /* P-384: signs reports; NULL: of no key */
     struct crypto_key *root_key; /* signs the revocation list */
     struct crypto_cert_facts facts[SNP_CERTS];
     struct snp_root root; /* the trusted one that the chain ends in */
@@ -53,6 +53,14 @@ struct snp_endorsement *snp_chain_verify(const struct crypto_cert *vek,
                                          const struct crypto_cert *intermediate,
                                          const struct crypto_cert *root,
                                          const struct snp_roots *roots, struct verdict *v);
+
+/*
+ * The upper two alone, for whoever keeps chains and revocation lists: an endorsement of no key,
+ * good for snp_crl_open(), its root and vek.vlek. No report is signed by it. NULL with a reason.
+ */
+struct snp_endorsement *snp_chain_verify_issuer(const struct crypto_cert *intermediate,
+                                                const struct crypto_cert *root,
+                                                const struct snp_roots *roots, struct verdict *v);
 
 /* Is every certificate of the chain valid at this time? */
 void snp_chain_check_time(const struct snp_endorsement *e, int64_t now, struct verdict *v);

@@ -4,6 +4,7 @@
  */
 #include "attest/collateral/bundle.h"
 #include "attest/collateral/keeper.h"
+#include "tests/unit/collateral/amd.h"
 #include "tests/unit/tdx/bench.h"
 
 #include <dirent.h>
@@ -176,31 +177,93 @@ Test(collateral, what_is_not_signed_or_about_something_else_is_not_stored)
     free(text);
 }
 
-Test(collateral, other_kinds_must_at_least_parse)
+static int put_bytes(const struct collateral_id *id, struct amd_bytes bytes)
 {
-    struct collateral_id crl = {.kind = COLLATERAL_AMD_CRL, .product = SNP_MILAN};
-    struct collateral_id chain = {.kind = COLLATERAL_AMD_CHAIN, .product = SNP_MILAN};
-    struct collateral_id vcek = {.kind = COLLATERAL_VCEK, .product = SNP_MILAN, .chip_len = 64};
-    struct collateral_id none = {0};
+    struct err e = {0};
+    int r = collateral_write(&store, id, bytes.p, bytes.len, &e);
+    cr_assert(r == 0 || e.text[0]);
+    return r;
+}
+
+Test(collateral, amds_items_are_stored_when_their_chain_is_there_and_signed_them)
+{
+    struct amd a;
+    amd_init(&a, "ok-milan-v3", SNP_MILAN);
+    store.snp_roots = &a.roots;
+    cr_assert_eq(put_bytes(&a.vcek_id, a.vcek), -ENOENT);
+    cr_assert_eq(put_bytes(&a.crl_id, a.crl), -ENOENT);
+    cr_assert_eq(put_bytes(&a.chain_id, a.chain), 0);
+    cr_assert_eq(put_bytes(&a.vcek_id, a.vcek), 0);
+    cr_assert_eq(put_bytes(&a.crl_id, a.crl), 0);
+    cr_assert_eq(entries(), 3);
+    amd_fini(&a);
+}
+
+Test(collateral, the_root_of_vleks_signs_the_same_list)
+{
+    struct amd a;
+    amd_init(&a, "ok-vlek", SNP_MILAN);
+    store.snp_roots = &a.roots;
+    cr_assert_eq(a.vcek_id.kind, COLLATERAL_NONE);
+    cr_assert_eq(put_bytes(&a.chain_id, a.chain), 0);
+    cr_assert_eq(put_bytes(&a.crl_id, a.crl), 0);
+    a.chain_id.vlek = false;
+    cr_assert_eq(put_bytes(&a.chain_id, a.chain), -EBADMSG);
+    amd_fini(&a);
+}
+
+Test(collateral, what_a_service_sends_for_another_chip_tcb_or_product_is_not_stored)
+{
+    struct amd a, turin;
+    amd_init(&a, "ok-milan-v3", SNP_MILAN);
+    amd_init(&turin, "ok-turin-v5", SNP_TURIN);
+    store.snp_roots = &a.roots;
+    cr_assert_eq(put_bytes(&a.chain_id, a.chain), 0);
+    struct collateral_id id = a.vcek_id;
+    id.chip[63] ^= 1;
+    cr_assert_eq(put_bytes(&id, a.vcek), -EBADMSG);
+    id = a.vcek_id;
+    id.tcb[7]++;
+    cr_assert_eq(put_bytes(&id, a.vcek), -EBADMSG);
+    cr_assert_eq(put_bytes(&a.vcek_id, turin.vcek), -EBADMSG, "of another chain");
+    cr_assert_eq(put_bytes(&turin.vcek_id, turin.vcek), -ENOENT);
+    cr_assert_eq(put_bytes(&a.chain_id, turin.chain), -EBADMSG);
+    cr_assert_eq(put_bytes(&turin.chain_id, turin.chain), -EBADMSG, "under another root");
+    cr_assert_eq(entries(), 1);
+    amd_fini(&a);
+    amd_fini(&turin);
+}
+
+/* Whoever made a list of his own with a date far ahead would have kept out the true ones. */
+Test(collateral, amds_items_of_somebody_else_are_not_stored)
+{
+    struct amd a;
     char pem[8192] = "";
     struct der *list = calloc(1, sizeof *list);
+    amd_init(&a, "ok-milan-v3", SNP_MILAN);
+    store.snp_roots = &a.roots;
+    cr_assert_eq(put_bytes(&a.chain_id, a.chain), 0);
     bench_make_crl(&b, &b.root_crl, list);
-    bench_pem(&b.der[BENCH_CA], pem, sizeof pem);
-    cr_assert_eq(collateral_write(&store, &crl, list->b, list->n, &(struct err){0}), 0);
-    cr_assert_eq(collateral_write(&store, &crl, "x", 1, &(struct err){0}), -EBADMSG);
+    cr_assert_eq(put_bytes(&a.crl_id, (struct amd_bytes){(char *)list->b, list->n}), -EBADMSG);
+    cr_assert_eq(put_bytes(&a.vcek_id, (struct amd_bytes){(char *)list->b, list->n}), -EBADMSG);
     cr_assert_eq(
-        collateral_write(&store, &vcek, b.der[BENCH_PCK].b, b.der[BENCH_PCK].n, &(struct err){0}),
-        0);
-    cr_assert_eq(collateral_write(&store, &vcek, list->b, list->n, &(struct err){0}), -EBADMSG);
-    cr_assert_eq(collateral_write(&store, &chain, pem, strlen(pem), &(struct err){0}), -EBADMSG);
+        put_bytes(&a.vcek_id, (struct amd_bytes){(char *)b.der[BENCH_PCK].b, b.der[BENCH_PCK].n}),
+        -EBADMSG);
+    bench_pem(&b.der[BENCH_CA], pem, sizeof pem);
+    cr_assert_eq(put_bytes(&a.chain_id, (struct amd_bytes){pem, strlen(pem)}), -EBADMSG);
     bench_pem(&b.der[BENCH_ROOT], pem, sizeof pem);
-    cr_assert_eq(collateral_write(&store, &chain, pem, strlen(pem), &(struct err){0}), 0);
-    cr_assert_eq(collateral_write(&store, &none, "x", 1, &(struct err){0}), -EINVAL);
-    b.root_crl.from = "260430000000Z";
-    bench_make_crl(&b, &b.root_crl, list);
-    cr_assert_eq(collateral_write(&store, &crl, list->b, list->n, &(struct err){0}), -ESTALE);
-    cr_assert_eq(entries(), 3);
+    cr_assert_eq(put_bytes(&a.chain_id, (struct amd_bytes){pem, strlen(pem)}), -EBADMSG);
+    cr_assert_eq(put_bytes(&a.crl_id, (struct amd_bytes){(char *)"x", 1}), -EBADMSG);
+    cr_assert_eq(put_bytes(&(struct collateral_id){0}, a.crl), -EINVAL);
+    cr_assert_eq(entries(), 1);
+    for (size_t i = 0; i < a.crl.len; i += 37) {
+        a.crl.p[i] ^= 1;
+        cr_assert_eq(put_bytes(&a.crl_id, a.crl), -EBADMSG, "byte %zu", i);
+        a.crl.p[i] ^= 1;
+    }
+    cr_assert_eq(put_bytes(&a.crl_id, a.crl), 0);
     free(list);
+    amd_fini(&a);
 }
 
 Test(collateral, nothing_gives_way_to_something_older)
