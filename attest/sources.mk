@@ -22,7 +22,7 @@ evidence_SRCS += attest/verify/sample.c
 evidence_SRCS += $(addprefix attest/verify/tdx/,appraise.c chain.c codes.c collateral.c endorse.c eventlog.c pck.c pem.c \
                    policy.c quote.c tcb.c tdx.c)
 # What vendors sign, kept in a directory; fetch.c alone needs libcurl.
-collateral_SRCS := $(addprefix attest/collateral/,bundle.c check.c fetch.c keeper.c snp_keeper.c store.c)
+collateral_SRCS := $(addprefix attest/collateral/,bundle.c check.c fetch.c keeper.c snp_keeper.c store.c supply.c)
 HOST_ARCHIVES += initdata evidence collateral
 
 # Policies in Rego: an interpreter that only computes.

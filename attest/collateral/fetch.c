@@ -68,7 +68,30 @@ static size_t on_header(char *p, size_t one, size_t n, void *arg)
 
 static void curl_cleanup(CURL **c) { curl_easy_cleanup(*c); }
 
-static int get(const char *url, long timeout_s, struct answer *a, struct err *e)
+/* Called at least once a second. */
+static int on_progress(void *arg, curl_off_t down, curl_off_t down_now, curl_off_t up,
+                       curl_off_t up_now)
+{
+    const atomic_bool *stop = arg;
+    (void)down, (void)down_now, (void)up, (void)up_now;
+    return atomic_load(stop);
+}
+
+static bool set_optional(CURL *c, const struct fetch_from *from)
+{
+    if (from->ca_file && curl_easy_setopt(c, CURLOPT_CAINFO, from->ca_file) != CURLE_OK) {
+        return false;
+    }
+    return !from->stop ||
+           (curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+            curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK &&
+            curl_easy_setopt(c, CURLOPT_XFERINFODATA, (void *)(uintptr_t)from->stop) == CURLE_OK);
+}
+
+/* A service in trouble, and not one that has no such item? */
+static bool is_outage(long status) { return status >= 500 || status == 408 || status == 429; }
+
+static int get(const char *url, const struct fetch_from *from, struct answer *a, struct err *e)
 {
     __attribute__((cleanup(curl_cleanup))) CURL *c = curl_easy_init();
     char why[CURL_ERROR_SIZE] = "";
@@ -77,20 +100,24 @@ static int get(const char *url, long timeout_s, struct answer *a, struct err *e)
     bool set = curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-               curl_easy_setopt(c, CURLOPT_TIMEOUT, timeout_s) == CURLE_OK &&
+               curl_easy_setopt(c, CURLOPT_TIMEOUT, from->timeout_s) == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_USERAGENT, "casemate/" CASEMATE_VERSION) == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why) == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_WRITEDATA, a) == CURLE_OK &&
                curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-               curl_easy_setopt(c, CURLOPT_HEADERDATA, a) == CURLE_OK;
+               curl_easy_setopt(c, CURLOPT_HEADERDATA, a) == CURLE_OK && set_optional(c, from);
     if (!set) { return err_set(e, EINVAL, "%s: not an address", url); }
     CURLcode r = curl_easy_perform(c);
+    if (r == CURLE_WRITE_ERROR) { return err_set(e, EBADMSG, "%s: too large", url); }
     if (r != CURLE_OK) {
         return err_set(e, EIO, "%s: %s", url, why[0] ? why : curl_easy_strerror(r));
     }
     (void)curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200) { return err_set(e, EIO, "%s: answered %ld, wanted 200", url, status); }
+    if (status != 200) {
+        return err_set(e, is_outage(status) ? EIO : ENOENT, "%s: answered %ld, wanted 200", url,
+                       status);
+    }
     if (!a->body) { return err_set(e, EBADMSG, "%s: an empty answer", url); }
     if (a->chain_names && !a->chain) {
         return err_set(e, EBADMSG, "%s: no header %s", url, a->chain_names[0]);
@@ -175,14 +202,15 @@ static int put_chain(json_t *set, const char *name, const struct answer *a, stru
     return r < 0 ? r : put_text(set, name, pem, e);
 }
 
-static int fetch_document(const char *url, long timeout_s, const char *const names[CHAIN_NAMES],
-                          const char *document, const char *as, json_t *set, struct err *e)
+static int fetch_document(const char *url, const struct fetch_from *from,
+                          const char *const names[CHAIN_NAMES], const char *document,
+                          const char *as, json_t *set, struct err *e)
 {
     auto_answer a = {.chain_names = names};
     auto_free char *text = NULL;
     auto_free char *signature = NULL;
     char member[64];
-    int r = get(url, timeout_s, &a, e);
+    int r = get(url, from, &a, e);
     if (r == 0) { r = fetch_signed(a.body, a.len, document, &text, &signature, e); }
     if (r == 0) { r = put_text(set, as, text, e); }
     (void)snprintf(member, sizeof member, "%s_signature", as);
@@ -205,19 +233,18 @@ static int fetch_tdx(const struct fetch_from *from, const struct collateral_id *
     if (!set) { return err_set(e, ENOMEM, "out of memory"); }
 
     (void)snprintf(url, sizeof url, "%s/tdx/certification/v4/tcb?fmspc=%s", from->intel, fmspc);
-    int r = fetch_document(url, from->timeout_s, tcb_chain, "tcbInfo", "tcb_info", set, e);
+    int r = fetch_document(url, from, tcb_chain, "tcbInfo", "tcb_info", set, e);
     (void)snprintf(url, sizeof url, "%s/tdx/certification/v4/qe/identity", from->intel);
     if (r == 0) {
-        r = fetch_document(url, from->timeout_s, qe_chain, "enclaveIdentity", "qe_identity", set,
-                           e);
+        r = fetch_document(url, from, qe_chain, "enclaveIdentity", "qe_identity", set, e);
     }
     (void)snprintf(url, sizeof url, "%s/sgx/certification/v4/pckcrl?ca=%s&encoding=der",
                    from->intel, id->processor_ca ? "processor" : "platform");
-    if (r == 0) { r = get(url, from->timeout_s, &pck_crl, e); }
+    if (r == 0) { r = get(url, from, &pck_crl, e); }
     if (r == 0) { r = put_hex(set, "pck_crl", &pck_crl, e); }
     if (r == 0) { r = put_chain(set, "pck_crl_issuer_chain", &pck_crl, e); }
     (void)snprintf(url, sizeof url, "%s/IntelSGXRootCA.der", from->intel_ca);
-    if (r == 0) { r = get(url, from->timeout_s, &root_crl, e); }
+    if (r == 0) { r = get(url, from, &root_crl, e); }
     if (r == 0) { r = put_hex(set, "root_ca_crl", &root_crl, e); }
     if (r < 0) { return r; }
     *out = json_dumps(set, JSON_COMPACT);
@@ -256,7 +283,7 @@ static int fetch_amd(const struct fetch_from *from, const struct collateral_id *
         break;
     default: (void)snprintf(url, sizeof url, "%s/vcek/v1/%s/crl", from->amd, product); break;
     }
-    int r = get(url, from->timeout_s, &a, e);
+    int r = get(url, from, &a, e);
     if (r < 0) { return r; }
     *out = steal_ptr(&a.body);
     *out_len = a.len;

@@ -12,18 +12,26 @@
 
 #include "attest/collateral/store.h"
 
+#include <stdatomic.h>
+
 #define FETCH_INTEL    "https://api.trustedservices.intel.com"
 #define FETCH_INTEL_CA "https://certificates.trustedservices.intel.com"
 #define FETCH_AMD      "https://kdsintf.amd.com"
 
 struct fetch_from {
-    const char *intel;    /* <intel>/tdx/certification/v4/tcb?fmspc=…, and so on */
-    const char *intel_ca; /* <intel_ca>/IntelSGXRootCA.der */
-    const char *amd;      /* <amd>/vcek/v1/Milan/… */
-    long timeout_s;       /* of each request */
+    const char *intel;       /* <intel>/tdx/certification/v4/tcb?fmspc=…, and so on */
+    const char *intel_ca;    /* <intel_ca>/IntelSGXRootCA.der */
+    const char *amd;         /* <amd>/vcek/v1/Milan/… */
+    const char *ca_file;     /* PEM: whom to believe for https; NULL = the system's */
+    long timeout_s;          /* of each request */
+    const atomic_bool *stop; /* once true, ends a transfer within a second; NULL = nobody does */
 };
 
-/* Heap bytes; nothing of them is checked but the form of the answer. */
+/*
+ * Heap bytes; nothing of them is checked but the form of the answer. -EIO when the service did not
+ * answer, or that it cannot (500 and above, 408, 429); another errno when this item is not to be
+ * had there.
+ */
 MUST_CHECK int fetch_item(const struct fetch_from *from, const struct collateral_id *id, char **out,
                           size_t *out_len, struct err *e);
 

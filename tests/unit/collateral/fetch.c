@@ -4,149 +4,22 @@
  */
 #include "attest/collateral/fetch.h"
 #include "attest/json.h"
-#include "tests/unit/tdx/bench.h"
+#include "tests/unit/collateral/intel.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static struct bench b;
 
-/* ---- a server: one canned answer per path, every path that was asked written down */
-
-struct page {
-    const char *path; /* with the query */
-    int status;
-    char *header; /* malloc; "" = none */
-    char *body;   /* malloc */
-    size_t len;
-};
-
-static struct {
-    int fd;
-    unsigned port;
-    pthread_t thread;
-    struct page pages[8];
-    size_t page_count;
-    char asked[4096];
-} server;
-
-static void answer(int fd)
-{
-    char request[4096], head[16384];
-    size_t n = 0;
-    ssize_t got;
-    while (n < sizeof request - 1 && (got = read(fd, request + n, sizeof request - 1 - n)) > 0) {
-        n += (size_t)got;
-        request[n] = '\0';
-        if (strstr(request, "\r\n\r\n")) { break; }
-    }
-    char *path = strchr(request, ' ');
-    char *end = path ? strchr(path + 1, ' ') : NULL;
-    if (!end) { return; }
-    *end = '\0';
-    path++;
-    size_t at = strlen(server.asked);
-    snprintf(server.asked + at, sizeof server.asked - at, "%s\n", path);
-    struct page missing = {.status = 404, .header = "", .body = "", .len = 0}, *p = &missing;
-    for (size_t i = 0; i < server.page_count; i++) {
-        if (strcmp(server.pages[i].path, path) == 0) { p = &server.pages[i]; }
-    }
-    int len = snprintf(head, sizeof head,
-                       "HTTP/1.1 %d X\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                       p->status, p->header, p->len);
-    if (write(fd, head, (size_t)len) == len) { (void)!write(fd, p->body, p->len); }
-}
-
-static void *serve(void *arg)
-{
-    for (;;) {
-        int fd = accept(server.fd, NULL, NULL);
-        if (fd < 0) { return arg; }
-        answer(fd);
-        close(fd);
-    }
-}
-
-static void page(const char *path, int status, const char *header, const void *body, size_t len)
-{
-    struct page *p = &server.pages[server.page_count++];
-    cr_assert_leq(server.page_count, 8);
-    *p = (struct page){.path = path, .status = status, .header = strdup(header), .len = len};
-    p->body = malloc(len + 1);
-    memcpy(p->body, body, len);
-}
-
-/* "Name: <percent-encoded PEM>\r\n" */
-static void chain_header(const char *name, const char *member, char *out, size_t cap)
-{
-    const char *pem = json_string_value(json_object_get(b.set, member));
-    size_t at = (size_t)snprintf(out, cap, "%s: ", name);
-    for (; *pem; pem++) {
-        bool plain = (*pem >= 'a' && *pem <= 'z') || (*pem >= 'A' && *pem <= 'Z') ||
-                     (*pem >= '0' && *pem <= '9');
-        at += (size_t)snprintf(out + at, cap - at, plain ? "%c" : "%%%02X", (unsigned char)*pem);
-    }
-    snprintf(out + at, cap - at, "\r\n");
-}
-
-static void document_page(const char *path, const char *header, const char *name, const char *as)
-{
-    char head[9000], body[20000], member[64];
-    snprintf(member, sizeof member, "%s_issuer_chain", as);
-    chain_header(header, member, head, sizeof head);
-    snprintf(member, sizeof member, "%s_signature", as);
-    snprintf(body, sizeof body, "{\"%s\":%s,\"signature\":\"%s\"}", name,
-             json_string_value(json_object_get(b.set, as)),
-             json_string_value(json_object_get(b.set, member)));
-    page(path, 200, head, body, strlen(body));
-}
-
-#define TCB      "/tdx/certification/v4/tcb?fmspc=00a06d080000"
-#define QE       "/tdx/certification/v4/qe/identity"
-#define PCK_CRL  "/sgx/certification/v4/pckcrl?ca=platform&encoding=der"
-#define ROOT_CRL "/IntelSGXRootCA.der"
-
-static void intel_pages(void)
-{
-    char head[9000];
-    struct der *d = calloc(1, sizeof *d);
-    document_page(TCB, "TCB-Info-Issuer-Chain", "tcbInfo", "tcb_info");
-    document_page(QE, "SGX-Enclave-Identity-Issuer-Chain", "enclaveIdentity", "qe_identity");
-    chain_header("sgx-pck-crl-issuer-chain", "pck_crl_issuer_chain", head, sizeof head);
-    bench_make_crl(&b, &b.pck_crl, d);
-    page(PCK_CRL, 200, head, d->b, d->n);
-    bench_make_crl(&b, &b.root_crl, d);
-    page(ROOT_CRL, 200, "", d->b, d->n);
-    free(d);
-}
-
 static void setup(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t len = sizeof a;
     bench_init(&b);
     bench_make(&b);
-    memset(&server, 0, sizeof server);
-    server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(server.fd, (struct sockaddr *)&a, sizeof a), 0);
-    cr_assert_eq(listen(server.fd, 8), 0);
-    cr_assert_eq(getsockname(server.fd, (struct sockaddr *)&a, &len), 0);
-    server.port = ntohs(a.sin_port);
-    cr_assert_eq(pthread_create(&server.thread, NULL, serve, NULL), 0);
+    service_start();
 }
 
 static void teardown(void)
 {
-    shutdown(server.fd, SHUT_RDWR);
-    close(server.fd);
-    pthread_join(server.thread, NULL);
-    for (size_t i = 0; i < server.page_count; i++) {
-        free(server.pages[i].header);
-        free(server.pages[i].body);
-    }
+    service_stop();
     bench_fini(&b);
 }
 TestSuite(fetch, .init = setup, .fini = teardown, .timeout = 60);
@@ -156,9 +29,8 @@ static const struct collateral_id here = {.kind = COLLATERAL_TDX,
 
 static int fetch(const struct collateral_id *id, char **out, size_t *len, struct err *e)
 {
-    static char base[64];
-    snprintf(base, sizeof base, "http://127.0.0.1:%u", server.port);
-    struct fetch_from from = {.intel = base, .intel_ca = base, .amd = base, .timeout_s = 20};
+    struct fetch_from from = {
+        .intel = service.url, .intel_ca = service.url, .amd = service.url, .timeout_s = 20};
     return fetch_item(&from, id, out, len, e);
 }
 
@@ -169,13 +41,13 @@ Test(fetch, four_answers_of_intels_become_a_set_that_verifies)
     struct tdx_collateral *c;
     char *text;
     size_t len;
-    intel_pages();
+    intel_pages(&b);
     cr_assert_eq(fetch(&here, &text, &len, &e), 0, "%s", e.text);
     tdx_collateral_open(text, len, b.root_key, &c, &v);
     cr_assert(c, "%s", v.reasons[0].text);
     tdx_collateral_free(c);
     free(text);
-    cr_assert_str_eq(server.asked, TCB "\n" QE "\n" PCK_CRL "\n" ROOT_CRL "\n");
+    cr_assert_str_eq(service.asked, TCB "\n" QE "\n" PCK_CRL "\n" ROOT_CRL "\n");
 }
 
 Test(fetch, the_processor_ca_has_a_list_of_its_own)
@@ -185,7 +57,7 @@ Test(fetch, the_processor_ca_has_a_list_of_its_own)
     size_t len;
     struct err e = {0};
     id.processor_ca = true;
-    intel_pages();
+    intel_pages(&b);
     cr_assert_lt(fetch(&id, &text, &len, &e), 0);
     cr_assert(strstr(e.text, "pckcrl?ca=processor&encoding=der: answered 404"), "%s", e.text);
 }
@@ -194,7 +66,7 @@ Test(fetch, answers_out_of_shape_are_errors_that_say_which)
 {
     static const struct {
         const char *path, *header, *body, *says;
-        int status;
+        int status, r;
     } cases[] = {
         {TCB, "", "{\"tcbInfo\":{},\"signature\":\"00\"}", "no header TCB-Info-Issuer-Chain", 200},
         {TCB, "TCB-Info-Issuer-Chain: %\r\n", "{\"tcbInfo\":{},\"signature\":\"00\"}",
@@ -207,20 +79,19 @@ Test(fetch, answers_out_of_shape_are_errors_that_say_which)
         {TCB, "TCB-Info-Issuer-Chain: x\r\n", "{\"signature\":\"00\"}", "no object", 200},
         {TCB, "TCB-Info-Issuer-Chain: x\r\n", "<html>", "not JSON", 200},
         {TCB, "TCB-Info-Issuer-Chain: x\r\n", "", "empty answer", 200},
-        {TCB, "Location: http://127.0.0.1/\r\n", "", "answered 302", 302},
-        {TCB, "", "", "answered 503", 503},
+        {TCB, "Location: http://127.0.0.1/\r\n", "", "answered 302", 302, -ENOENT},
+        {TCB, "", "", "answered 404", 404, -ENOENT},
+        {TCB, "", "", "answered 429", 429, -EIO},
+        {TCB, "", "", "answered 503", 503, -EIO},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *text;
         size_t len;
         struct err e = {0};
-        for (size_t k = 0; k < server.page_count; k++) {
-            free(server.pages[k].header);
-            free(server.pages[k].body);
-        }
-        server.page_count = 0;
+        service_drop_pages();
         page(cases[i].path, cases[i].status, cases[i].header, cases[i].body, strlen(cases[i].body));
-        cr_assert_lt(fetch(&here, &text, &len, &e), 0);
+        int r = fetch(&here, &text, &len, &e);
+        cr_assert_eq(r, cases[i].r ? cases[i].r : -EBADMSG, "%s: %d", e.text, r);
         cr_assert(strstr(e.text, cases[i].says), "%s; wanted %s", e.text, cases[i].says);
     }
 }
@@ -231,7 +102,7 @@ Test(fetch, an_answer_without_end_is_cut_off)
     size_t len;
     struct err e = {0};
     page(TCB, 200, "TCB-Info-Issuer-Chain: x\r\n", big, 3u << 20);
-    cr_assert_lt(fetch(&here, &text, &len, &e), 0);
+    cr_assert_eq(fetch(&here, &text, &len, &e), -EBADMSG, "and says nothing about the service");
     free(big);
 }
 
@@ -271,13 +142,13 @@ Test(fetch, amds_paths_name_product_chip_and_levels)
     id = (struct collateral_id){.kind = COLLATERAL_AMD_CRL, .product = SNP_GENOA};
     cr_assert_lt(fetch(&id, &text, &len, &(struct err){0}), 0);
 #define AB8 "abababababababab"
-    cr_assert_str_eq(server.asked, "/vcek/v1/Milan/" AB8 AB8 AB8 AB8 AB8 AB8 AB8 AB8
-                                   "?blSPL=03&teeSPL=01&snpSPL=24&ucodeSPL=219\n"
-                                   "/vcek/v1/Turin/0102030405060708"
-                                   "?fmcSPL=01&blSPL=02&teeSPL=03&snpSPL=04&ucodeSPL=72\n"
-                                   "/vcek/v1/Genoa/cert_chain\n"
-                                   "/vlek/v1/Genoa/cert_chain\n"
-                                   "/vcek/v1/Genoa/crl\n");
+    cr_assert_str_eq(service.asked, "/vcek/v1/Milan/" AB8 AB8 AB8 AB8 AB8 AB8 AB8 AB8
+                                    "?blSPL=03&teeSPL=01&snpSPL=24&ucodeSPL=219\n"
+                                    "/vcek/v1/Turin/0102030405060708"
+                                    "?fmcSPL=01&blSPL=02&teeSPL=03&snpSPL=04&ucodeSPL=72\n"
+                                    "/vcek/v1/Genoa/cert_chain\n"
+                                    "/vlek/v1/Genoa/cert_chain\n"
+                                    "/vcek/v1/Genoa/crl\n");
 }
 
 Test(fetch, the_signed_text_is_cut_out_as_it_stands)
