@@ -238,6 +238,16 @@ static int put_value(FILE *f, const json_t *j, int depth)
     return -EINVAL;
 }
 
+json_t *json_printable(const char *text)
+{
+    auto_free char *copy = strdup(text);
+    if (!copy) { return NULL; }
+    for (char *p = copy; *p; p++) {
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) { *p = '?'; }
+    }
+    return json_string(copy);
+}
+
 int json_canonical(const json_t *j, char **out, size_t *out_len)
 {
     char *text = NULL;

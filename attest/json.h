@@ -45,6 +45,12 @@ json_t *json_at(const json_t *obj, const char *path);
 MUST_CHECK bool json_member_text(const char *text, size_t len, const char *name, struct view *out);
 
 /*
+ * A text for people and logs that quotes strangers and may be cut anywhere: what is not printable ASCII becomes a
+ * question mark, so there is always something to write. A new reference; NULL without memory.
+ */
+json_t *json_printable(const char *text);
+
+/*
  * The canonical text of a value [RFC 8785]: names sorted, no white space, minimal escapes. Strings,
  * integers, booleans, null, arrays and objects with ASCII names; a real number is refused with
  * -EINVAL, nothing we hash has one. Heap text, freed by the caller.

@@ -105,21 +105,24 @@ static void policy_put(struct exchange *x)
 
 static void policy_names(struct exchange *x)
 {
-    json_t *names = json_array();
     struct store_stamp ignored;
     struct err e = {0};
-    if (store_stamp(x->b->setup.store, STORE_POLICY, POLICY_RELEASE, &ignored, &e) == 0) {
-        (void)json_array_append_new(names, json_string(POLICY_RELEASE));
+    int rc = store_stamp(x->b->setup.store, STORE_POLICY, POLICY_RELEASE, &ignored, &e);
+    if (rc < 0 && rc != -ENOENT) {
+        reply_error(x, 500, "PolicyEngineError", "%s", e.text);
+        return;
     }
-    reply_json(x, names);
+    x->decision.allowed = true;
+    reply_json(x, rc == 0 ? json_pack("[s]", POLICY_RELEASE) : json_array());
 }
 
 static void stored_policy(struct exchange *x, const char *name)
 {
     auto_store_value text = {0};
     struct err e = {0};
-    if (store_get(x->b->setup.store, STORE_POLICY, name, &text, &e) < 0) {
-        reply_error(x, 404, "PolicyEngineError", "%s", e.text);
+    int rc = store_get(x->b->setup.store, STORE_POLICY, name, &text, &e);
+    if (rc < 0) {
+        reply_error(x, rc == -ENOENT ? 404 : 500, "PolicyEngineError", "%s", e.text);
         return;
     }
     x->decision.allowed = true;
@@ -344,8 +347,9 @@ static void reference_get(struct exchange *x)
     auto_store_value text = {0};
     struct err e = {0};
     subject_set(x, x->rest);
-    if (store_get(x->b->setup.store, STORE_REFERENCE, x->subject, &text, &e) < 0) {
-        reply_error(x, 401, "RvpsError", "%s", e.text);
+    int rc = store_get(x->b->setup.store, STORE_REFERENCE, x->subject, &text, &e);
+    if (rc < 0) {
+        reply_error(x, rc == -ENOENT || rc == -ENAMETOOLONG ? 401 : 500, "RvpsError", "%s", e.text);
         return;
     }
     x->decision.allowed = true;

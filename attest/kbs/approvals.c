@@ -179,6 +179,7 @@ void handle_approval_delete(struct exchange *x)
 struct listing {
     struct exchange *x;
     json_t *list;
+    struct err *e;
 };
 
 /* What it says, and how often it was used. */
@@ -186,24 +187,26 @@ static int list_one(void *ctx, const char *text, size_t len)
 {
     struct listing *l = ctx;
     struct approval a;
-    struct err e = {0};
+    struct err unreadable = {0};
     char name[APPROVAL_NAME_SIZE], counter[RULE_COUNTER_SIZE];
     uint64_t used = 0;
-    if (approval_parse(text, len, &a, &e) < 0) { return 0; }
+    if (approval_parse(text, len, &a, &unreadable) < 0) { return 0; }
     approval_name(&a, name);
     (void)snprintf(counter, sizeof counter, "approval/%s", name);
-    int rc = source_counted(l->x, counter, &used, &e);
+    int rc = source_counted(l->x, counter, &used, l->e);
     if (rc < 0) { return rc; }
     json_t *one = json_pack("{s:s, s:s, s:b, s:I, s:I, s:I}", "name", name, "resource", a.resource,
                             "expired", a.expires <= l->x->now, "expires", (json_int_t)a.expires,
                             "count", (json_int_t)a.count, "used", (json_int_t)used);
-    return json_array_append_new(l->list, one) < 0 ? -ENOMEM : 0;
+    return json_array_append_new(l->list, one) < 0
+               ? err_set(l->e, ENOMEM, "approvals: out of memory")
+               : 0;
 }
 
 void handle_approval_list(struct exchange *x)
 {
     struct err e = {0};
-    struct listing l = {.x = x, .list = json_array()};
+    struct listing l = {.x = x, .list = json_array(), .e = &e};
     int rc = source_approvals(x, list_one, &l, &e);
     if (rc < 0) {
         json_decref(l.list);

@@ -150,7 +150,7 @@ static int append(struct audit *a, const char *body)
 static int resume(struct audit *a)
 {
     if (!a->torn && a->lost == 0) { return 0; }
-    if (a->torn && write(a->fd, "\n", 1) != 1) { return -errno; }
+    if (a->torn && write(a->fd, "\n", 1) != 1) { return errno ? -errno : -EIO; }
     a->torn = false;
     char body[160], when[32];
     struct tm tm;

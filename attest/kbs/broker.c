@@ -41,14 +41,6 @@ void reply_json(struct exchange *x, json_t *take_json)
 
 void reply_empty(struct exchange *x) { x->out->status = 200; }
 
-/* Bytes of strangers end up in reasons, cut anywhere: what is not printable ASCII becomes a question mark. */
-static void make_printable(char *text)
-{
-    for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) { *p = '?'; }
-    }
-}
-
 void reply_error(struct exchange *x, int status, const char *variant, const char *fmt, ...)
 {
     char detail[DECISION_REASON_SIZE * 4], type[128];
@@ -56,9 +48,8 @@ void reply_error(struct exchange *x, int status, const char *variant, const char
     va_start(ap, fmt);
     (void)vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
-    make_printable(detail);
     (void)snprintf(type, sizeof type, ERROR_TYPE "%s", variant);
-    json_t *body = json_pack("{s:s, s:s}", "type", type, "detail", detail);
+    json_t *body = json_pack("{s:s, s:o}", "type", type, "detail", json_printable(detail));
     reply_json(x, body);
     x->out->status = status;
     x->decision.allowed = false;
@@ -109,7 +100,7 @@ static bool audit(const struct exchange *x)
         json_pack("{s:s, s:s, s:s, s:s, s:i}", "time", when, "peer", x->peer, "event", x->event,
                   "decision", x->decision.allowed ? "allow" : "refuse", "status", x->out->status);
     if (!line) { return false; }
-    if (x->subject[0]) { (void)json_object_set_new(line, "subject", json_string(x->subject)); }
+    if (x->subject[0]) { (void)json_object_set_new(line, "subject", json_printable(x->subject)); }
     if (x->session[0]) { (void)json_object_set_new(line, "session", json_string(x->session)); }
     if (x->has_claims) { add_claims(line, &x->claims); }
     if (x->decision.allowed && x->decision.rule[0]) {
@@ -118,7 +109,7 @@ static bool audit(const struct exchange *x)
     if (!x->decision.allowed) {
         json_t *reasons = json_array();
         for (size_t i = 0; i < x->decision.reason_count; i++) {
-            (void)json_array_append_new(reasons, json_string(x->decision.reasons[i]));
+            (void)json_array_append_new(reasons, json_printable(x->decision.reasons[i]));
         }
         (void)json_object_set_new(line, "reasons", reasons);
     }
@@ -169,10 +160,7 @@ static void path_split(struct exchange *x, size_t prefix)
 static void route_kbs(struct exchange *x)
 {
     enum http_method m = x->rq->method;
-    if (memchr(x->rq->path.p, '%', x->rq->path.len)) {
-        reply_error(x, 401, "PluginInternalError",
-                    "path: found a percent escape, wanted the plain text");
-    } else if (http_view_is(x->plugin, "auth") && m == HTTP_POST) {
+    if (http_view_is(x->plugin, "auth") && m == HTTP_POST) {
         handle_auth(x);
     } else if (http_view_is(x->plugin, "attest") && m == HTTP_POST) {
         handle_attest(x);
@@ -189,10 +177,14 @@ void broker_handle(void *ctx, const struct http_request *rq, const char *peer, i
     static const char kbs[] = "/kbs/v0/", own[] = "/casemate/v0/";
     struct exchange x = {.b = ctx, .rq = rq, .peer = peer, .now = now, .out = out};
     x.outages = store_outages(x.b->setup.store);
-    if (starts_with(rq->path, kbs)) {
+    bool at_kbs = starts_with(rq->path, kbs), at_own = starts_with(rq->path, own);
+    if ((at_kbs || at_own) && memchr(rq->path.p, '%', rq->path.len)) {
+        reply_error(&x, 401, "PluginInternalError",
+                    "path: found a percent escape, wanted the plain text");
+    } else if (at_kbs) {
         path_split(&x, sizeof kbs - 1);
         route_kbs(&x);
-    } else if (starts_with(rq->path, own)) {
+    } else if (at_own) {
         path_split(&x, sizeof own - 1);
         handle_admin_own(&x);
     } else if (http_view_is(rq->path, "/healthz") && rq->method == HTTP_GET) {

@@ -364,6 +364,21 @@ static void reply_token(struct exchange *x, const struct session *s)
     reply_text(x, "application/json", body);
 }
 
+/*
+ * A session that has been settled answers with the token it has. That is no new verdict, but whoever asks may be the first
+ * to hear the old one: it is recorded under a name of its own, with what the token says.
+ */
+static void reply_again(struct exchange *x, const struct session *s)
+{
+    auto_json payload = NULL;
+    struct err ignored = {0};
+    x->event = "attest-again";
+    x->decision.allowed = true;
+    x->has_claims = token_take_own(s->token, x->now, &payload, &ignored) == 0 &&
+                    claims_from_json(payload, &x->claims, &ignored) == 0;
+    reply_token(x, s);
+}
+
 /* False when an answer has been given. */
 static bool session_get(struct exchange *x, struct view id, struct session *out)
 {
@@ -391,8 +406,7 @@ static void settle(struct exchange *x, const struct session *s, const char *toke
         struct view id = {.p = (const uint8_t *)s->id, .len = SESSION_ID_LEN};
         if (!session_get(x, id, &other)) { return; }
         if (other.token) {
-            x->event = NULL;
-            reply_token(x, &other);
+            reply_again(x, &other);
             return;
         }
     }
@@ -424,8 +438,7 @@ void handle_attest(struct exchange *x)
     auto_session s = {0};
     if (!session_get(x, id, &s)) { return; }
     if (s.token) {
-        x->event = NULL;
-        reply_token(x, &s);
+        reply_again(x, &s);
         return;
     }
     auto_attested proved = {0};

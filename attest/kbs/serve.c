@@ -94,15 +94,15 @@ static struct broker_setup setup_of(struct running *r)
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
-/* An event of the broker's own life, in the log of its decisions. text: ASCII without quotes, or NULL. */
+/* An event of the broker's own life, in the log of its decisions. text: NULL = nothing further. */
 static void note(struct running *r, const char *event, const char *text)
 {
     char when[32];
     struct tm tm;
     time_t t = time(NULL);
     (void)strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
-    auto_json line = json_pack("{s:s, s:s, s:s, s:s*}", "time", when, "event", event, "decision",
-                               "note", "text", text);
+    auto_json line = json_pack("{s:s, s:s, s:s, s:o*}", "time", when, "event", event, "decision",
+                               "note", "text", text ? json_printable(text) : NULL);
     auto_free char *json = line ? json_dumps(line, JSON_COMPACT) : NULL;
     if (json) { (void)audit_line(&r->audit, json); }
 }

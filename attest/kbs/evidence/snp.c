@@ -39,18 +39,20 @@ static json_t *platform_of(const struct snp_report *r, const struct snp_endorsem
     return o;
 }
 
-static void claims_make(const struct snp_report *r, const struct snp_endorsement *e,
+static bool claims_make(const struct snp_report *r, const struct snp_endorsement *e,
                         const struct binding *b, bool sealed, struct claims *out)
 {
     struct claims c = {.phase = sealed ? CLAIMS_PHASE_APPLICATION : CLAIMS_PHASE_INIT,
                        .initdata_len = b->initdata_len,
                        .has_registers = b->has_registers,
                        .platform = platform_of(r, e)};
+    if (!c.platform) { return false; }
     memcpy(c.initdata, b->initdata, b->initdata_len);
     memcpy(c.measurement, r->measurement, sizeof c.measurement);
     memcpy(c.report_data, r->report_data, sizeof c.report_data);
     memcpy(c.registers, b->registers.value, sizeof c.registers);
     *out = c;
+    return true;
 }
 
 /* ---- the verdict */
@@ -90,7 +92,9 @@ static void snp_verify(void *ctx, const struct evidence *ev, struct claims *out,
     snp_policy_check_complete(&p, EVIDENCE_SNP_BESIDE, v);
     binding_check_registers(&b, v);
     verify_snp(&r, endorsement, snp_keeper_crl(s->keeper, endorsement), &p, ev->now, v);
-    if (v->result == VERDICT_ACCEPTED) { claims_make(&r, endorsement, &b, sealed, out); }
+    if (v->result == VERDICT_ACCEPTED && !claims_make(&r, endorsement, &b, sealed, out)) {
+        verdict_refuse(v, &snp_codes[SNP_CODE_EVIDENCE], "no memory", "some", "out of memory");
+    }
 }
 
 struct verifier evidence_snp_verifier(struct evidence_snp *s)

@@ -14,6 +14,7 @@
  *     before it is freed, for an administrator's upload is a secret.
  *  4. After a refused head nothing more is read: nobody knows where the next request starts.
  *  5. An answer counts against max_buffered until the kernel has it: whoever asks and does not listen costs no more.
+ *     Then it is wiped.
  *
  * OpenSSL is used here directly, and only for TLS; the broker's own cryptography is in attest/crypto.h.
  */
@@ -22,6 +23,7 @@
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -141,6 +143,32 @@ static void answer_hold(struct conn *c, struct http_response *rs)
     s->buffered += rs->body_len;
 }
 
+static void wipe_and_free(const void *p, size_t len, void *ctx)
+{
+    (void)ctx;
+    wipe((void *)(uintptr_t)p, len);
+    free((void *)(uintptr_t)p);
+}
+
+/*
+ * Head and body of an answer, to be written when the socket takes them. libevent frees what was written as it is, and an
+ * answer may be a bearer token: so these bytes stay ours, and are wiped when they are with the kernel.
+ */
+static int conn_queue(struct conn *c, const struct http_response *rs, bool keep)
+{
+    char *p = malloc(HTTP_RESPONSE_HEAD_MAX + rs->body_len);
+    if (!p) { return -ENOMEM; }
+    size_t n = http_response_head(rs, keep, (int64_t)time(NULL), p, HTTP_RESPONSE_HEAD_MAX);
+    if (n && rs->body_len) { memcpy(p + n, rs->body, rs->body_len); }
+    size_t len = n ? n + rs->body_len : 0;
+    if (len == 0 ||
+        evbuffer_add_reference(bufferevent_get_output(c->bev), p, len, wipe_and_free, NULL) < 0) {
+        wipe_and_free(p, len, NULL);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
 /*
  * Takes the bytes of rs.
  * rq  what it answers; NULL = it could not be read
@@ -149,17 +177,14 @@ static void conn_answer(struct conn *c, const struct http_request *rq, struct ht
                         uint64_t took_us)
 {
     const struct server_setup *s = &c->srv->setup;
-    char head[HTTP_RESPONSE_HEAD_MAX];
     bool keep = c->rq.keep_alive && !rs->close && !c->srv->stopping;
     answer_hold(c, rs);
     if (s->observe) { s->observe(s->ctx, rq, rs->status, took_us); }
     conn_drop_request(c);
-    size_t n = http_response_head(rs, keep, (int64_t)time(NULL), head, sizeof head);
     c->close_after = !keep;
     conn_enter(c, PHASE_WRITE, WRITE_SECONDS);
-    if (n == 0 || bufferevent_write(c->bev, head, n) < 0 ||
-        (rs->body_len && bufferevent_write(c->bev, rs->body, rs->body_len) < 0)) {
-        c->close_after = true; /* out of memory: what is there goes out, then the end */
+    if (conn_queue(c, rs, keep) < 0) {
+        c->close_after = true; /* no memory for it: the deadline ends the connection */
     }
     http_response_fini(rs);
 }

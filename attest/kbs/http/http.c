@@ -5,6 +5,8 @@
  */
 #include "attest/kbs/http/http.h"
 
+#include "guest/base/ct.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -193,8 +195,9 @@ static bool decimal_read(struct view v, uint64_t *out)
 /* Where does the request end? The question that must have one answer. [RFC 9112 §6.3] */
 static int framing_read(struct http_request *rq, struct err *e)
 {
-    static const char *const single[] = {"content-length", "host", "authorization",
-                                         "transfer-encoding", "expect"};
+    static const char *const single[] = {"content-length",   "host",
+                                         "authorization",    "transfer-encoding",
+                                         "content-encoding", "expect"};
     for (size_t i = 0; i < ARRAY_COUNT(single); i++) {
         if (header_count_of(rq, single[i]) > 1) {
             return err_set(e, EBADMSG, "http: header %s is there twice", single[i]);
@@ -315,6 +318,7 @@ const char *http_reason(int status)
 
 void http_response_fini(struct http_response *rs)
 {
+    if (rs->body) { wipe(rs->body, rs->body_len); }
     free(rs->body);
     *rs = (struct http_response){0};
 }

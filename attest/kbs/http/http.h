@@ -3,8 +3,8 @@
  * HTTP/1.1 as the broker needs it, and nothing more: a strict reader of request heads and a writer of response heads.
  * Pure functions of bytes; sockets and time live in server.c.
  *
- * Refused on purpose: bare line feeds, folded headers, blanks before a colon, bytes outside printable ASCII, repeated
- * Content-Length, Host or Authorization, transfer and content codings other than none, upgrades, asterisk and authority targets.
+ * Refused on purpose: bare line feeds, folded headers, blanks before a colon, bytes outside printable ASCII, a header
+ * twice that says where a request ends or who asks, transfer and content codings other than none, upgrades, asterisk and authority targets.
  * Each is a place where two programs on one wire have disagreed about where a request ends.
  *
  * Source: [RFC 9110], [RFC 9112].
@@ -76,7 +76,7 @@ struct http_response {
     const char *content_type; /* static; NULL = none */
     char cookie[160];         /* value of Set-Cookie; empty = none */
     const char *extra;        /* static header lines, each with CRLF; NULL = none */
-    uint8_t *body;            /* malloc; freed by http_response_fini() */
+    uint8_t *body;            /* malloc; wiped and freed by http_response_fini() */
     size_t body_len;
     bool close;
 };

@@ -180,8 +180,9 @@ static int registers_read(struct rule *r, const json_t *obj, struct err *e)
 {
     json_t *regs = json_object_get(obj, "registers"), *value;
     const char *name;
-    if (regs && !json_is_object(regs)) {
-        return err_set(e, EINVAL, "rule %s: registers is not an object", r->name);
+    if (regs && json_object_size(regs) == 0) {
+        return err_set(e, EINVAL, "rule %s: registers is not an object with something in it",
+                       r->name);
     }
     json_object_foreach (regs, name, value) {
         if (strlen(name) != 1 || name[0] < '0' || name[0] >= '0' + CLAIMS_REGISTERS) {

@@ -70,12 +70,15 @@ static struct list *bucket_of(struct memory_sessions *t, const char *id)
     return &t->buckets[h % BUCKETS];
 }
 
-/* In constant time per candidate. */
-static struct entry *lookup(struct memory_sessions *t, const char *id)
+/*
+ * In constant time per candidate. One that has expired is none, although it may still be here: where the clock was put
+ * back, a session that began before that is the oldest and not the first to expire.
+ */
+static struct entry *lookup(struct memory_sessions *t, const char *id, int64_t now)
 {
     LIST_EACH (l, bucket_of(t, id)) {
         struct entry *n = LIST_ENTRY(l, struct entry, chain);
-        if (ct_eq(n->s.id, id, SESSION_ID_LEN)) { return n; }
+        if (ct_eq(n->s.id, id, SESSION_ID_LEN)) { return n->s.expires > now ? n : NULL; }
     }
     return NULL;
 }
@@ -101,7 +104,7 @@ static int memory_find(struct sessions *base, const char *id, int64_t now, struc
 {
     struct memory_sessions *t = of(base);
     sweep(t, now);
-    struct entry *n = lookup(t, id);
+    struct entry *n = lookup(t, id, now);
     if (!n) { return err_set(e, ENOENT, "session: unknown or expired"); }
     char *token = n->s.token ? strdup(n->s.token) : NULL;
     if (n->s.token && !token) { return err_set(e, ENOMEM, "session: out of memory"); }
@@ -115,7 +118,7 @@ static int memory_settle(struct sessions *base, const char *id, const char *toke
 {
     struct memory_sessions *t = of(base);
     sweep(t, now);
-    struct entry *n = lookup(t, id);
+    struct entry *n = lookup(t, id, now);
     if (!n || n->s.token) { return err_set(e, ENOENT, "session: not open any more"); }
     n->s.token = strdup(token);
     if (!n->s.token) { return err_set(e, ENOMEM, "session: out of memory"); }
@@ -129,7 +132,7 @@ static int memory_refuse(struct sessions *base, const char *id, struct err *e)
 {
     (void)e;
     struct memory_sessions *t = of(base);
-    struct entry *n = lookup(t, id);
+    struct entry *n = lookup(t, id, INT64_MIN);
     if (n && !n->s.token) { drop(t, n); }
     return 0;
 }

@@ -34,7 +34,7 @@ struct pg {
     char why[160]; /* what the connector heard last */
 };
 
-/* ---- connecting; runs in the connector, but for the first time ------------------------------- */
+/* ---- what libpq says ------------------------------------------------------------------------- */
 
 /* libpq's messages end in a line break and may have several lines. */
 static void one_line(const char *text, char *out, size_t size)
@@ -54,18 +54,110 @@ int pg_error(const PGconn *c, const char *what, int code, struct err *e)
     return err_set(e, code, "store: %s: %s", what, text);
 }
 
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static struct timespec at_ms(int64_t ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+}
+
+/* False when there was nothing for so long. */
+static bool wait_socket(const PGconn *c, short events, int64_t until)
+{
+    struct pollfd p = {.fd = PQsocket(c), .events = events};
+    int64_t left = until - now_ms();
+    int n;
+    do {
+        n = poll(&p, 1, left > 0 ? (int)left : 0);
+    } while (n < 0 && errno == EINTR);
+    return n > 0;
+}
+
+/* Hand over what libpq has still to send. */
+static int flush(PGconn *c, int64_t until, struct err *e)
+{
+    for (int left; (left = PQflush(c)) != 0;) {
+        if (left < 0) { return pg_error(c, "send", ENOTCONN, e); }
+        if (!wait_socket(c, POLLIN | POLLOUT, until)) {
+            return err_set(e, ENOTCONN, "store: the database does not answer");
+        }
+        if (PQconsumeInput(c) != 1) { return pg_error(c, "send", ENOTCONN, e); }
+    }
+    return 0;
+}
+
+/* The next part of an answer without blocking beyond the deadline; NULL behind the last. */
+static int next_result(PGconn *c, int64_t until, PGresult **out, struct err *e)
+{
+    while (PQisBusy(c)) {
+        if (!wait_socket(c, POLLIN, until)) {
+            return err_set(e, ENOTCONN, "store: the database does not answer");
+        }
+        if (PQconsumeInput(c) != 1) { return pg_error(c, "receive", ENOTCONN, e); }
+    }
+    *out = PQgetResult(c);
+    return 0;
+}
+
+/*
+ * Wait for the whole answer to what was sent just now, and keep its last part.
+ * sent  what libpq's sending function returned
+ */
+static int answer(PGconn *c, int sent, PGresult **out, struct err *e)
+{
+    int64_t until = now_ms() + PG_STATEMENT_MS;
+    auto_result last = NULL;
+    if (sent != 1) { return pg_error(c, "send", ENOTCONN, e); }
+    int rc = flush(c, until, e);
+    while (rc == 0) {
+        PGresult *r = NULL;
+        rc = next_result(c, until, &r, e);
+        if (rc == 0 && !r) { break; }
+        if (rc == 0) {
+            PQclear(last);
+            last = r;
+        }
+    }
+    if (rc < 0) { return rc; }
+    if (!last) { return pg_error(c, "receive", ENOTCONN, e); }
+    *out = steal_ptr(&last);
+    return 0;
+}
+
+int pg_query(PGconn *c, const char *sql, const char *what, PGresult **out, struct err *e)
+{
+    auto_result r = NULL;
+    int rc = answer(c, PQsendQuery(c, sql), &r, e);
+    ExecStatusType s = PQresultStatus(r);
+    if (rc == 0 && s != PGRES_COMMAND_OK && s != PGRES_TUPLES_OK) {
+        rc = pg_error(c, what, EIO, e);
+    }
+    if (rc == 0) { *out = steal_ptr(&r); }
+    return rc;
+}
+
 int pg_run(PGconn *c, const char *sql, const char *what, struct err *e)
 {
-    auto_result r = PQexec(c, sql);
-    ExecStatusType s = PQresultStatus(r);
-    return s == PGRES_COMMAND_OK || s == PGRES_TUPLES_OK ? 0 : pg_error(c, what, EIO, e);
+    auto_result r = NULL;
+    return pg_query(c, sql, what, &r, e);
 }
+
+/* ---- connecting; runs in the connector, but for the first time ------------------------------- */
 
 static int statements_prepare(const struct pg *p, PGconn *c, struct err *e)
 {
     for (size_t i = 0; i < p->statement_count; i++) {
         const struct pg_statement *s = &p->statements[i];
-        auto_result r = PQprepare(c, s->name, s->sql, 0, NULL);
+        auto_result r = NULL;
+        int rc = answer(c, PQsendPrepare(c, s->name, s->sql, 0, NULL), &r, e);
+        if (rc < 0) { return rc; }
         if (PQresultStatus(r) != PGRES_COMMAND_OK) { return pg_error(c, s->name, EIO, e); }
     }
     return 0;
@@ -84,27 +176,15 @@ static int dial(const struct pg *p, PGconn **out, struct err *e)
     PGconn *c = PQconnectdbParams(names, values, 1);
     int rc = PQstatus(c) == CONNECTION_OK ? 0 : pg_error(c, "connect", ENOTCONN, e);
     (void)PQsetNoticeProcessor(c, no_notice, NULL);
+    if (rc == 0 && PQsetnonblocking(c, 1) != 0) { rc = pg_error(c, "connect", EIO, e); }
     if (rc == 0) { rc = p->begin(c, e); }
     if (rc == 0) { rc = statements_prepare(p, c, e); }
-    if (rc == 0 && PQsetnonblocking(c, 1) != 0) { rc = pg_error(c, "connect", EIO, e); }
     if (rc < 0) {
         PQfinish(c);
         return rc;
     }
     *out = c;
     return 0;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static struct timespec at_ms(int64_t ms)
-{
-    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 }
 
 static void *connector(void *arg)
@@ -168,18 +248,6 @@ static int connection(struct pg *p, struct err *e)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-/* False when there was nothing for so long. */
-static bool wait_socket(const PGconn *c, short events, int64_t until)
-{
-    struct pollfd p = {.fd = PQsocket(c), .events = events};
-    int64_t left = until - now_ms();
-    int n;
-    do {
-        n = poll(&p, 1, left > 0 ? (int)left : 0);
-    } while (n < 0 && errno == EINTR);
-    return n > 0;
-}
-
 /* What has come since the last answer is either a notice or the end: notice the end before a statement is sent. */
 static bool still_there(PGconn *c)
 {
@@ -218,42 +286,13 @@ static int exchange(PGconn *c, const char *name, const struct pg_param *params, 
 {
     const char *values[PG_PARAMS_MAX];
     int lengths[PG_PARAMS_MAX], formats[PG_PARAMS_MAX];
-    int64_t until = now_ms() + PG_STATEMENT_MS;
     for (size_t i = 0; i < count; i++) {
         values[i] = params[i].p;
         lengths[i] = params[i].len;
         formats[i] = params[i].len > 0;
     }
-    if (PQsendQueryPrepared(c, name, (int)count, values, lengths, formats, 1) != 1) {
-        return pg_error(c, "send", ENOTCONN, e);
-    }
-    for (int left; (left = PQflush(c)) != 0;) {
-        if (left < 0) { return pg_error(c, "send", ENOTCONN, e); }
-        if (!wait_socket(c, POLLIN | POLLOUT, until)) {
-            return err_set(e, ENOTCONN, "store: the database does not answer");
-        }
-        if (PQconsumeInput(c) != 1) { return pg_error(c, "send", ENOTCONN, e); }
-    }
-    PGresult *last = NULL;
-    for (;;) {
-        while (PQisBusy(c)) {
-            if (!wait_socket(c, POLLIN, until)) {
-                PQclear(last);
-                return err_set(e, ENOTCONN, "store: the database does not answer");
-            }
-            if (PQconsumeInput(c) != 1) {
-                PQclear(last);
-                return pg_error(c, "receive", ENOTCONN, e);
-            }
-        }
-        PGresult *r = PQgetResult(c);
-        if (!r) { break; }
-        PQclear(last);
-        last = r;
-    }
-    if (!last) { return pg_error(c, "receive", ENOTCONN, e); }
-    *out = last;
-    return 0;
+    int sent = PQsendQueryPrepared(c, name, (int)count, values, lengths, formats, 1);
+    return answer(c, sent, out, e);
 }
 
 /* 0, -EAGAIN to run it again, -ENOTCONN, or -EIO. */

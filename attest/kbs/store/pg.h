@@ -33,7 +33,7 @@ struct pg;
  * The first connection is made here, and errors of it are errors of this call.
  *
  * statements  prepared on each connection; static
- * begin       run on each connection before that, with no deadline but the connector's patience
+ * begin       run on each connection before that
  */
 MUST_CHECK int pg_open(const char *url, const struct pg_statement *statements, size_t count,
                        int (*begin)(PGconn *c, struct err *e), struct pg **out, struct err *e);
@@ -64,8 +64,11 @@ int64_t pg_get_int64(const PGresult *r, int row, int column);
 
 /* ---- for begin() */
 
-/* Commands without parameters, several with semicolons. */
+/* Commands without parameters, several with semicolons; the deadline is for all of them. */
 MUST_CHECK int pg_run(PGconn *c, const char *sql, const char *what, struct err *e);
+/* One query, whose answer is in text form. */
+MUST_CHECK int pg_query(PGconn *c, const char *sql, const char *what, PGresult **out,
+                        struct err *e);
 /* Sets e to "store: what: <libpq's message in one line>"; returns -code. */
 MUST_CHECK int pg_error(const PGconn *c, const char *what, int code, struct err *e);
 

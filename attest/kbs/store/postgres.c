@@ -126,19 +126,29 @@ _Static_assert(STORE_SCHEMA_VERSION == 2, "the text above says the same");
  */
 static int schema_version(PGconn *c, int *out, struct err *e)
 {
-    auto_result there = PQexec(c, "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-                                  " ON n.oid = c.relnamespace"
-                                  " WHERE n.nspname = 'casemate_kbs' AND c.relname = 'version'");
-    if (PQresultStatus(there) != PGRES_TUPLES_OK) { return pg_error(c, "look for tables", EIO, e); }
+    auto_result there = NULL;
+    auto_result r = NULL;
+    int rc = pg_query(c,
+                      "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+                      " ON n.oid = c.relnamespace"
+                      " WHERE n.nspname = 'casemate_kbs' AND c.relname = 'version'",
+                      "look for tables", &there, e);
+    if (rc < 0) { return rc; }
     *out = 0;
     if (PQntuples(there) == 0) { return 0; }
-    auto_result r = PQexec(c, "SELECT version FROM casemate_kbs.version");
-    if (PQntuples(r) != 1) { return pg_error(c, "schema version", EIO, e); }
+    rc = pg_query(c, "SELECT version FROM casemate_kbs.version", "schema version", &r, e);
+    if (rc < 0) { return rc; }
+    if (PQntuples(r) != 1) {
+        return err_set(e, EIO, "store: schema version: found %d, wanted one", PQntuples(r));
+    }
     *out = (int)strtol(PQgetvalue(r, 0, 0), NULL, 10);
     return 0;
 }
 
-/* Brokers that start at one moment make the tables one after the other: the second finds them. */
+/*
+ * Brokers that start at one moment make the tables one after the other: the second finds them. What fails in between is
+ * undone by the server when the connection is given up.
+ */
 static int schema_make_alone(PGconn *c, int *out_version, struct err *e)
 {
     int rc = pg_run(c, "BEGIN; SELECT pg_advisory_xact_lock(1129139010)", "make tables", e);
@@ -147,11 +157,7 @@ static int schema_make_alone(PGconn *c, int *out_version, struct err *e)
         rc = pg_run(c, schema_make, "make tables", e);
         *out_version = STORE_SCHEMA_VERSION;
     }
-    if (rc < 0) {
-        PQclear(PQexec(c, "ROLLBACK"));
-        return rc;
-    }
-    return pg_run(c, "COMMIT", "make tables", e);
+    return rc < 0 ? rc : pg_run(c, "COMMIT", "make tables", e);
 }
 
 static int session_begin(PGconn *c, struct err *e)

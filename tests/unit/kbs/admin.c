@@ -3,6 +3,8 @@
 #include "tests/unit/attest/vectors.h"
 #include "tests/unit/kbs/bench.h"
 
+#include <sqlite3.h>
+
 static struct bench b;
 
 static void begin(void) { bench_init(&b); }
@@ -316,4 +318,55 @@ Test(admin, uploads_are_audited_without_their_content)
                               "\"subject\":\"a/b/c\""),
               "%s", b.audit);
     cr_assert_null(strstr(b.audit, "TOP-SECRET"));
+}
+
+Test(admin, what_was_told_is_recorded_as_allowed)
+{
+    static const char *const paths[] = {POLICY,
+                                        "/casemate/v0/resources",
+                                        "/casemate/v0/references",
+                                        "/casemate/v0/approvals",
+                                        "/casemate/v0/policy",
+                                        VALUE "/sim_launch_measurement"};
+    owner_registers(&b, "");
+    for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
+        auto_answer a = ask(&b, "GET", paths[i], b.admin_token, "");
+        cr_expect_eq(a.status, 200, "%s: %d %s", paths[i], a.status, a.detail);
+        cr_expect(strstr(b.audit, "\"decision\":\"allow\""), "%s: %s", paths[i], b.audit);
+    }
+}
+
+/* In a file, where this test can write what no broker wrote. */
+Test(admin, an_item_that_does_not_open_is_our_fault_and_not_absent)
+{
+    static const uint8_t storage_key[STORE_KEY_SIZE] = {7};
+    static const char *const paths[] = {"/casemate/v0/policy", VALUE "/sim_launch_measurement"};
+    char file[64];
+    sqlite3 *db;
+    struct err e = {0};
+    (void)snprintf(file, sizeof file, "/tmp/kbs-admin-%d.sqlite", (int)getpid());
+    struct bench second = b;
+    cr_assert_eq(store_open(file, storage_key, &second.store, &e), 0, "%s", e.text);
+    second.setup.store = second.store;
+    bench_start(&second);
+    owner_registers(&second, "");
+    cr_assert_eq(sqlite3_open(file, &db), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(db, "UPDATE item SET value = x'01' || substr(value, 2, 40)", 0, 0, 0),
+                 SQLITE_OK);
+    (void)sqlite3_close(db);
+    for (size_t i = 0; i < ARRAY_COUNT(paths); i++) {
+        auto_answer a = ask(&second, "GET", paths[i], second.admin_token, "");
+        cr_expect_eq(a.status, 500, "%s: %d %s", paths[i], a.status, a.detail);
+    }
+    broker_free(second.broker);
+    store_close(second.store);
+    (void)unlink(file);
+}
+
+Test(admin, a_percent_sign_is_refused_everywhere)
+{
+    auto_answer ours = ask(&b, "GET", "/casemate/v0/%70olicy", b.admin_token, "");
+    assert_says(&ours, 401, "PluginInternalError", "percent");
+    auto_answer name = ask(&b, "DELETE", "/casemate/v0/references/a%2Fb", b.admin_token, "");
+    assert_says(&name, 401, "PluginInternalError", "percent");
 }

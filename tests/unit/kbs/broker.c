@@ -733,3 +733,54 @@ Test(broker, what_cannot_be_recorded_is_not_told_where_that_is_asked_for)
     auto_answer again = guest_get(&b, &g, RESOURCE);
     assert_opens(&g, &again);
 }
+
+/* A token whose line is missing in the log must not come out by asking twice. */
+Test(broker, a_token_is_recorded_however_often_it_is_asked_for)
+{
+    struct err e = {0};
+    struct broker_setup strict = b.setup;
+    strict.audit_required = true;
+    cr_assert_eq(broker_adopt(b.broker, &strict, &e), 0, "%s", e.text);
+    guest_auth(&b, &g);
+    b.audit_full = true;
+    auto_answer first = guest_attest(&b, &g);
+    cr_assert_eq(first.status, 503);
+    auto_answer second = guest_attest(&b, &g);
+    cr_assert_eq(second.status, 503, "the session is settled, and nobody has written who it was");
+    b.audit_full = false;
+    auto_answer third = guest_attest(&b, &g);
+    cr_assert_eq(third.status, 200, "%s", third.detail);
+    cr_assert(strstr(b.audit, "\"event\":\"attest-again\",\"decision\":\"allow\""), "%s", b.audit);
+    cr_assert(strstr(b.audit, "\"measurement\":\"abab"), "%s", b.audit);
+}
+
+/* Reasons quote the guest and are cut where they are full: in the middle of a letter, if he chooses so. */
+Test(broker, a_guest_cannot_keep_a_reason_out_of_the_audit_log)
+{
+    char initdata[1024] = "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n"
+                          "\"casemate.toml\" = \"";
+    for (size_t i = 0; i < 100; i++) { strcat(initdata, "\xc3\xa9"); }
+    strcat(initdata, "\"\n");
+    owner_registers(&b,
+                    ",\"claims\":[{\"at\":\"/init_data_claims/casemate.toml\",\"is\":[\"x\"]}]");
+    g.initdata = initdata;
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_refused(&a, "PolicyDeny", "claims: /init_data_claims/casemate.toml: found \"??");
+    cr_assert(strstr(b.audit, "claims: /init_data_claims/casemate.toml: found \\\"??"), "%s",
+              b.audit);
+}
+
+Test(broker, a_session_ends_in_time_although_the_clock_was_put_back)
+{
+    struct guest early;
+    guest_init(&early);
+    auto_answer ahead = guest_auth_at(&b, &early, NOW + 1000);
+    cr_assert_eq(ahead.status, 200);
+    guest_handshake(&b, &g);
+    auto_answer last = ask_at(&b, NOW + 299, "GET", RESOURCE, g.cookie, "", 0);
+    assert_opens(&g, &last);
+    auto_answer late = ask_at(&b, NOW + 300, "GET", RESOURCE, g.cookie, "", 0);
+    assert_refused(&late, "TokenNotFound", "neither");
+    crypto_key_free(early.key);
+}

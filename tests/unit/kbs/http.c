@@ -95,6 +95,7 @@ Test(http, refuses)
         {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
         {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 501},
         {"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n", 415},
+        {"POST / HTTP/1.1\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nAuthorization: a\r\nauthorization: b\r\n\r\n", 400},
         {"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET", 400},

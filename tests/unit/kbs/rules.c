@@ -205,6 +205,8 @@ Test(rules, refuses_to_load)
         {RULE(",\"registers\":{\"4\":[\"" D48 "\"]}"), "wanted 0, 1, 2 or 3"},
         {RULE(",\"registers\":{\"1\":\"" D48 "\"}"), "1 is not a list"},
         {RULE(",\"registers\":{\"1\":\"\"}"), "1 is not a list"},
+        {RULE(",\"registers\":{}"), "registers is not an object with something in it"},
+        {RULE(",\"registers\":[]"), "registers is not an object with something in it"},
         {RULE(",\"image\":[\"" D32 "\"]"), "wanted sha256: and 64 digits"},
         {RULE(",\"image\":[\"sha256:" D48 "\"]"), "wanted sha256: and 64 digits"},
         {RULE(",\"image\":[]"), "image is not a list"},

@@ -5,12 +5,14 @@
 #include "guest/base/cc.h"
 
 #include <criterion/criterion.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <postgresql/libpq-fe.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -411,4 +413,48 @@ Test(store_pg, does_not_start_without_its_database)
     cr_assert_eq(store_open(url, key, &st, &e), -ENOTCONN);
     cr_assert(strstr(e.text, "connect"), "%s", e.text);
     cr_assert_eq(postgres("start"), 0);
+}
+
+/* ---- a server that falls silent -------------------------------------------------------------- */
+
+/* What a server says when somebody has logged in: good, which server this is, go on. [PostgreSQL, §55.7] */
+static const char greeting[] = "R\0\0\0\x08\0\0\0\0"
+                               "S\0\0\0\x18server_version\0"
+                               "16.0\0"
+                               "S\0\0\0\x26"
+                               "default_transaction_read_only\0off\0"
+                               "S\0\0\0\x17in_hot_standby\0off\0"
+                               "Z\0\0\0\x05I";
+
+static void *fall_silent(void *arg)
+{
+    char buf[1024];
+    int fd = accept(*(int *)arg, NULL, NULL);
+    cr_assert_geq(fd, 0);
+    cr_assert_gt(read(fd, buf, sizeof buf), 0);
+    cr_assert_eq(write(fd, greeting, sizeof greeting - 1), (ssize_t)sizeof greeting - 1);
+    while (read(fd, buf, sizeof buf) > 0) {} /* until the other side gives up */
+    (void)close(fd);
+    return NULL;
+}
+
+Test(store_pg_silent, opening_ends_when_the_server_does_not_answer, .timeout = 30)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    char where[96];
+    pthread_t server;
+    struct store *st = NULL;
+    struct err e = {0};
+    int door = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(door, (struct sockaddr *)&at, sizeof at), 0);
+    cr_assert_eq(listen(door, 1), 0);
+    cr_assert_eq(getsockname(door, (struct sockaddr *)&at, &len), 0);
+    cr_assert_eq(pthread_create(&server, NULL, fall_silent, &door), 0);
+    (void)snprintf(where, sizeof where, "postgresql://u@127.0.0.1:%d/db?sslmode=disable",
+                   ntohs(at.sin_port));
+    cr_assert_eq(store_open(where, key, &st, &e), -ENOTCONN, "%s", e.text);
+    cr_assert(strstr(e.text, "the database does not answer"), "%s", e.text);
+    (void)pthread_join(server, NULL);
+    (void)close(door);
 }
