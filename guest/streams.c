@@ -303,7 +303,8 @@ static void on_message(const struct stream_msg *m)
 
 static uint64_t take_ctl(void)
 {
-    uint64_t count = shm_load_u64(&dev.head->host.ctl_tail) - dev.ctl_head;
+    const uint64_t first = dev.ctl_head;
+    uint64_t count = shm_load_u64(&dev.head->host.ctl_tail) - first;
     if (count > STREAM_CTL_COUNT) {
         streams_mistrust("tail of the control ring");
         return 0;
@@ -315,8 +316,11 @@ static uint64_t take_ctl(void)
         dev.ctl_head++;
         on_message(&m);
     }
-    if (count > 0) { shm_store_u64(&dev.head->guest.ctl_head, dev.ctl_head); }
-    if (count == STREAM_CTL_COUNT) { ring_bell(); }
+    if (count == 0) { return 0; }
+    shm_store_u64(&dev.head->guest.ctl_head, dev.ctl_head);
+    shm_fence();
+    /* Full until now? The host may have filled it, and begun to wait for room, after we had looked. */
+    if (shm_load_u64(&dev.head->host.ctl_tail) - first >= STREAM_CTL_COUNT) { ring_bell(); }
     return count;
 }
 

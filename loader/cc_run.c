@@ -26,7 +26,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -292,10 +294,12 @@ static void print_log(void *arg, const char *line)
     (void)fprintf(stderr, "guest: %s\n", line);
 }
 
+/* Of those this process may use. */
 static unsigned spare_cores(unsigned cpus)
 {
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > (long)cpus ? (unsigned)online - cpus : 0;
+    cpu_set_t ours;
+    unsigned count = sched_getaffinity(0, sizeof ours, &ours) == 0 ? (unsigned)CPU_COUNT(&ours) : 1;
+    return count > cpus ? count - cpus : 0;
 }
 
 /* ---- 5 --------------------------------------------------------------------------------------- */
@@ -412,12 +416,34 @@ static int check(bool init_sim, struct err *e)
     return 0;
 }
 
+/*
+ * Standard input, output and error exist, so that no file of ours is taken for one of them; and each
+ * connection of the guest needs a descriptor, so we may have as many as we are allowed.
+ */
+static int prepare_descriptors(struct err *e)
+{
+    struct rlimit files;
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0) { return err_set(e, errno, "/dev/null: %s", strerror(errno)); }
+    (void)close(fd);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* fewer connections without */
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct run r = {.start_ns = now_ns()};
     struct err e = {0};
-    int status = 0, rc = opts_parse(argc, argv, &r.opts, &e);
+    int status = 0, rc = prepare_descriptors(&e);
 
+    if (rc == 0) { rc = opts_parse(argc, argv, &r.opts, &e); }
     if (rc == 0) {
         switch (r.opts.command) {
         case OPTS_HELP: (void)fputs(opts_help, stdout); break;

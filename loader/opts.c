@@ -7,15 +7,15 @@
 
 #include "guest/base/hosted.h"
 #include "guest/base/ovf.h"
+#include "vmm/vmm.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <string.h>
 
-#define CPUS_MAX       16
 #define MEMORY_DEFAULT (512ull << 20)
 #define MEMORY_MIN     (64ull << 20)
-#define MEMORY_MAX     (1ull << 40)
 #define ENV_FILE_MAX   (1u << 20)
 
 const char opts_help[] =
@@ -32,7 +32,8 @@ const char opts_help[] =
     "the process\n"
     "  -e, --env NAME[=VALUE]  set a variable; without a value, as it is set here\n"
     "      --env-file FILE     variables, one NAME[=VALUE] a line; # begins a comment\n"
-    "      --entrypoint PROG   instead of the image's; its arguments are dropped\n"
+    "      --entrypoint PROG   instead of the image's; its arguments are dropped.\n"
+    "                          Empty: ARGUMENTs are the whole command\n"
     "  -w, --workdir DIR       working directory inside the image\n"
     "  -u, --user USER[:GROUP] names or numbers of the image\n"
     "      --hostname NAME\n"
@@ -63,7 +64,8 @@ const char opts_help[] =
     "      --policy FILE       with --kbs: what those initdata allow and give beside;\n"
     "                          [[file]], [[volume]], [[control]], [agent] (TOML)\n"
     "      --cpus N            1 to 16 (default 1)\n"
-    "      --memory SIZE       all memory of the guest, 512m by default; b, k, m, g\n"
+    "  -m, --memory SIZE       all memory of the guest, 64m to 512g (default 512m);\n"
+    "                          b, k, m, g\n"
     "      --ward open|guarded who keeps page tables under none and sim (default\n"
     "                          open); a TEE is always guarded\n"
     "      --rewrite on|off    turn system calls of the program into jumps (default\n"
@@ -78,6 +80,7 @@ const char opts_help[] =
     "      --json              the same as one JSON object\n"
     "      --timings           when each phase was reached, on standard error\n"
     "      --debug             the guest's log, on standard error\n"
+    "      --rm                what happens anyway: nothing stays of a guest\n"
     "\n"
     "cc-run check tells what this host can do and what is missing; --init-sim makes\n"
     "the key of the software TEE.\n"
@@ -101,7 +104,6 @@ enum {
     OPT_INITDATA,
     OPT_POLICY,
     OPT_CPUS,
-    OPT_MEMORY,
     OPT_WARD,
     OPT_REWRITE,
     OPT_GUEST,
@@ -111,6 +113,8 @@ enum {
     OPT_TIMINGS,
     OPT_DEBUG,
     OPT_INIT_SIM,
+    OPT_RM,
+    OPT_NAME,
     OPT_HELP,
     OPT_VERSION,
 };
@@ -127,7 +131,6 @@ static const struct option long_options[] = {
     {"read-only", no_argument, NULL, OPT_READ_ONLY},
     {"tmpfs", required_argument, NULL, OPT_TMPFS},
     {"volume", required_argument, NULL, OPT_VOLUME},
-    {"volume", required_argument, NULL, 'v'},
     {"network", required_argument, NULL, OPT_NETWORK},
     {"tee", required_argument, NULL, OPT_TEE},
     {"kbs", required_argument, NULL, OPT_KBS},
@@ -135,7 +138,7 @@ static const struct option long_options[] = {
     {"initdata", required_argument, NULL, OPT_INITDATA},
     {"policy", required_argument, NULL, OPT_POLICY},
     {"cpus", required_argument, NULL, OPT_CPUS},
-    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"memory", required_argument, NULL, 'm'},
     {"ward", required_argument, NULL, OPT_WARD},
     {"rewrite", required_argument, NULL, OPT_REWRITE},
     {"guest", required_argument, NULL, OPT_GUEST},
@@ -145,6 +148,10 @@ static const struct option long_options[] = {
     {"timings", no_argument, NULL, OPT_TIMINGS},
     {"debug", no_argument, NULL, OPT_DEBUG},
     {"init-sim", no_argument, NULL, OPT_INIT_SIM},
+    {"rm", no_argument, NULL, OPT_RM},
+    {"detach", no_argument, NULL, 'd'},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"publish", required_argument, NULL, 'p'},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -273,17 +280,26 @@ static int env_file(struct opts *o, const char *path, struct err *e)
 static int add_tmpfs(struct opts *o, const char *target, struct err *e)
 {
     size_t n = o->process.mount_count;
+    if (strchr(target, ':') != NULL) { /* options, as others have them there */
+        return err_set(e, EINVAL, "--tmpfs %.80s: wanted a directory alone", target);
+    }
     if (grow(&o->mounts, n, sizeof *o->mounts, e) < 0) { return -e->code; }
     o->mounts[n] = (struct spec_mount){.target = target, .kind = "tmpfs"};
     o->process.mount_count++;
     return 0;
 }
 
-/* NAME=FILE */
+/* NAME=FILE. What begins with a path is another program's: HOST-DIR:DIR. */
 static int add_volume(struct opts *o, const char *text, struct err *e)
 {
     const char *eq = strchr(text, '=');
     char *name = NULL;
+    if (text[0] == '/' || text[0] == '.') {
+        return err_set(
+            e, ENOTSUP,
+            "--volume %.80s: host directories are not supported by this version; --tmpfs DIR is",
+            text);
+    }
     if (eq == NULL || eq == text || eq[1] == '\0') {
         return err_set(e, EINVAL, "--volume %.80s: wanted NAME=FILE", text);
     }
@@ -301,9 +317,9 @@ static int cpus_option(struct opts *o, const char *text, struct err *e)
 {
     const char *end;
     uint64_t v;
-    if (number(text, &v, &end) < 0 || *end != '\0' || v < 1 || v > CPUS_MAX) {
-        return err_set(e, EINVAL, "--cpus %.40s: wanted a whole number from 1 to %d", text,
-                       CPUS_MAX);
+    if (number(text, &v, &end) < 0 || *end != '\0' || v < 1 || v > VMM_CPUS_MAX) {
+        return err_set(e, EINVAL, "--cpus %.40s: wanted a whole number from 1 to %u", text,
+                       VMM_CPUS_MAX);
     }
     o->cpus = (unsigned)v;
     return 0;
@@ -311,10 +327,29 @@ static int cpus_option(struct opts *o, const char *text, struct err *e)
 
 static int memory_option(struct opts *o, const char *text, struct err *e)
 {
-    if (opts_size(text, &o->memory) < 0 || o->memory < MEMORY_MIN || o->memory > MEMORY_MAX) {
-        return err_set(e, EINVAL, "--memory %.40s: wanted 64m to 1024g", text);
+    if (opts_size(text, &o->memory) < 0 || o->memory < MEMORY_MIN || o->memory > VMM_MEMORY_MAX) {
+        return err_set(e, EINVAL, "--memory %.40s: wanted %um to %" PRIu64 "g", text,
+                       (unsigned)(MEMORY_MIN >> 20), VMM_MEMORY_MAX >> 30);
     }
     return 0;
+}
+
+/* What other programs have under these names, and why it is not here. */
+static int foreign_option(int c, struct err *e)
+{
+    switch (c) {
+    case 'd':
+        return err_set(
+            e, ENOTSUP,
+            "--detach: a guest lives as long as its cc-run; the shell's & detaches both");
+    case 'p':
+        return err_set(
+            e, ENOTSUP,
+            "--publish: the program listens in this network namespace itself; nothing is mapped");
+    case OPT_NAME:
+        return err_set(e, ENOTSUP, "--name: nothing stays of a guest that could have a name");
+    default: return err_set(e, EINVAL, "wrong usage; see cc-run --help");
+    }
 }
 
 static int process_option(struct opts *o, int c, const char *arg, struct err *e)
@@ -323,7 +358,7 @@ static int process_option(struct opts *o, int c, const char *arg, struct err *e)
     case 'e': return env_option(o, arg, e);
     case OPT_ENV_FILE: return env_file(o, arg, e);
     case OPT_ENTRYPOINT:
-        o->entrypoint[0] = arg;
+        o->entrypoint[0] = *arg != '\0' ? arg : NULL;
         o->process.entrypoint = o->entrypoint;
         return 0;
     case 'w': o->process.workdir = arg; return 0;
@@ -333,13 +368,9 @@ static int process_option(struct opts *o, int c, const char *arg, struct err *e)
     case 't': o->process.tty = true; return 0;
     case OPT_READ_ONLY: o->process.readonly = true; return 0;
     case OPT_TMPFS: return add_tmpfs(o, arg, e);
-    case OPT_VOLUME: return add_volume(o, arg, e);
     case 'v':
-        return err_set(
-            e, ENOTSUP,
-            "--volume %.80s: host directories are not supported by this version; --tmpfs DIR is",
-            arg);
-    default: return err_set(e, EINVAL, "wrong usage; see cc-run --help");
+    case OPT_VOLUME: return add_volume(o, arg, e);
+    default: return foreign_option(c, e);
     }
 }
 
@@ -373,7 +404,7 @@ static int guest_option(struct opts *o, int c, const char *arg, struct err *e)
     case OPT_INITDATA: o->initdata = arg; return 0;
     case OPT_POLICY: o->policy = arg; return 0;
     case OPT_CPUS: return cpus_option(o, arg, e);
-    case OPT_MEMORY: return memory_option(o, arg, e);
+    case 'm': return memory_option(o, arg, e);
     case OPT_GUEST: o->guest_dir = arg; return 0;
     case OPT_SIM_KEY: o->sim_key = arg; return 0;
     default: return process_option(o, c, arg, e);
@@ -390,6 +421,7 @@ static int one_option(struct opts *o, int c, const char *arg, struct err *e)
     case OPT_TIMINGS: o->timings = true; return 0;
     case OPT_DEBUG: o->debug = true; return 0;
     case OPT_INIT_SIM: o->init_sim = true; return 0;
+    case OPT_RM: return 0;
     default: return guest_option(o, c, arg, e);
     }
 }
@@ -425,9 +457,13 @@ static int parse(struct opts *o, int argc, char *const *argv, struct err *e)
 
     optind = 0;
     opterr = 0;
-    while ((c = getopt_long(argc, argv, "+:e:w:u:v:it", long_options, &at)) != -1) {
+    while ((c = getopt_long(argc, argv, "+:e:w:u:v:m:p:itd", long_options, &at)) != -1) {
         const char *name = optind > 0 && optind <= argc ? argv[optind - 1] : "";
         if (c == ':') { return err_set(e, EINVAL, "%.60s needs a value; see cc-run --help", name); }
+        if (c == '?' && name[0] == '-' && name[1] != '-' &&
+            optopt != 0) { /* one of several letters */
+            return err_set(e, EINVAL, "-%c: no such option; see cc-run --help", optopt);
+        }
         if (c == '?') {
             return err_set(e, EINVAL, "%.60s: no such option; see cc-run --help", name);
         }

@@ -95,12 +95,6 @@ static int make_env(const struct image_config *c, const struct resolve_opts *o, 
     return 0;
 }
 
-static bool is_below(const char *dir, const char *path)
-{
-    size_t n = strlen(dir);
-    return strncmp(dir, path, n) == 0 && (path[n] == '\0' || path[n] == '/');
-}
-
 /* The user's mounts, then the image's volumes that none of them touches. */
 static int make_mounts(const struct image_config *c, const struct resolve_opts *o,
                        struct spec_mount **out, size_t *out_count, struct err *e)
@@ -114,7 +108,7 @@ static int make_mounts(const struct image_config *c, const struct resolve_opts *
     for (const char **v = c->volumes; *v; v++) {
         bool covered = false;
         for (size_t i = 0; i < count; i++) {
-            covered |= is_below(m[i].target, *v) || is_below(*v, m[i].target);
+            covered |= spec_path_covers(m[i].target, *v) || spec_path_covers(*v, m[i].target);
         }
         if (!covered) { m[count++] = (struct spec_mount){.target = *v, .kind = "tmpfs"}; }
     }
@@ -189,7 +183,6 @@ static int add_blobs(struct blob_source *src, const struct image *img, struct re
         if (add_blob(src, &img->layers[i].digest, img->layers[i].size, r, e) < 0) {
             return -e->code;
         }
-        r->encrypted |= img->layers[i].encrypted;
     }
     return 0;
 }
@@ -201,7 +194,6 @@ static int from_source(struct blob_source *src, const struct digest *manifest,
     struct image img;
 
     if (image_load(src, manifest, &img, e) < 0) { return -e->code; }
-    (void)snprintf(r.stop_signal, sizeof r.stop_signal, "%s", img.config.stop_signal);
     if (add_blobs(src, &img, &r, e) < 0 || make_spec(&img, opts, &r, e) < 0) {
         resolved_fini(&r);
         image_fini(&img);

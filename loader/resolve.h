@@ -11,9 +11,10 @@
 
 /* NULL and zero mean: as the image says. */
 struct resolve_opts {
-    const char *const *entrypoint; /* ends with NULL; replaces the image's and drops its Cmd */
-    const char *const *args;       /* ends with NULL; replaces the image's Cmd */
-    const char *const *env;        /* ends with NULL; "NAME=value", over the image's */
+    const char *const
+        *entrypoint; /* ends with NULL, may be empty; replaces the image's and drops its Cmd */
+    const char *const *args; /* ends with NULL; replaces the image's Cmd */
+    const char *const *env;  /* ends with NULL; "NAME=value", over the image's */
     const char *workdir, *user, *hostname;
     const struct spec_mount
         *mounts; /* the image's Volumes become tmpfs where none of these covers them */
@@ -34,8 +35,6 @@ struct resolved {
     char *spec; /* canonical JSON, NUL behind it */
     size_t spec_len;
     struct digest manifest;
-    bool encrypted;       /* at least one layer needs a key */
-    char stop_signal[16]; /* as the image says: "SIGUSR1", "10"; "" = the default */
 };
 
 MUST_CHECK int resolve(const char *ref, const struct resolve_opts *opts, struct resolved *out,

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest memory. RAM is anonymous, 2 MiB aligned, with huge pages; only the boot region and the table region stay in small
- * host pages: the first so that little is resident, the second because a live page table inside a huge mapping makes every use of that
- * mapping 25 times slower on shadow paging (firmware/README.md). The window follows RAM at a 1 GiB boundary.
+ * Guest memory. RAM is anonymous, 2 MiB aligned, with huge pages; only the boot region and the table region stay in
+ * small host pages: the first so that little is resident, the second because a live page table inside a huge mapping
+ * makes every use of that mapping 25 times slower on shadow paging (firmware/README.md). The window follows RAM at a
+ * 1 GiB boundary.
  */
 #include "vmm/mem.h"
 
 #include "firmware/abi/layout.h"
 #include "guest/base/ovf.h"
 #include "vmm/kvm.h"
+#include "vmm/vmm.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +21,6 @@
 #define WINDOW_MIN     ((uint64_t)16 << 20)
 #define WINDOW_MAX     GIB
 #define WINDOW_DIVISOR 8
-#define MEMORY_MAX     ((uint64_t)512 << 30)
 
 int mem_slot(struct mem *m, int vm, uint64_t gpa, void *host, uint64_t size, bool readonly,
              struct err *e)
@@ -60,9 +61,9 @@ int mem_init(struct mem *m, int vm, uint64_t memory, struct err *e)
 {
     uint64_t total;
 
-    if (memory > MEMORY_MAX || !align_up_ok(memory, CHUNK_SIZE, &total)) {
+    if (memory > VMM_MEMORY_MAX || !align_up_ok(memory, CHUNK_SIZE, &total)) {
         return err_set(e, EINVAL, "memory of %" PRIu64 " MiB: at most %" PRIu64 " MiB",
-                       memory >> 20, MEMORY_MAX >> 20);
+                       memory >> 20, VMM_MEMORY_MAX >> 20);
     }
     uint64_t window = align_down(total / WINDOW_DIVISOR, CHUNK_SIZE);
     window = max_u64(WINDOW_MIN, min_u64(window, WINDOW_MAX));

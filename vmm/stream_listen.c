@@ -17,6 +17,7 @@
 
 #define WAITING_MAX 128u
 #define PER_TURN    32u
+#define RETRY_NS    100000000u /* after accept() found no descriptor or memory: others may let go */
 
 /* A bound socket as the name asks for it. fd or -errno. */
 static int bound_socket(const uint8_t *name, size_t len, int type, struct stream_listen *out)
@@ -119,6 +120,7 @@ static bool listen_work(struct stream *st)
 {
     struct listen *l = st->priv;
 
+    st->deadline_ns = 0;
     for (unsigned i = 0; i < PER_TURN && st->can_read && !st->closing; i++) {
         struct stream_incoming in = {0};
         int at = place(l);
@@ -126,10 +128,13 @@ static bool listen_work(struct stream *st)
         if (at < 0 || st->cramped) { return false; }
         auto_fd fd = accept4(st->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
-            if (errno == ECONNABORTED || errno == EINTR) { continue; }
-            st->can_read =
-                errno == EMFILE || errno == ENFILE; /* tried again when something closes */
-            return false;
+            if (errno == EAGAIN) { st->can_read = false; }
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                st->deadline_ns = streams_now_ns() + RETRY_NS;
+                streams_deadline(st->device, st->deadline_ns);
+                return false;
+            }
+            continue; /* an error of one connection, which is gone */
         }
         in.local = stream_addr_of(fd, false);
         in.peer = stream_addr_of(fd, true);

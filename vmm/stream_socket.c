@@ -5,7 +5,8 @@
  * By address (the container): loopback and unspecified addresses are refused, they would reach the
  * host's own services. By name (the agent): the host's own view decides, loopback included. A name
  * is looked up by a thread of its own, since getaddrinfo() waits; job and stream share a small
- * block, and whoever lets go last frees it.
+ * block, and whoever lets go last frees it. A stream that is closed leaves its job behind, so the
+ * jobs have a ceiling of their own.
  */
 #include "vmm/streams_priv.h"
 
@@ -17,11 +18,13 @@
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #define NAME_WAIT_NS 30000000000u /* looking up a name, when the guest named no limit */
+#define LOOKUPS_MAX  16u          /* threads of this process that do so at once */
 
 /* ---- looking up a name ----------------------------------------------------------------------- */
 
@@ -34,6 +37,7 @@ struct lookup {
     char port[8];
     struct addrinfo *list;
 };
+static atomic_uint lookups; /* threads there are */
 
 static void lookup_put(struct lookup *l)
 {
@@ -61,10 +65,11 @@ static void *lookup_thread(void *arg)
     (void)pthread_mutex_unlock(&l->lock);
     (void)eventfd_write(l->kick_fd, 1);
     lookup_put(l);
+    (void)atomic_fetch_sub(&lookups, 1);
     return NULL;
 }
 
-static struct lookup *lookup_new(const uint8_t *host, size_t len, uint16_t port, int kick_fd)
+static struct lookup *lookup_start(const uint8_t *host, size_t len, uint16_t port, int kick_fd)
 {
     struct lookup *l = calloc(1, sizeof *l);
     if (l == NULL) { return NULL; }
@@ -84,6 +89,15 @@ static struct lookup *lookup_new(const uint8_t *host, size_t len, uint16_t port,
         return NULL;
     }
     (void)pthread_detach(t);
+    return l;
+}
+
+/* NULL: as many as may be are under way, or something ran out. */
+static struct lookup *lookup_new(const uint8_t *host, size_t len, uint16_t port, int kick_fd)
+{
+    struct lookup *l = NULL;
+    if (atomic_fetch_add(&lookups, 1) < LOOKUPS_MAX) { l = lookup_start(host, len, port, kick_fd); }
+    if (l == NULL) { (void)atomic_fetch_sub(&lookups, 1); }
     return l;
 }
 
@@ -188,7 +202,7 @@ static int connect_start(struct stream *st, struct connect *c, const struct stre
 
     if (host.len > 0) {
         c->lookup = lookup_new(host.p, host.len, peer->port, streams_kick_fd(st->device));
-        if (c->lookup == NULL) { return -ENOMEM; }
+        if (c->lookup == NULL) { return -EAGAIN; }
         st->deadline_ns = streams_now_ns() + NAME_WAIT_NS;
     } else {
         socklen_t len = stream_addr_out(peer, &to);

@@ -126,6 +126,7 @@ static void stdio_close(struct stream *st)
 
 const struct stream_kind stream_stdio = {.name = "stdio",
                                          .carries_out = true,
+                                         .patient = true,
                                          .open = stdio_open,
                                          .work = stdio_work,
                                          .close = stdio_close};

@@ -410,13 +410,15 @@ static void shut(struct stream *st)
 }
 
 /*
- * Closed by the guest, but with bytes that it wrote before: they are carried out, within a bound.
+ * Closed by the guest, but with bytes that it wrote before: they are carried out, to a peer of the
+ * network within a bound.
  */
 static bool lingers(struct stream *st)
 {
     if (!st->kind->carries_out || st->result != 0 || st->error != 0 || stream_from_avail(st) == 0) {
         return false;
     }
+    if (st->kind->patient) { return true; }
     if (st->deadline_ns == 0) {
         st->deadline_ns = streams_now_ns() + LINGER_NS;
         streams_deadline(st->device, st->deadline_ns);
@@ -608,7 +610,8 @@ static void on_message(struct streams *s, const struct stream_msg *m)
 
 static void take_ctl(struct streams *s)
 {
-    uint64_t head = s->ctl_head;
+    const uint64_t first = s->ctl_head;
+    uint64_t head = first;
     uint64_t count = shm_load_u64(&s->head->guest.ctl_tail) - head;
     if (count > STREAM_CTL_COUNT) {
         streams_break(s, "tail of the control ring");
@@ -621,8 +624,11 @@ static void take_ctl(struct streams *s)
         on_message(s, &m);
     }
     shm_store_u64(&s->ctl_head, head);
-    if (count > 0) { shm_store_u64(&s->head->host.ctl_head, head); }
-    if (count == STREAM_CTL_COUNT) { ring_bell(s); }
+    if (count == 0) { return; }
+    shm_store_u64(&s->head->host.ctl_head, head);
+    shm_fence();
+    /* Full until now? The guest may have filled it, and begun to wait for room, after we had looked. */
+    if (shm_load_u64(&s->head->guest.ctl_tail) - first >= STREAM_CTL_COUNT) { ring_bell(s); }
 }
 
 static void take_ready(struct streams *s)
@@ -895,17 +901,18 @@ int streams_start(struct streams *s, struct err *e)
     return 0;
 }
 
-/* A stream of standard output or error that still has bytes; NULL: none. */
-static struct stream *unwritten(struct streams *s)
+/* The streams of standard output and error that still have bytes. */
+static size_t unwritten(struct streams *s, struct stream *out[STREAM_STDIO_COUNT])
 {
-    for (uint32_t i = 0; i < s->used && !s->broken; i++) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->used && !s->broken && n < STREAM_STDIO_COUNT; i++) {
         struct stream *st = s->stream[i];
         if (st != NULL && st->kind == &stream_stdio && st->result == 0 && st->error == 0 &&
             stream_from_avail(st) > 0) {
-            return st;
+            out[n++] = st;
         }
     }
-    return NULL;
+    return n;
 }
 
 void streams_finish(struct streams *s, unsigned timeout_ms)
@@ -914,22 +921,30 @@ void streams_finish(struct streams *s, unsigned timeout_ms)
     uint64_t end_ns = timeout_ms == STREAMS_NO_TIMEOUT
                           ? UINT64_MAX
                           : streams_now_ns() + (uint64_t)timeout_ms * 1000000u;
-    struct stream *st;
+    struct stream *left[STREAM_STDIO_COUNT];
+    size_t count;
 
     /* Streams that wait for the guest's next word are looked at too: it said its last. */
     for (uint32_t i = 0; i < s->used; i++) {
         if (s->stream[i] != NULL) { set_due(s->stream[i]); }
     }
     work(s);
-    while ((st = unwritten(s)) != NULL) {
-        if (!st->can_write) {
-            struct pollfd p = {.fd = st->fd, .events = POLLOUT};
-            uint64_t now = streams_now_ns();
-            if (now >= end_ns) { return; }
-            if (poll(&p, 1, (int)min_u64((end_ns - now) / 1000000 + 1, 60000)) <= 0) { continue; }
-            st->can_write = true;
+    /* All at once: the reader of one may be waiting for the end of the other. */
+    while ((count = unwritten(s, left)) > 0) {
+        struct pollfd p[STREAM_STDIO_COUNT];
+        bool ready = false;
+        for (size_t i = 0; i < count; i++) {
+            p[i] = (struct pollfd){.fd = left[i]->fd, .events = POLLOUT};
+            ready = ready || left[i]->can_write;
         }
-        set_due(st);
+        uint64_t now = streams_now_ns();
+        if (!ready && now >= end_ns) { return; }
+        int wait = ready ? 0 : (int)min_u64((end_ns - now) / 1000000 + 1, 60000);
+        (void)poll(p, (nfds_t)count, wait);
+        for (size_t i = 0; i < count; i++) {
+            left[i]->can_write = left[i]->can_write || p[i].revents != 0;
+            if (left[i]->can_write) { set_due(left[i]); }
+        }
         work(s);
     }
 }

@@ -27,6 +27,7 @@ struct stream_kind {
     const char *name;
     bool to_guest, to_host; /* rings that it cannot do without */
     bool carries_out;       /* bytes written before CLOSE still go out */
+    bool patient;           /* however long that takes: they go to the user and not to a peer */
     /* name: private copy. 0: open; -EINPROGRESS: stream_opened() follows; other -errno: refused. */
     int (*open)(struct stream *st, const struct stream_msg *open, const uint8_t *name,
                 size_t name_len);

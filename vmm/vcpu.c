@@ -341,6 +341,12 @@ void vcpu_kick(struct vcpu *v)
 void vcpu_kick_init(void)
 {
     struct sigaction a = {.sa_handler = on_kick};
+    sigset_t kick;
+
     sigemptyset(&a.sa_mask);
     (void)sigaction(KICK_SIGNAL, &a, NULL);
+    /* Whoever started us may have blocked it; KVM_RUN would then not be stopped. */
+    sigemptyset(&kick);
+    sigaddset(&kick, KICK_SIGNAL);
+    (void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 }

@@ -15,6 +15,8 @@
 
 #define DOORBELLS_BY_EXIT 512
 
+_Static_assert(VMM_CPUS_MAX == CPU_MAX, "as many vCPUs as the guest has room for");
+
 static uint64_t now_ns(void)
 {
     struct timespec t;
@@ -210,8 +212,8 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
     struct vm vm = {.l = l, .result = out, .kvm = -1, .fd = -1, .cpus = l->cpus, .error = e};
 
     *out = (struct vmm_result){.phase_ns[VMM_PHASE_START] = now_ns()};
-    if (l->cpus < 1 || l->cpus > CPU_MAX) {
-        return err_set(e, EINVAL, "%u vCPUs: wanted 1 to %u", l->cpus, (unsigned)CPU_MAX);
+    if (l->cpus < 1 || l->cpus > VMM_CPUS_MAX) {
+        return err_set(e, EINVAL, "%u vCPUs: wanted 1 to %u", l->cpus, VMM_CPUS_MAX);
     }
     if (tee_select(l, &vm.tee, e) < 0) { return -e->code; }
     for (unsigned i = 0; i < CPU_MAX; i++) {
@@ -235,9 +237,10 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
     run_all(&vm);
 
     out->phase_ns[VMM_PHASE_EXIT] = now_ns();
+    /* From here on nobody takes signals: they end this process, however slow a reader it has. */
+    if (l->running) { l->running(l->running_arg, NULL); }
     streams_finish(vm.streams, STREAMS_NO_TIMEOUT);
     out->exit = streams_exit(vm.streams);
-    if (l->running) { l->running(l->running_arg, NULL); }
     machine_free(&vm);
     out->phase_ns[VMM_PHASE_END] = now_ns();
     return out->exited ? 0 : -e->code;

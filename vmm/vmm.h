@@ -14,6 +14,9 @@
 
 #include <stdio.h>
 
+#define VMM_CPUS_MAX   16u
+#define VMM_MEMORY_MAX ((uint64_t)512 << 30) /* bytes */
+
 enum vmm_tee { VMM_TEE_NONE, VMM_TEE_SIM, VMM_TEE_SNP, VMM_TEE_TDX };
 
 struct vmm_bytes {
@@ -50,7 +53,7 @@ struct vmm_launch {
     enum vmm_tee tee;
     bool guarded;          /* page tables by ward calls; always so in a TEE               */
     bool keep_syscalls;    /* the library OS rewrites no call sites: slower, for debugging */
-    unsigned cpus;         /* 1..16                                                       */
+    unsigned cpus;         /* 1..VMM_CPUS_MAX                                             */
     uint64_t memory;       /* bytes of RAM plus window; rounded up to 2 MiB               */
 
     struct vmm_bytes core; /* core image (mkimage)                                        */
@@ -60,7 +63,7 @@ struct vmm_launch {
     uint8_t host_data[32]; /* digest of initdata for HOST_DATA, zero without              */
 
     struct streams_config streams; /* items, blobs, stdio, terminal; window and callbacks are the monitor's */
-    /* Optional: told the device once the guest runs, for signals and resizes, and NULL before the device goes. */
+    /* Optional: told the device once the guest runs, for signals and resizes, and NULL once it has ended. */
     void (*running)(void *arg, struct streams *s);
     void *running_arg;
 

@@ -245,7 +245,6 @@ Test(resolve, merges_the_image_with_the_users_wishes)
     (void)snprintf(ref, sizeof ref, "oci:%s:latest", vector_path("coco/images/plain-2gz"));
     cr_assert_eq(resolve(ref, &none, &r, &e), 0, "%s", e.text);
     cr_assert_eq(r.blob_count, 4);
-    cr_assert_not(r.encrypted);
     cr_assert_str_eq(
         r.spec,
         "{\"args\":[\"/bin/app\"],\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"hostname\":\"\",\"manifest\":"

@@ -100,6 +100,16 @@ Test(opts, an_env_file_has_comments_and_lines)
     opts_fini(&o);
 }
 
+Test(opts, what_users_of_other_programs_type_is_understood)
+{
+    cr_assert_eq(parse("cc-run --rm -m 256m --entrypoint  i x"), 0, "%s", e.text);
+    cr_assert_eq(o.memory, 268435456);
+    cr_assert_not_null(o.process.entrypoint);
+    cr_assert_null(o.process.entrypoint[0], "an empty one takes the image's away");
+    cr_assert_str_eq(o.image, "i");
+    opts_fini(&o);
+}
+
 struct refusal {
     char line[120], text[120];
 };
@@ -107,6 +117,8 @@ static struct refusal refusals[] = {
     {"cc-run", "no image given; see cc-run --help"},
     {"cc-run -i", "no image given; see cc-run --help"},
     {"cc-run --frobnicate i", "--frobnicate: no such option; see cc-run --help"},
+    {"cc-run -itq i", "-q: no such option; see cc-run --help"},
+    {"cc-run -q i", "-q: no such option; see cc-run --help"},
     {"cc-run i --cpus 0", ""}, /* not an option: it stands behind the image */
     {"cc-run --cpus 0 i", "--cpus 0: wanted a whole number from 1 to 16"},
     {"cc-run --cpus 17 i", "--cpus 17: wanted a whole number from 1 to 16"},
@@ -114,10 +126,19 @@ static struct refusal refusals[] = {
     {"cc-run --cpus -1 i", "--cpus -1: wanted a whole number from 1 to 16"},
     {"cc-run --cpus 18446744073709551617 i",
      "--cpus 18446744073709551617: wanted a whole number from 1 to 16"},
-    {"cc-run --memory 63m i", "--memory 63m: wanted 64m to 1024g"},
-    {"cc-run --memory 1t i", "--memory 1t: wanted 64m to 1024g"},
+    {"cc-run --memory 63m i", "--memory 63m: wanted 64m to 512g"},
+    {"cc-run --memory 513g i", "--memory 513g: wanted 64m to 512g"},
+    {"cc-run --memory 1t i", "--memory 1t: wanted 64m to 512g"},
     {"cc-run --memory 18446744073709551615g i",
-     "--memory 18446744073709551615g: wanted 64m to 1024g"},
+     "--memory 18446744073709551615g: wanted 64m to 512g"},
+    {"cc-run -p 80:80 i",
+     "--publish: the program listens in this network namespace itself; nothing is mapped"},
+    {"cc-run -d i", "--detach: a guest lives as long as its cc-run; the shell's & detaches both"},
+    {"cc-run --name web i", "--name: nothing stays of a guest that could have a name"},
+    {"cc-run --tmpfs /run:size=64m i", "--tmpfs /run:size=64m: wanted a directory alone"},
+    {"cc-run --vol x i", "--volume x: wanted NAME=FILE"},
+    {"cc-run -v /a:/b i",
+     "--volume /a:/b: host directories are not supported by this version; --tmpfs DIR is"},
     {"cc-run --tee sgx i", "--tee sgx: wanted one of auto, none, sim, snp, tdx"},
     {"cc-run --network bridge i", "--network bridge: wanted one of none, host"},
     {"cc-run --kbs https://k i",

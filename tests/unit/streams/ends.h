@@ -39,6 +39,7 @@ struct ends {
     char broken[128]; /* why the host gave up */
     char guest_log[1024];
     unsigned phase, irqs, bells;
+    void (*in_phase)(void); /* called while the host reads its control ring */
 };
 static struct ends ends;
 
@@ -125,6 +126,7 @@ static void on_phase(void *arg, unsigned phase)
 {
     (void)arg;
     ends.phase = phase;
+    if (ends.in_phase != NULL) { ends.in_phase(); }
 }
 
 /* A window and a host; ends.config may have been filled in before. */
