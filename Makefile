@@ -11,11 +11,6 @@ CC      ?= gcc
 OBJCOPY ?= objcopy
 Q       := $(if $(V),,@)
 
-# A fresh machine first gets what it lacks.
-ifneq ($(filter demo test,$(MAKECMDGOALS)),)
-$(if $(shell scripts/setup >&2 && echo done),,$(error scripts/setup failed))
-endif
-
 # Goals for people on a fresh machine: install what is missing first (Debian 12, root; does nothing when all is there).
 ifneq ($(filter demo test check-svm bench,$(MAKECMDGOALS)),)
 SETUP := $(shell scripts/setup >&2)

@@ -59,12 +59,13 @@ struct vm {
     atomic_uint doorbells; /* that came as exits */
 };
 
-/* The first one to say why the guest ends wins; all vCPUs leave their run loops. Any thread. */
+/* vm.c: the first one to say why the guest ends wins; all vCPUs leave their run loops. Any thread. */
 void vm_end(struct vm *vm, unsigned status);
 void vm_fail(struct vm *vm, const struct err *why);
-
-void vm_doorbell(struct vm *vm);
-void vm_cpus_ready(struct vm *vm); /* vCPUs 1.. may run */
+void vm_stop_init(void); /* the signal for it, in this thread and those it will make; harmless when repeated */
+/* vCPUs 1.. wait until their entry state is set: at launch, or when the ward says that it is up. Or until the end. */
+void vm_cpus_ready(struct vm *vm);
+void vm_wait_ready(struct vm *vm);
 
 /* vcpu.c */
 MUST_CHECK int vcpu_init(struct vcpu *v, struct vm *vm, unsigned id, struct err *e);
@@ -73,8 +74,6 @@ MUST_CHECK int vcpu_ring3(struct vcpu *v, const struct core_header *h, struct er
 MUST_CHECK int vcpu_parked(struct vcpu *v, const struct core_header *h, struct err *e); /* ring 0, ward_park_entry */
 MUST_CHECK int vcpu_reset32(struct vcpu *v, struct err *e); /* 32-bit protected mode at 4 GiB - 16 */
 void vcpu_run(struct vcpu *v);
-void vcpu_kick_init(void); /* the signal that makes KVM_RUN return; process-wide, harmless when repeated */
-void vcpu_kick(struct vcpu *v);
 
 /* place.c: the core image's header, checked, into vm->core; the image into RAM as firmware/abi/image.h says. */
 MUST_CHECK int core_check(struct vm *vm, struct err *e);

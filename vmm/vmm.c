@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DOORBELLS_BY_EXIT 512
-
 _Static_assert(VMM_CPUS_MAX == CPU_MAX, "as many vCPUs as the guest has room for");
 
 static uint64_t now_ns(void)
@@ -22,40 +20,6 @@ static uint64_t now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void stop_all(struct vm *vm)
-{
-    pthread_mutex_lock(&vm->lock);
-    atomic_store(&vm->stop, true);
-    pthread_cond_broadcast(&vm->wake);
-    pthread_mutex_unlock(&vm->lock);
-    for (unsigned i = 0; i < vm->cpus; i++) {
-        if (vm->vcpu[i].run) { vcpu_kick(&vm->vcpu[i]); }
-    }
-}
-
-void vm_end(struct vm *vm, unsigned status)
-{
-    pthread_mutex_lock(&vm->lock);
-    if (!vm->ended) {
-        vm->ended = true;
-        vm->result->exited = true;
-        vm->result->status = status;
-    }
-    pthread_mutex_unlock(&vm->lock);
-    stop_all(vm);
-}
-
-void vm_fail(struct vm *vm, const struct err *why)
-{
-    pthread_mutex_lock(&vm->lock);
-    if (!vm->ended) {
-        vm->ended = true;
-        *vm->error = *why;
-    }
-    pthread_mutex_unlock(&vm->lock);
-    stop_all(vm);
 }
 
 /* ---- what the streams device asks of the machine ------------------------------------------------------------------------ */
@@ -104,21 +68,6 @@ static int streams_make(struct vm *vm, struct err *e)
     return streams_new(&vm->streams, &c, e);
 }
 
-/*
- * A doorbell that reached us as an exit: 25 us, served right here. An ioeventfd makes it 3 us, but one that was ever
- * registered makes closing the VM 15 ms slower, more than a short-lived container takes. So only a guest that rings
- * often gets one.
- */
-void vm_doorbell(struct vm *vm)
-{
-    streams_service(vm->streams);
-    if (atomic_fetch_add(&vm->doorbells, 1) + 1 == DOORBELLS_BY_EXIT) {
-        struct kvm_ioeventfd bell = {
-            .addr = DOORBELL_GPA, .len = 4, .fd = streams_doorbell_fd(vm->streams)};
-        (void)ioctl(vm->fd, KVM_IOEVENTFD, &bell); /* without it the exits go on working */
-    }
-}
-
 /* ---- the order of start --------------------------------------------------------------------------------------------------- */
 
 static int machine_make(struct vm *vm, struct err *e)
@@ -142,25 +91,12 @@ static int machine_make(struct vm *vm, struct err *e)
     return 0;
 }
 
-/* Other vCPUs wait until their entry state is set: at launch, or when the ward says that it is up (vm_cpus_ready). */
 static void *vcpu_thread(void *arg)
 {
     struct vcpu *v = arg;
-    struct vm *vm = v->vm;
-
-    pthread_mutex_lock(&vm->lock);
-    while (!vm->cpus_ready && !atomic_load(&vm->stop)) { pthread_cond_wait(&vm->wake, &vm->lock); }
-    pthread_mutex_unlock(&vm->lock);
+    vm_wait_ready(v->vm);
     vcpu_run(v);
     return NULL;
-}
-
-void vm_cpus_ready(struct vm *vm)
-{
-    pthread_mutex_lock(&vm->lock);
-    vm->cpus_ready = true;
-    pthread_cond_broadcast(&vm->wake);
-    pthread_mutex_unlock(&vm->lock);
 }
 
 /* vCPU 0 runs here, the others in threads of their own. */
@@ -218,11 +154,12 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
     if (tee_select(l, &vm.tee, e) < 0) { return -e->code; }
     for (unsigned i = 0; i < CPU_MAX; i++) {
         vm.vcpu[i].fd = -1;
-        vm.vcpu[i].thread = pthread_self(); /* until it has one: the streams' thread may fail first */
+        vm.vcpu[i].thread =
+            pthread_self(); /* until it has one: the streams' thread may fail first */
     }
     pthread_mutex_init(&vm.lock, NULL);
     pthread_cond_init(&vm.wake, NULL);
-    vcpu_kick_init();
+    vm_stop_init();
 
     int r = machine_make(&vm, e);
     if (r == 0) { out->phase_ns[VMM_PHASE_MACHINE] = now_ns(); }
