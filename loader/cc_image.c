@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <string.h>
 
 #define EXIT_REFUSED 1
@@ -80,9 +81,14 @@ static int fail(const char *command, const struct err *e)
     return EXIT_REFUSED;
 }
 
-static int usage(const char *what)
+PRINTF_LIKE(2, 3) static int usage(const char *command, const char *fmt, ...)
 {
-    (void)fprintf(stderr, "cc-image: %s; see cc-image --help\n", what);
+    va_list ap;
+    va_start(ap, fmt);
+    (void)fprintf(stderr, "cc-image: %s: ", command);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputs("; see cc-image --help\n", stderr);
+    va_end(ap);
     return EXIT_USAGE;
 }
 
@@ -116,9 +122,65 @@ static int open_target(const char *text, struct layout_writer *out, char **out_t
     return r;
 }
 
-static int run_recrypt(enum recrypt_mode mode, const char *from, const char *to, struct keys *keys,
-                       struct err *e)
+/* ---- the command line ------------------------------------------------------------------------ */
+
+enum { OPT_RECIPIENT = 256, OPT_KEY, OPT_KEK, OPT_JSON, OPT_INT_ARRAY, OPT_HELP };
+
+struct args {
+    struct keys *keys;
+    bool json, int_array, help;
+    const char *image[2];
+};
+
+struct command {
+    const char *name;
+    bool recipients;    /* wants at least one */
+    size_t images;      /* how many it wants */
+    const char *wanted; /* the same in words */
+    int (*run)(const struct args *a, struct err *e);
+    struct option options[5];
+};
+
+static int take_option(struct args *a, int option, const char *value, struct err *e)
 {
+    switch (option) {
+    case OPT_RECIPIENT: return keys_add_recipient(a->keys, value, e);
+    case OPT_KEY: return keys_add_private(a->keys, value, e);
+    case OPT_KEK: return keys_add_kek(a->keys, value, e);
+    case OPT_JSON: a->json = true; return 0;
+    case OPT_INT_ARRAY: a->int_array = true; return 0;
+    default: a->help = true; return 0;
+    }
+}
+
+/* An exit status; what is wrong has been said. */
+static int run_command(const struct command *c, int argc, char **argv)
+{
+    auto_keys keys = calloc(1, sizeof *keys);
+    struct args a = {.keys = keys};
+    struct err e = {0};
+
+    if (!keys) { return usage(c->name, "out of memory"); }
+    opterr = 0;
+    for (int o; !a.help && (o = getopt_long(argc, argv, ":", c->options, NULL)) != -1;) {
+        if (o == ':') { return usage(c->name, "%.60s needs a value", argv[optind - 1]); }
+        if (o == '?') { return usage(c->name, "%.60s: no such option", argv[optind - 1]); }
+        if (take_option(&a, o, optarg, &e) < 0) { return fail(c->name, &e); }
+    }
+    if (a.help) { return fputs(help, stdout) < 0; }
+    if ((size_t)(argc - optind) != c->images) { return usage(c->name, "wanted %s", c->wanted); }
+    if (c->recipients && keys->public_count + keys->kek_count == 0) {
+        return usage(c->name, "no --recipient: nobody could open the image");
+    }
+    for (size_t i = 0; i < c->images; i++) { a.image[i] = argv[optind + (int)i]; }
+    return c->run(&a, &e) < 0 ? fail(c->name, &e) : 0;
+}
+
+/* ---- commands ---------------------------------------------------------------------------------- */
+
+static int run_recrypt(enum recrypt_mode mode, const struct args *a, struct err *e)
+{
+    const char *from = a->image[0], *to = a->image[1];
     auto_layout src = NULL;
     auto_free char *src_tag = NULL;
     auto_free char *dst_tag = NULL;
@@ -129,7 +191,7 @@ static int run_recrypt(enum recrypt_mode mode, const char *from, const char *to,
     if (open_source(from, &src, &src_tag, e) < 0 || open_target(to, &dst, &dst_tag, e) < 0) {
         return -e->code;
     }
-    int r = recrypt(mode, src, src_tag, &dst, dst_tag, keys, &top, e);
+    int r = recrypt(mode, src, src_tag, &dst, dst_tag, a->keys, &top, e);
     layout_writer_close(&dst);
     if (r < 0) { return err_wrap(e, "%.80s", from); }
     digest_text(&top, text);
@@ -137,146 +199,84 @@ static int run_recrypt(enum recrypt_mode mode, const char *from, const char *to,
     return 0;
 }
 
-/* ---- commands: argv[0] is the command's name */
-
-enum { OPT_RECIPIENT = 256, OPT_KEY, OPT_KEK, OPT_JSON, OPT_INT_ARRAY, OPT_HELP };
-
-static int cmd_encrypt(int argc, char **argv)
+static int cmd_encrypt(const struct args *a, struct err *e)
 {
-    static const struct option options[] = {{"recipient", required_argument, NULL, OPT_RECIPIENT},
-                                            {"help", no_argument, NULL, OPT_HELP},
-                                            {0}};
-    struct err e = {0};
-    auto_keys keys = calloc(1, sizeof *keys);
-
-    if (!keys) { return usage("out of memory"); }
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (o) {
-        case OPT_RECIPIENT:
-            if (keys_add_recipient(keys, optarg, &e) < 0) { return fail("encrypt", &e); }
-            break;
-        case OPT_HELP: return fputs(help, stdout) < 0;
-        default: return usage("encrypt: unknown option");
-        }
-    }
-    if (argc - optind != 2) { return usage("encrypt: wanted SRC and DST"); }
-    if (keys->public_count + keys->kek_count == 0) { return usage("encrypt: no --recipient"); }
-    return run_recrypt(RECRYPT_ENCRYPT, argv[optind], argv[optind + 1], keys, &e) < 0
-               ? fail("encrypt", &e)
-               : 0;
+    return run_recrypt(RECRYPT_ENCRYPT, a, e);
 }
 
-static int cmd_decrypt(int argc, char **argv)
+static int cmd_decrypt(const struct args *a, struct err *e)
 {
-    static const struct option options[] = {{"key", required_argument, NULL, OPT_KEY},
-                                            {"kek", required_argument, NULL, OPT_KEK},
-                                            {"help", no_argument, NULL, OPT_HELP},
-                                            {0}};
-    struct err e = {0};
-    auto_keys keys = calloc(1, sizeof *keys);
-
-    if (!keys) { return usage("out of memory"); }
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (o) {
-        case OPT_KEY:
-            if (keys_add_private(keys, optarg, &e) < 0) { return fail("decrypt", &e); }
-            break;
-        case OPT_KEK:
-            if (keys_add_kek(keys, optarg, &e) < 0) { return fail("decrypt", &e); }
-            break;
-        case OPT_HELP: return fputs(help, stdout) < 0;
-        default: return usage("decrypt: unknown option");
-        }
-    }
-    if (argc - optind != 2) { return usage("decrypt: wanted SRC and DST"); }
-    return run_recrypt(RECRYPT_DECRYPT, argv[optind], argv[optind + 1], keys, &e) < 0
-               ? fail("decrypt", &e)
-               : 0;
+    return run_recrypt(RECRYPT_DECRYPT, a, e);
 }
 
-static int cmd_inspect(int argc, char **argv)
+static int cmd_inspect(const struct args *a, struct err *e)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, OPT_JSON}, {"help", no_argument, NULL, OPT_HELP}, {0}};
-    struct err e = {0};
     auto_layout l = NULL;
     auto_free char *tag = NULL;
-    bool json = false;
 
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (o) {
-        case OPT_JSON: json = true; break;
-        case OPT_HELP: return fputs(help, stdout) < 0;
-        default: return usage("inspect: unknown option");
-        }
-    }
-    if (argc - optind != 1) { return usage("inspect: wanted SRC"); }
-    const char *ref = argv[optind];
-    if (open_source(ref, &l, &tag, &e) < 0) { return fail("inspect", &e); }
-    if (inspect(l, tag, json, stdout, &e) < 0) { return fail(ref, &e); }
-    return 0;
+    if (open_source(a->image[0], &l, &tag, e) < 0) { return -e->code; }
+    return inspect(l, tag, a->json, stdout, e) < 0 ? err_wrap(e, "%.80s", a->image[0]) : 0;
 }
 
-static int read_request(uint8_t *buf, size_t size, size_t *out_len, struct err *e)
+static int cmd_keyprovider(const struct args *a, struct err *e)
 {
-    size_t len = fread(buf, 1, size, stdin);
-    if (ferror(stdin)) { return err_set(e, EIO, "request: cannot be read"); }
-    *out_len = len;
-    return 0;
-}
-
-static int cmd_keyprovider(int argc, char **argv)
-{
-    static const struct option options[] = {{"kek", required_argument, NULL, OPT_KEK},
-                                            {"int-array", no_argument, NULL, OPT_INT_ARRAY},
-                                            {"help", no_argument, NULL, OPT_HELP},
-                                            {0}};
-    struct err e = {0};
-    auto_keys keys = calloc(1, sizeof *keys);
-    auto_free uint8_t *request =
-        malloc(KEYPROVIDER_REQUEST_MAX + 1); /* one more, to see that it is too long */
+    const size_t room = KEYPROVIDER_REQUEST_MAX + 1; /* one more, to see that it is too long */
+    auto_free uint8_t *request = malloc(room);
     auto_free char *answer = NULL;
-    bool int_array = false;
-    size_t len = 0;
 
-    if (!keys || !request) { return usage("out of memory"); }
-    for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (o) {
-        case OPT_KEK:
-            if (keys_add_kek(keys, optarg, &e) < 0) { return fail("keyprovider", &e); }
-            break;
-        case OPT_INT_ARRAY: int_array = true; break;
-        case OPT_HELP: return fputs(help, stdout) < 0;
-        default: return usage("keyprovider: unknown option");
-        }
+    if (!request) { return err_set(e, ENOMEM, "out of memory"); }
+    size_t len = fread(request, 1, room, stdin);
+    if (ferror(stdin)) { return err_set(e, EIO, "request: cannot be read"); }
+    if (keyprovider_answer(a->keys, request, len, a->int_array, &answer, e) < 0) {
+        return -e->code;
     }
-    if (argc != optind) { return usage("keyprovider: takes no argument"); }
-    if (read_request(request, KEYPROVIDER_REQUEST_MAX + 1, &len, &e) < 0 ||
-        keyprovider_answer(keys, request, len, int_array, &answer, &e) < 0) {
-        return fail("keyprovider", &e);
+    if (fputs(answer, stdout) < 0 || fflush(stdout) != 0) {
+        return err_set(e, EIO, "answer: cannot be written");
     }
-    return fputs(answer, stdout) < 0 || fflush(stdout) != 0;
+    return 0;
 }
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-} commands[] = {
-    {"encrypt", cmd_encrypt},
-    {"decrypt", cmd_decrypt},
-    {"inspect", cmd_inspect},
-    {"keyprovider", cmd_keyprovider},
+#define HELP                                                                                       \
+    {                                                                                              \
+        "help", no_argument, NULL, OPT_HELP                                                        \
+    }
+static const struct command commands[] = {
+    {.name = "encrypt",
+     .recipients = true,
+     .images = 2,
+     .wanted = "SRC and DST",
+     .run = cmd_encrypt,
+     .options = {{"recipient", required_argument, NULL, OPT_RECIPIENT}, HELP}},
+    {.name = "decrypt",
+     .images = 2,
+     .wanted = "SRC and DST",
+     .run = cmd_decrypt,
+     .options = {{"key", required_argument, NULL, OPT_KEY},
+                 {"kek", required_argument, NULL, OPT_KEK},
+                 HELP}},
+    {.name = "inspect",
+     .images = 1,
+     .wanted = "SRC",
+     .run = cmd_inspect,
+     .options = {{"json", no_argument, NULL, OPT_JSON}, HELP}},
+    {.name = "keyprovider",
+     .wanted = "no argument",
+     .run = cmd_keyprovider,
+     .options = {{"kek", required_argument, NULL, OPT_KEK},
+                 {"int-array", no_argument, NULL, OPT_INT_ARRAY},
+                 HELP}},
 };
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) { return usage("no command"); }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        return fputs(help, stdout) < 0;
-    }
-    if (strcmp(argv[1], "--version") == 0) { return printf("cc-image %s\n", CASEMATE_VERSION) < 0; }
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) { return fputs(help, stdout) < 0; }
+    if (strcmp(name, "--version") == 0) { return printf("cc-image %s\n", CASEMATE_VERSION) < 0; }
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) { return commands[i].run(argc - 1, argv + 1); }
+        if (strcmp(name, commands[i].name) == 0) {
+            return run_command(&commands[i], argc - 1, argv + 1);
+        }
     }
-    return usage("unknown command");
+    return usage(argc > 1 ? name : "command", argc > 1 ? "no such command" : "none given");
 }

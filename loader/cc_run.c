@@ -382,25 +382,26 @@ static int cc_run(struct run *r, int *out_status, struct err *e)
 
 /* ---- cc-run check ---------------------------------------------------------------------------- */
 
-static void check_guest_image(void)
+static bool check_guest_image(void)
 {
     struct guest_image g;
     struct err e = {0};
     if (guest_image_open(NULL, &g, &e) < 0) {
         (void)printf("no    %s\n", e.text);
-    } else {
-        (void)printf("ok    guest image: %zu KiB core, %zu KiB agent, %zu bytes measured code\n",
-                     g.core.len >> 10, g.agent.len >> 10, g.stub.len);
-        guest_image_fini(&g);
+        return false;
     }
+    (void)printf("ok    guest image: %zu KiB core, %zu KiB agent, %zu bytes measured code\n",
+                 g.core.len >> 10, g.agent.len >> 10, g.stub.len);
+    guest_image_fini(&g);
+    return true;
 }
 
-static int check(bool init_sim, struct err *e)
+static int check(bool init_sim, int *out_status, struct err *e)
 {
     char path[4096];
 
-    vmm_check(stdout);
-    check_guest_image();
+    bool machine = vmm_check(stdout), image = check_guest_image();
+    *out_status = machine && image ? 0 : EXIT_OWN_FAILURE;
     if (sim_signer_path(path, sizeof path, e) < 0) { return -e->code; }
     if (init_sim) {
         auto_sim_signer s = NULL;
@@ -448,7 +449,7 @@ int main(int argc, char **argv)
         switch (r.opts.command) {
         case OPTS_HELP: (void)fputs(opts_help, stdout); break;
         case OPTS_VERSION: (void)puts("cc-run " CASEMATE_VERSION); break;
-        case OPTS_CHECK: rc = check(r.opts.init_sim, &e); break;
+        case OPTS_CHECK: rc = check(r.opts.init_sim, &status, &e); break;
         case OPTS_RUN: rc = cc_run(&r, &status, &e); break;
         }
     }

@@ -59,18 +59,20 @@ static void check_tee(FILE *out, int kvm)
     fprintf(out, "ok    --tee sim: software TEE, protects nothing, behaves like one\n");
 }
 
-void vmm_check(FILE *out)
+bool vmm_check(FILE *out)
 {
     struct err e = {0};
     int kvm;
 
     if (kvm_open(&kvm, &e) < 0) {
         fprintf(out, "no    %s\n", e.text);
-        return;
+        return false;
     }
     fprintf(out, "ok    /dev/kvm opens and has everything that Casemate needs\n");
     check_kind(out, kvm);
     check_tee(out, kvm);
     (void)close(kvm);
-    fprintf(out, "ok    %ld processors online, --cpus up to 16\n", sysconf(_SC_NPROCESSORS_ONLN));
+    fprintf(out, "ok    %ld processors online, --cpus up to %u\n", sysconf(_SC_NPROCESSORS_ONLN),
+            VMM_CPUS_MAX);
+    return true;
 }

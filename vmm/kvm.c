@@ -38,6 +38,14 @@ int kvm_ioctl(int fd, unsigned long request, const char *name, void *arg, struct
 int kvm_open(int *out_fd, struct err *e)
 {
     int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        return err_set(
+            e, ENODEV,
+            "this machine offers no /dev/kvm (modules kvm_intel or kvm_amd not loaded?)");
+    }
+    if (fd < 0 && errno == EACCES) {
+        return err_set(e, EACCES, "/dev/kvm is closed to this user; group kvm may open it");
+    }
     if (fd < 0) { return err_set(e, errno, "/dev/kvm: %s", strerror(errno)); }
     int version = ioctl(fd, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION) {

@@ -87,7 +87,7 @@ struct vmm_result {
  */
 MUST_CHECK int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e);
 
-/* One line per finding: what this host can do and what is missing. Never fails; text ends in a newline. */
-void vmm_check(FILE *out);
+/* One line per finding: what this host can do and what is missing. False: it cannot run a guest at all. */
+bool vmm_check(FILE *out);
 
 #endif

@@ -64,6 +64,29 @@ static int read_choice(const json_t *desc, struct choice *out, struct err *e)
     return 0;
 }
 
+/* " (tags: a, b, …)", the first few that a terminal can show; "" when there are none. */
+static void tags_text(const json_t *list, char *out, size_t size)
+{
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct err ignored = {0};
+        const char *name;
+        if (tag_of(json_array_get(list, i), &name, &ignored) < 0 || !name) { continue; }
+        bool shown = *name != '\0';
+        for (const char *p = name; *p; p++) { shown = shown && *p > ' ' && *p <= '~'; }
+        size_t need = strlen(name) + sizeof " (tags: , …)";
+        if (!shown) { continue; }
+        if (need > size - at) {
+            at += (size_t)snprintf(out + at, size - at, at > 0 ? ", …" : " (tags: …");
+            break;
+        }
+        at += (size_t)snprintf(out + at, size - at, "%s%s", at > 0 ? ", " : " (tags: ", name);
+    }
+    if (at > 0) { (void)snprintf(out + at, size - at, ")"); }
+}
+
 /* One level: tag is NULL below the top. The chosen media type is a view into j. */
 static int choose(const json_t *j, const char *tag, struct choice *out, struct err *e)
 {
@@ -90,13 +113,15 @@ static int choose(const json_t *j, const char *tag, struct choice *out, struct e
             return err_wrap(e, "manifests[%zu]", i);
         }
     }
+    char tags[120];
     if (found == 1) { return 0; }
+    tags_text(list, tags, sizeof tags);
     if (found == 0) {
-        return tag ? err_set(e, ENOENT, "no linux/amd64 image is tagged '%.80s'", tag)
+        return tag ? err_set(e, ENOENT, "no linux/amd64 image is tagged '%.80s'%s", tag, tags)
                    : err_set(e, ENOENT, "no image for linux/amd64");
     }
-    return err_set(e, EEXIST, "%zu images fit%s", found,
-                   tag ? " this tag" : ": name one by its tag");
+    return tag ? err_set(e, EEXIST, "%zu images fit this tag", found)
+               : err_set(e, EEXIST, "%zu images fit: name one by its tag%s", found, tags);
 }
 
 int image_index_select(struct blob_source *src, const void *index, size_t len, const char *tag,

@@ -36,7 +36,8 @@ struct layout {
 static int open_in_dir(const struct layout *l, const char *name, struct blob *out, struct err *e)
 {
     struct stat st;
-    auto_fd fd = openat(l->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Not waiting: it may be a pipe that nobody writes. */
+    auto_fd fd = openat(l->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) { return err_set(e, errno, "open %s: %s", name, strerror(errno)); }
     if (fstat(fd, &st) < 0) { return err_set(e, errno, "stat %s: %s", name, strerror(errno)); }
     if (!S_ISREG(st.st_mode)) { return err_set(e, EBADMSG, "%s is not a regular file", name); }
