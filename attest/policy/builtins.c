@@ -431,7 +431,7 @@ static const struct value *regex(struct eval *v, args_t a)
     bool found = false;
     int rc = regex_compile(&scratch, a[0]->text.p, a[0]->text.len, &re, &e);
     if (rc < 0) { return eval_fail(v, -rc, "%s", e.text); }
-    if (!eval_charge(v, 64 + regex_cost(re, a[1]->text.len) / 16)) { return NULL; }
+    if (!eval_charge(v, 64 + regex_work(re) + regex_cost(re, a[1]->text.len) / 4)) { return NULL; }
     rc = regex_match(&scratch, re, a[1]->text.p, a[1]->text.len, &found);
     return rc < 0 ? eval_fail(v, -rc, "regex.match: out of memory") : value_bool(found);
 }
@@ -464,10 +464,12 @@ static const struct value *base64_decoded(struct eval *v, args_t a)
     return made_text(v, (const char *)out, n);
 }
 
+/* A byte is a step: two of them can be a value of their own, twice, here and in the reader. */
 static const struct value *json_unmarshalled(struct eval *v, args_t a)
 {
     auto_json doc = NULL;
     WANT(v, is_text(a[0]), "json.unmarshal", "a string", a[0]);
+    if (!eval_charge(v, a[0]->text.len)) { return NULL; }
     auto_free char *wrapped = malloc(a[0]->text.len + 3); /* scalars too, under the strict reader */
     struct err e = {0};
     if (!wrapped) { return eval_fail(v, ENOMEM, "out of memory"); }

@@ -233,7 +233,7 @@ static struct node *reference(struct parser *p, struct node *n)
         }
         if (take_sign(p, ".")) {
             if (p->t.kind != TOKEN_NAME || !p->t.glued) { fail_here(p, "a name behind the dot"); }
-            whole.len = (size_t)(p->t.text.p + p->t.text.len - whole.p);
+            if (dotted) { whole.len = (size_t)(p->t.text.p + p->t.text.len - whole.p); }
             key = constant(p, value_text(p->m->arena, (const char *)p->t.text.p, p->t.text.len));
         } else if (take_sign(p, "[")) {
             dotted = false;

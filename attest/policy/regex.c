@@ -2,7 +2,8 @@
 /*
  * See regex.h. The pattern becomes a program for a machine that holds a set of places in it and
  * moves all of them on each character [Thompson 1968]: time is text times program, whatever they
- * are. A repeat is compiled by reading its atom again.
+ * are. A repeat is compiled by reading its atom again, so a short pattern can be much work and a
+ * small program; the work is counted, and told.
  */
 #include "attest/policy/regex.h"
 
@@ -33,7 +34,8 @@ struct inst {
 };
 struct regex {
     struct inst *v;
-    size_t count;
+    size_t count, cap;
+    size_t work; /* instructions made, those made again included */
 };
 
 #define GROUPS_MAX 32u /* inside each other */
@@ -44,7 +46,6 @@ struct compiler {
     const char *p, *end;
     struct regex *re;
     unsigned groups;
-    size_t work; /* instructions made, those made again included */
     struct err *e;
     int rc;
 };
@@ -54,12 +55,37 @@ static void fail(struct compiler *c, const char *what)
     if (c->rc == 0) { c->rc = err_set(c->e, EINVAL, "regular expression: %s", what); }
 }
 
+static void no_memory(struct compiler *c)
+{
+    if (c->rc == 0) { c->rc = err_set(c->e, ENOMEM, "regular expression: no memory"); }
+}
+
+/* Room for one instruction more. Only what is used is paid for: most programs are short. */
+static bool room(struct compiler *c)
+{
+    struct regex *re = c->re;
+    if (re->count < re->cap) { return true; }
+    size_t cap = re->cap ? 2 * re->cap : 64;
+    struct inst *grown = arena_alloc(c->a, cap * sizeof *grown);
+    if (!grown) { return false; }
+    if (re->count) { memcpy(grown, re->v, re->count * sizeof *grown); }
+    re->v = grown;
+    re->cap = cap;
+    return true;
+}
+
+/* Its place; on failure the first one's, which is always there. */
 static size_t emit(struct compiler *c, struct inst i)
 {
-    if (c->re->count == REGEX_PROGRAM_MAX || ++c->work > 16 * REGEX_PROGRAM_MAX) {
+    if (c->re->count == REGEX_PROGRAM_MAX || c->re->work == REGEX_WORK_MAX) {
         fail(c, "too large, or repeated too often");
         return 0;
     }
+    if (!room(c)) {
+        no_memory(c);
+        return 0;
+    }
+    c->re->work++;
     c->re->v[c->re->count] = i;
     return c->re->count++;
 }
@@ -158,7 +184,7 @@ static void class_emit(struct compiler *c, const struct class *k, bool negated)
 {
     struct range *v = arena_alloc(c->a, (k->count ? k->count : 1) * sizeof *v);
     if (!v) {
-        if (c->rc == 0) { c->rc = err_set(c->e, ENOMEM, "regular expression: no memory"); }
+        no_memory(c);
         return;
     }
     memcpy(v, k->v, k->count * sizeof *v);
@@ -338,8 +364,7 @@ int regex_compile(struct arena *a, const char *pattern, size_t len, struct regex
     if (len > REGEX_TEXT_MAX) {
         return err_set(e, EINVAL, "regular expression: %zu bytes, at most %u", len, REGEX_TEXT_MAX);
     }
-    if (re) { re->v = arena_alloc(a, REGEX_PROGRAM_MAX * sizeof *re->v); }
-    if (!re || !re->v) { return err_set(e, ENOMEM, "regular expression: no memory"); }
+    if (!re || !room(&c)) { return err_set(e, ENOMEM, "regular expression: no memory"); }
     alternatives(&c);
     if (peek(&c) == ')') { fail(&c, ") without ("); }
     (void)emit(&c, (struct inst){.kind = INST_MATCH});
@@ -416,6 +441,7 @@ static bool machine_init(struct arena *a, struct machine *m)
     return m->stack != NULL;
 }
 
+uint64_t regex_work(const struct regex *re) { return re->work; }
 uint64_t regex_cost(const struct regex *re, size_t len) { return (uint64_t)re->count * (len + 1); }
 
 int regex_match(struct arena *a, const struct regex *re, const char *text, size_t len, bool *out)

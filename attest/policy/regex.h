@@ -18,14 +18,18 @@
 
 #define REGEX_TEXT_MAX    2048u /* bytes of a pattern */
 #define REGEX_PROGRAM_MAX 4096u /* instructions; a repeat counts as often as it repeats */
-#define REGEX_REPEAT_MAX  1000u
-#define REGEX_MEMORY_MAX  (1u << 20)
+#define REGEX_WORK_MAX                                                                             \
+    65536u /* instructions made on the way there: a repeat of a repeat makes again */
+#define REGEX_REPEAT_MAX 1000u
+#define REGEX_MEMORY_MAX (1u << 20)
 
 struct regex;
 
 /* -EINVAL with what was found, -ENOMEM. */
 MUST_CHECK int regex_compile(struct arena *a, const char *pattern, size_t len, struct regex **out,
                              struct err *e);
+/* Steps that compiling it took, at most REGEX_WORK_MAX. */
+uint64_t regex_work(const struct regex *re);
 /* Steps that matching a text of len bytes takes at most. */
 uint64_t regex_cost(const struct regex *re, size_t len);
 /* Uses the arena; -ENOMEM when it is full. text is UTF-8, of which broken bytes match nothing. */

@@ -27,8 +27,9 @@
  *   - Integers have 64 bits; lower and upper know ASCII; patterns are those of regex.h.
  *
  * Bounds: 256 KiB of text, 1024 rules, 1000 names in one, 48 levels; an evaluation has
- * REGO_STEPS_MAX steps, each value compared or made counting by its size, and REGO_MEMORY_MAX
- * bytes. The same policy, request and time give the same answer.
+ * REGO_STEPS_MAX steps, each value compared or made counting by its size, a pattern by the work of
+ * compiling it, json.unmarshal by its bytes, and REGO_MEMORY_MAX bytes. The same policy, request
+ * and time give the same answer.
  */
 #ifndef CASEMATE_ATTEST_POLICY_REGO_H
 #define CASEMATE_ATTEST_POLICY_REGO_H

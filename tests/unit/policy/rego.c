@@ -410,6 +410,24 @@ Test(rego, an_evaluation_ends)
          NULL, "error: "}, );
 }
 
+/* Little text, much work: a repeat of a repeat is compiled anew, and JSON is many values. */
+Test(rego, what_a_function_does_inside_is_paid_for)
+{
+    EXPECT_VALUES({"p := \"((((((((((((a){1}){1}){1}){1}){1}){1}){1}){1}){1}){1}){1}){1}\"\n"
+                   "x := regex.match(p, \"a\")",
+                   NULL, "true"},
+                  {"p := \"((((((((((((a){1}){1}){1}){1}){1}){1}){1}){1}){1}){1}){1}){1}\"\n"
+                   "n := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n"
+                   "x := count([1 | n[_]; n[_]; regex.match(p, \"a\")])",
+                   NULL, "error: more than 1000000 steps"},
+                  {"a := \"0,0,0,0,0,0,0,0,\"\nf(s) := concat(\"\", [s, s, s, s, s, s, s, s])\n"
+                   "x := count(json.unmarshal(concat(\"\", [\"[\", f(f(f(f(a)))), \"0]\"])))",
+                   NULL, "32769"},
+                  {"a := \"0,0,0,0,0,0,0,0,\"\nf(s) := concat(\"\", [s, s, s, s, s, s, s, s])\n"
+                   "x := count(json.unmarshal(concat(\"\", [\"[\", f(f(f(f(f(f(a)))))), \"0]\"])))",
+                   NULL, "error: more than 1000000 steps"}, );
+}
+
 Test(rego, a_value_cannot_nest_without_end)
 {
     char text[8192], *p = stpcpy(text, "package policy\na0 := 1\n");
