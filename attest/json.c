@@ -6,6 +6,7 @@
 #include "attest/json.h"
 
 #include "guest/base/hosted.h"
+#include "guest/base/printable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -51,6 +52,7 @@ int json_load_strict(const char *what, const void *text, size_t len, size_t max,
     json_error_t je;
     json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &je);
     if (!j) {
+        make_printable(je.text); /* it quotes what it stumbled over */
         return err_set(e, EBADMSG, "%s: not JSON: %s (line %d, column %d)", what, je.text, je.line,
                        je.column);
     }
@@ -242,9 +244,7 @@ json_t *json_printable(const char *text)
 {
     auto_free char *copy = strdup(text);
     if (!copy) { return NULL; }
-    for (char *p = copy; *p; p++) {
-        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f) { *p = '?'; }
-    }
+    make_printable(copy);
     return json_string(copy);
 }
 

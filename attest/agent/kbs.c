@@ -20,6 +20,7 @@
 #define TOKEN_MAX    (JWS_TEXT_MAX + 1024u)             /* bytes of an attest answer */
 #define RESOURCE_MAX (AGENT_VALUE_MAX / 3 * 4 + 65536u) /* a resource as JWE */
 #define NONCE_MAX    1024u
+#define REFUSAL_MAX  65535u /* bytes of a refusal that are looked at */
 
 struct kbs {
     const struct agent_env *env;
@@ -89,17 +90,19 @@ static void shorten(const char *in, char *out, size_t cap)
  */
 static int refused(const struct http_reply *r, const char *path, struct err *e)
 {
-    auto_json j = json_loadb((const char *)r->body, r->body_len < 65536 ? r->body_len : 0,
-                             JSON_REJECT_DUPLICATES, NULL);
+    auto_json j = NULL;
+    struct err unread = {0};
+    (void)!json_load_strict("refusal", r->body, r->body_len, REFUSAL_MAX, &j, &unread);
     const char *type = json_string_value(json_object_get(j, "type"));
     const char *detail = json_string_value(json_object_get(j, "detail"));
     const char *variant = type ? strrchr(type, '/') : NULL;
     if (!variant || !detail) {
         return err_set(e, EACCES, "broker refused %s with status %u", path, r->status);
     }
-    char text[200];
+    char name[41], text[200];
+    shorten(variant + 1, name, sizeof name);
     shorten(detail, text, sizeof text);
-    return err_set(e, EACCES, "broker refused %s: %.40s: %s", path, variant + 1, text);
+    return err_set(e, EACCES, "broker refused %s: %s: %s", path, name, text);
 }
 
 /*

@@ -105,8 +105,12 @@ static int join_shares(struct release *r, const char *name, uint8_t **out, size_
             c.last = why;
         }
     }
-    rc =
-        c.count < c.wanted ? err_set(e, c.last.code, "%s", c.last.text) : join(&c, out, out_len, e);
+    if (c.count < c.wanted) {
+        rc = c.last.code ? err_set(e, c.last.code, "%s", c.last.text)
+                         : err_set(e, EINVAL, "initdata name %zu brokers", s->share_broker_count);
+    } else {
+        rc = join(&c, out, out_len, e);
+    }
     if (rc < 0) {
         rc = err_wrap(e, "%.60s: %zu shares came, %zu wanted", name, c.count,
                       c.count > 0 ? c.wanted : 2);

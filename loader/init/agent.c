@@ -4,6 +4,7 @@
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "guest/base/printable.h"
 #include "loader/init/env.h"
 
 #include <errno.h>
@@ -85,10 +86,8 @@ static int refusal(int fd, uint32_t len, struct err *e)
         return err_set(e, EBADMSG, "agent: a refusal of %u bytes", len);
     }
     if (receive(fd, text, len, e) < 0) { return -e->code; }
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < ' ' || text[i] > '~') { text[i] = '?'; }
-    }
     text[len] = '\0';
+    make_printable(text);
     return err_set(e, EKEYREJECTED, "%s", text);
 }
 

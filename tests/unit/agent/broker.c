@@ -116,7 +116,7 @@ static const struct {
     {AUTH_DUPLICATE_NONCE, "challenge: not JSON: duplicate object key"},
     {AUTH_NO_NONCE, "challenge: member \"nonce\" is missing"},
     {AUTH_WEAK_HASH, "challenge selects a hash we did not offer"},
-    {AUTH_REFUSES, "broker refused /kbs/v0/auth: AttestationError: tee: not ?[31m here"},
+    {AUTH_REFUSES, "broker refused /kbs/v0/auth: Attest?[1mError: tee: not ?[31m here"},
     {ATTEST_REFUSES,
      "broker refused /kbs/v0/attest: AttestationError: measurement: found 4d4d4d4d4d4d4d4d4d4d4d4d..., wanted 4e4e4e4e4e4e4e4e4e4e4e4e..."},
     {ATTEST_NO_TOKEN, "attestation answer: member \"token\" is missing"},

@@ -180,7 +180,7 @@ static void on_auth(struct broker *b, SSL *ssl, const char *body)
     case AUTH_REFUSES:
         reply(
             b, ssl, 401, "",
-            "{\"type\":\"https://x/errors/AttestationError\",\"detail\":\"tee: not \\u001b[31m here\"}");
+            "{\"type\":\"https://x/errors/Attest\\u001b[1mError\",\"detail\":\"tee: not \\u001b[31m here\"}");
         break;
     case REDIRECTS: reply(b, ssl, 307, "Location: https://other/\r\n", ""); break;
     default: reply(b, ssl, 200, cookie, text);

@@ -106,6 +106,19 @@ Test(shares, two_that_refuse_are_too_many_and_the_last_is_named)
     cr_assert(strstr(e.text, "1 shares came, 2 wanted: broker b2: broker refused"), "%s", e.text);
 }
 
+Test(shares, more_shares_than_brokers_is_said)
+{
+    struct err e = {0};
+    struct agent_settings one = settings;
+    uint8_t *out;
+    size_t len;
+    one.share_broker_count = 1;
+    auto_release r = {.env = &env, .settings = &one, .guest = &guest};
+    cr_assert_lt(release_resource(&r, "shares:///default/key/1", &out, &len, &e), 0);
+    cr_assert_str_eq(e.text,
+                     "shares:///default/key/1: 1 shares came, 2 wanted: initdata name 1 brokers");
+}
+
 Test(shares, what_is_no_share_is_passed_over)
 {
     struct err e = {0};

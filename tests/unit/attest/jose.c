@@ -568,3 +568,11 @@ Test(json, ceilings_hold)
     cr_assert_eq(json_load_strict("t", "{\"a\":1,\"a\":2}", 13, 100, &j, &e), -EBADMSG);
     cr_assert_null(j);
 }
+
+Test(json, what_is_no_json_is_quoted_in_printable_characters)
+{
+    struct err e = {0};
+    json_t *j = NULL;
+    cr_assert_eq(json_load_strict("t", "{\"a\":\x1b[2J}", 10, 100, &j, &e), -EBADMSG);
+    cr_assert_str_eq(e.text, "t: not JSON: invalid token near '?' (line 1, column 6)");
+}

@@ -107,6 +107,22 @@ Test(broker, a_rego_policy_that_looks_at_initdata_releases)
     assert_refused(&other, "PolicyDeny", "refused by the resource policy");
 }
 
+/* What a guest sent is quoted, cut in the middle of a character: a reason all the same. */
+Test(broker, no_initdata_keeps_a_reason_out_of_the_audit_log)
+{
+    char text[400], *p = stpcpy(text, "version = \"0.1.0\"\nalgorithm = \"sha384\"\n[data]\n"
+                                      "\"casemate.toml\" = \"");
+    for (int i = 0; i < 100; i++) { p = stpcpy(p, "\xc3\xa4"); }
+    (void)stpcpy(p, "\"\n");
+    rego("allow if " SIM ".init_data_claims[\"casemate.toml\"] == \"run = 1\"");
+    g.initdata = text;
+    guest_handshake(&b, &g);
+    auto_answer a = guest_get(&b, &g, RESOURCE);
+    assert_refused(&a, "PolicyDeny", "refused by the resource policy");
+    cr_assert(strstr(b.audit, "\"reasons\":[\"policy line 3: stopped at line 3: found \\\"???"),
+              "%s", b.audit);
+}
+
 /* CoCo's own policies are of this kind: whoever starts the same images gets the key of somebody else's workload. */
 Test(broker, refuses_by_a_rego_policy_that_would_release_to_any_initdata)
 {
