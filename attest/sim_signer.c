@@ -9,6 +9,7 @@
 #include "attest/sim_report.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "guest/base/io.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,18 +128,6 @@ static int make_folders(const char *path, struct err *e)
     return 0;
 }
 
-static int write_all(int fd, const char *p, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return -errno; }
-        p += n;
-        len -= (size_t)n;
-    }
-    return fsync(fd) < 0 ? -errno : 0;
-}
-
 static int write_linked(const char *path, const char *pem, size_t len, struct err *e)
 {
     char temp[512];
@@ -149,6 +138,7 @@ static int write_linked(const char *path, const char *pem, size_t len, struct er
     auto_fd fd = mkostemp(temp, O_CLOEXEC); /* mode 0600 */
     if (fd < 0) { return err_set(e, errno, "sim key: create %s: %s", temp, strerror(errno)); }
     int r = write_all(fd, pem, len);
+    if (r == 0 && fsync(fd) < 0) { r = -errno; }
     if (r < 0) {
         r = err_set(e, -r, "sim key: write %s: %s", temp, strerror(-r));
     } else if (link(temp, path) < 0 && errno != EEXIST) {

@@ -23,7 +23,8 @@ cc-image_LDLIBS := $(image_LDLIBS) -lcrypto
 # init: the guest's first program, static and small: no provider, no JOSE. initcore is the same without main and without
 # the guest's system calls, for tests on the host.
 policy_SRCS   := loader/init/policy.c loader/init/control.c
-initcore_SRCS := loader/init/init.c loader/init/agent.c loader/init/secrets.c loader/init/volume.c loader/init/start.c
+initcore_SRCS := loader/init/init.c loader/init/agent.c loader/init/secrets.c loader/init/volume.c loader/init/start.c \
+                 loader/init/private_file.c
 luks_SRCS     := loader/init/luks_header.c loader/init/luks.c
 HOST_ARCHIVES += policy initcore luks
 INIT_SRCS := $(policy_SRCS) $(initcore_SRCS) $(luks_SRCS) loader/init/main.c loader/init/env_guest.c guest/base/err.c attest/initdata.c attest/toml.c \

@@ -4,6 +4,7 @@
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "guest/base/io.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -49,24 +50,12 @@ static bool fill(struct conn *c)
     return true;
 }
 
-static bool put(int fd, const void *p, size_t len)
-{
-    const uint8_t *from = p;
-    while (len > 0) {
-        ssize_t n = write(fd, from, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n <= 0) { return false; }
-        from += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool reply(const struct conn *c, struct http_response *rs, bool keep)
 {
     char head[HTTP_RESPONSE_HEAD_MAX];
     size_t n = http_response_head(rs, keep, (int64_t)time(NULL), head, sizeof head);
-    bool ok = n > 0 && put(c->fd, head, n) && put(c->fd, rs->body, rs->body_len);
+    bool ok =
+        n > 0 && write_all(c->fd, head, n) == 0 && write_all(c->fd, rs->body, rs->body_len) == 0;
     if (rs->body) { wipe(rs->body, rs->body_len); }
     http_response_fini(rs);
     return ok && keep;
@@ -106,7 +95,9 @@ static bool serve_request(const struct rest *r, struct conn *c)
         return refuse(c, status, status == 405 ? "Method Not Allowed" : e.text);
     }
     if (q.body_len > REST_BODY_MAX) { return refuse(c, 413, "payload reached size limit"); }
-    if (q.expect_continue && !put(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25)) { return false; }
+    if (q.expect_continue && write_all(c->fd, "HTTP/1.1 100 Continue\r\n\r\n", 25) < 0) {
+        return false;
+    }
     size_t whole = head + (size_t)q.body_len;
     while (c->len < whole) {
         if (!fill(c)) { return false; }

@@ -11,6 +11,7 @@
 #include "guest/base/ct.h"
 #include "guest/base/cur.h"
 #include "guest/base/hosted.h"
+#include "guest/base/io.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,16 +42,9 @@ static void request_free(struct request **q)
 
 static int read_exact(int fd, void *buf, size_t len, struct err *e)
 {
-    uint8_t *p = buf;
-    while (len > 0) {
-        ssize_t n = read(fd, p, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "request: %s", strerror(errno)); }
-        if (n == 0) { return err_set(e, EBADMSG, "request: cut short"); }
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    int r = read_all(fd, buf, len);
+    if (r == -ENODATA) { return err_set(e, EBADMSG, "request: cut short"); }
+    return r < 0 ? err_set(e, -r, "request: %s", strerror(-r)) : 0;
 }
 
 /* len bytes of text without a zero byte among them. */
@@ -127,19 +121,6 @@ static int read_request(int fd, struct request *q, struct err *e)
 }
 
 /* ---- answers */
-
-static int write_all(int fd, const void *buf, size_t len)
-{
-    const uint8_t *p = buf;
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n <= 0) { return -EIO; }
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
 
 static int answer(int fd, uint32_t kind, uint32_t index, const void *p, size_t len)
 {

@@ -4,6 +4,7 @@
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "guest/base/io.h"
 #include "guest/base/printable.h"
 #include "loader/init/env.h"
 
@@ -25,29 +26,15 @@ void wanted_wipe(struct wanted *w)
 
 static int send_all(int fd, const void *p, size_t len, struct err *e)
 {
-    const uint8_t *from = p;
-    while (len > 0) {
-        ssize_t n = write(fd, from, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "agent: it takes no request: %s", strerror(errno)); }
-        from += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    int r = write_all(fd, p, len);
+    return r < 0 ? err_set(e, -r, "agent: it takes no request: %s", strerror(-r)) : 0;
 }
 
 static int receive(int fd, void *p, size_t len, struct err *e)
 {
-    uint8_t *to = p;
-    while (len > 0) {
-        ssize_t n = read(fd, to, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "agent: read: %s", strerror(errno)); }
-        if (n == 0) { return err_set(e, EPIPE, "agent: ended without an answer"); }
-        to += n;
-        len -= (size_t)n;
-    }
-    return 0;
+    int r = read_all(fd, p, len);
+    if (r == -ENODATA) { return err_set(e, EPIPE, "agent: ended without an answer"); }
+    return r < 0 ? err_set(e, -r, "agent: read: %s", strerror(-r)) : 0;
 }
 
 static int send_request(int fd, const struct agent_guest *g, const struct wanted *w, size_t count,

@@ -4,10 +4,10 @@
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "loader/init/private_file.h"
 #include "loader/init/volume.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define SEALED "sealed."
@@ -157,45 +157,13 @@ int secrets_env(struct secrets *s, const struct launch_spec *spec, const char *c
     return 0;
 }
 
-int secrets_write(int fd, const void *p, size_t len, struct err *e)
-{
-    const uint8_t *from = p;
-    while (len > 0) {
-        ssize_t n = write(fd, from, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "write: %s", strerror(errno)); }
-        from += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-int secrets_create(struct tree *t, const char *path, const struct user *u, int *out_fd,
-                   struct err *e)
-{
-    struct place p;
-    struct stat st;
-    if (tree_resolve(t, path, true, &p, e) < 0) { return -e->code; }
-    if (fstatat(p.dir_fd, p.name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        if (S_ISDIR(st.st_mode)) { return err_set(e, EISDIR, "the image has a directory there"); }
-        if (unlinkat(p.dir_fd, p.name, 0) < 0) { return err_set(e, errno, "%s", strerror(errno)); }
-    }
-    auto_fd fd =
-        openat(p.dir_fd, p.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-    if (fd < 0 || fchown(fd, u->uid, u->gid) < 0) {
-        return err_set(e, errno, "%s", strerror(errno));
-    }
-    *out_fd = steal_fd(&fd);
-    return 0;
-}
-
 static int place(struct tree *t, const struct secret_file *f, const struct wanted *w,
                  const struct user *u, struct err *e)
 {
     int raw;
-    if (secrets_create(t, f->path, u, &raw, e) < 0) { return -e->code; }
+    if (private_file_create(t, f->path, u, &raw, e) < 0) { return -e->code; }
     auto_fd fd = raw;
-    return secrets_write(fd, w->value, w->len, e);
+    return private_file_write(fd, w->value, w->len, e);
 }
 
 int secrets_place(struct secrets *s, struct tree *t, const struct user *u, struct err *e)

@@ -49,12 +49,4 @@ MUST_CHECK int secrets_env(struct secrets *s, const struct launch_spec *spec,
 MUST_CHECK int secrets_place(struct secrets *s, struct tree *t, const struct user *u,
                              struct err *e);
 
-/*
- * A new file of mode 0400 that is u's, for writing. What the image has at path is replaced, but for
- * a directory.
- */
-MUST_CHECK int secrets_create(struct tree *t, const char *path, const struct user *u, int *out_fd,
-                              struct err *e);
-MUST_CHECK int secrets_write(int fd, const void *p, size_t len, struct err *e);
-
 #endif

@@ -6,7 +6,7 @@
 #include "guest/base/hosted.h"
 #include "loader/init/env.h"
 #include "loader/init/luks.h"
-#include "loader/init/secrets.h"
+#include "loader/init/private_file.h"
 
 #include <errno.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static int copy(const struct luks *l, uint64_t size, int fd, struct digest *out,
         r = luks_read(l, off, piece, sectors, e);
         if (r < 0) { break; }
         crypto_sha_update(&hash, piece, take);
-        r = secrets_write(fd, piece, take, e);
+        r = private_file_write(fd, piece, take, e);
     }
     crypto_sha_final(&hash, out->sha256);
     if (piece) { wipe(piece, PIECE); }
@@ -81,7 +81,7 @@ int volume_place(struct tree *t, const struct policy_volume *v, const void *key,
     struct luks_source source = {.ctx = &from, .size = (uint64_t)st.st_size, .read = read_at};
     int r = luks_open(&source, key, key_len, &l, e);
     if (r < 0) { return r; }
-    r = secrets_create(t, v->path, u, &raw, e);
+    r = private_file_create(t, v->path, u, &raw, e);
     if (r == 0) {
         auto_fd to = raw;
         r = copy_checked(&l, v, to, e);
