@@ -149,15 +149,18 @@ static int open_blob(struct blob_source *self, const struct digest *d, struct bl
     return 0;
 }
 
-static struct agent_guest agent_guest(const struct init *in)
+/* What evidence says of us has to be right: flags that cannot be had are not "none". */
+static int agent_guest(const struct init *in, struct agent_guest *out, struct err *e)
 {
     int flags = env_launch_flags();
-    return (struct agent_guest){
+    if (flags < 0) { return err_set(e, -flags, "launch flags: %s", strerror(-flags)); }
+    *out = (struct agent_guest){
         .initdata = in->initdata_text,
         .initdata_len = in->initdata_len,
         .registers = in->registers,
-        .launch_flags = flags > 0 ? (uint32_t)flags : 0,
+        .launch_flags = (uint32_t)flags,
     };
+    return 0;
 }
 
 /* The program is megabytes that unpacking can use. */
@@ -172,8 +175,10 @@ static int fetch_secrets(struct init *in, struct err *e)
     struct secrets *s = &in->secrets;
     if (secrets_gather(s, &in->image, &in->spec, in->policy, e) < 0) { return -e->code; }
     if (s->count == 0) { return 0; }
-    struct agent_guest g = agent_guest(in);
-    if (agent_fetch(&g, &in->agent, s->wanted, s->count, e) < 0) { return err_wrap(e, "secrets"); }
+    struct agent_guest g;
+    if (agent_guest(in, &g, e) < 0 || agent_fetch(&g, &in->agent, s->wanted, s->count, e) < 0) {
+        return err_wrap(e, "secrets");
+    }
     env_phase(STREAM_PHASE_ATTESTED);
     if (!policy_wants_rest(in->policy)) { drop_agent(in); }
     return 0;
@@ -182,8 +187,10 @@ static int fetch_secrets(struct init *in, struct err *e)
 static int serve_application(struct init *in, struct err *e)
 {
     if (!in->policy || !policy_wants_rest(in->policy)) { return 0; }
-    struct agent_guest g = agent_guest(in);
-    if (agent_stay(&g, &in->agent, e) < 0) { return err_wrap(e, "agent"); }
+    struct agent_guest g;
+    if (agent_guest(in, &g, e) < 0 || agent_stay(&g, &in->agent, e) < 0) {
+        return err_wrap(e, "agent");
+    }
     drop_agent(in);
     return 0;
 }

@@ -23,7 +23,7 @@ static struct {
     char *spec;
     const char *initdata;
     struct layout *layout;
-    int tee;
+    int tee, flags;
     char trace[256]; /* one letter per call: 0 1 2 registers, b blob, s seal, A agent, g go */
     uint8_t registers[3][48];
     char path[256], cwd[256], env[256];
@@ -77,7 +77,7 @@ int env_seal(void)
 }
 
 int env_tee(void) { return los.tee; }
-int env_launch_flags(void) { return 1; }
+int env_launch_flags(void) { return los.flags; }
 int env_stay(void) { return 0; }
 void env_phase(int phase) { (void)phase; }
 
@@ -258,6 +258,14 @@ Test(init, asks_the_agent_only_when_the_policy_allows)
     cr_assert_eq(run(&e), START_FAILED);
     cr_assert(strstr(e.text, "agent"), "%s", e.text);
     cr_assert_str_eq(los.trace, "012bbA");
+
+    memset(los.trace, 0, sizeof los.trace);
+    e = (struct err){0};
+    los.flags = -EIO;
+    los.spec = spec_for("coco/images/enc-provider", "\"/bin/app\"", "");
+    cr_assert_eq(run(&e), START_FAILED);
+    cr_assert_str_eq(e.text, "secrets: launch flags: Input/output error");
+    cr_assert_str_eq(los.trace, "012bb", "unknown flags are not no flags");
 
     memset(los.trace, 0, sizeof los.trace);
     e = (struct err){0};
