@@ -154,7 +154,7 @@ MUST_CHECK int crypto_concat_kdf(const uint8_t *z, size_t z_len, const char *alg
 /* ---- keys */
 
 enum crypto_key_type {
-    CRYPTO_RSA = 1, /* 2048..8192 bits; others are refused wherever a key comes in */
+    CRYPTO_RSA = 1, /* 2048..8192 bits, odd exponent above 1; others are refused at every door */
     CRYPTO_P256,
     CRYPTO_P384,
     CRYPTO_P521,

@@ -81,11 +81,19 @@ static size_t curve_of(enum crypto_key_type t)
     return i;
 }
 
+/* With exponent 1 a message is its own ciphertext, and every text signs itself. */
+static bool rsa_exponent_ok(const EVP_PKEY *p)
+{
+    auto_bn e = NULL;
+    return EVP_PKEY_get_bn_param(p, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_odd(e) &&
+           !BN_is_one(e);
+}
+
 static int classify(const EVP_PKEY *p, struct crypto_key *k)
 {
     if (EVP_PKEY_is_a(p, "RSA") == 1) {
         int bits = EVP_PKEY_get_bits(p);
-        if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS) { return -EINVAL; }
+        if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS || !rsa_exponent_ok(p)) { return -EINVAL; }
         k->type = CRYPTO_RSA;
         k->size = ((size_t)bits + 7) / 8;
         return 0;

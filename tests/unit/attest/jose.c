@@ -470,6 +470,24 @@ Test(jwk, keys_that_are_not_keys_are_refused)
 #undef Y
 }
 
+/* Exponent 1 leaves a secret as it is, and makes every text a signature of itself. */
+Test(jwk, rsa_exponents_that_do_nothing_are_refused)
+{
+    static const struct {
+        const char *e;
+        int want;
+    } t[] = {{"AQAB", 0}, {"Aw", 0}, {"AQ", -EINVAL}, {"AAAB", -EINVAL}, {"AQAA", -EINVAL}};
+    uint8_t n[256];
+    char text[344], jwk[512]; /* 342 characters and a zero byte */
+    memset(n, 0xff, sizeof n);
+    b64u_encode(n, sizeof n, text);
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        (void)snprintf(jwk, sizeof jwk, "{\"kty\":\"RSA\",\"n\":\"%s\",\"e\":\"%s\"}", text,
+                       t[i].e);
+        cr_expect_eq(parse_jwk(jwk), t[i].want, "%s", t[i].e);
+    }
+}
+
 /* ---- base64, canonical JSON */
 
 Test(base64, one_text_per_value)
