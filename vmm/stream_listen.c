@@ -17,36 +17,57 @@
 
 #define WAITING_MAX 128u
 #define PER_TURN    32u
+#define BACKLOG_MAX 4096u      /* [stream_socket.h] */
 #define RETRY_NS    100000000u /* after accept() found no descriptor or memory: others may let go */
 
-/* A bound socket as the name asks for it. fd or -errno. */
-static int bound_socket(const uint8_t *name, size_t len, int type, struct stream_listen *out)
+/* A bound socket as the name asks for it, listening with SOCK_STREAM. fd or -errno. */
+static int bound_socket(const uint8_t *name, size_t len, int type)
 {
+    const bool tcp = type == SOCK_STREAM;
     struct cur c = cur_of(name, len);
     union sockaddr_any a;
     int on = 1;
 
-    *out = (struct stream_listen){
+    struct stream_listen want = {
         .local = stream_addr_read(&c), .backlog = cur_u32le(&c), .flags = cur_u32le(&c)};
-    if (!cur_end(&c) || !stream_addr_ok(&out->local) ||
-        (out->flags & ~(STREAM_LISTEN_REUSEADDR | STREAM_LISTEN_V6ONLY)) != 0) {
+    if (!cur_end(&c) || !stream_addr_ok(&want.local) ||
+        (want.flags & ~(STREAM_LISTEN_REUSEADDR | STREAM_LISTEN_V6ONLY)) != 0 ||
+        want.backlog < (tcp ? 1 : 0) || want.backlog > (tcp ? BACKLOG_MAX : 0)) {
         return -EINVAL;
     }
-    if (stream_addr_is_local(&out->local) && !stream_addr_is_any(&out->local)) {
+    if (stream_addr_is_local(&want.local) && !stream_addr_is_any(&want.local)) {
         return -EADDRNOTAVAIL;
     }
-    socklen_t alen = stream_addr_out(&out->local, &a);
+    socklen_t alen = stream_addr_out(&want.local, &a);
     auto_fd fd = socket(a.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) { return -errno; }
-    if ((out->flags & STREAM_LISTEN_REUSEADDR) != 0) {
+    if ((want.flags & STREAM_LISTEN_REUSEADDR) != 0) {
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     }
     if (a.any.sa_family == AF_INET6) {
-        int only = (out->flags & STREAM_LISTEN_V6ONLY) != 0;
+        int only = (want.flags & STREAM_LISTEN_V6ONLY) != 0;
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
     }
     if (bind(fd, &a.any, alen) < 0) { return -errno; }
+    if (tcp && listen(fd, (int)want.backlog) < 0) { return -errno; }
     return steal_fd(&fd);
+}
+
+/* The stream's socket: counted, bound, watched. 0 or -errno. */
+static int open_socket(struct stream *st, const struct stream_msg *open, const uint8_t *name,
+                       size_t name_len, int type)
+{
+    if (open->open.arg != 0) { return -EINVAL; }
+    int r = streams_socket_get(st->device);
+    if (r < 0) { return r; }
+    r = bound_socket(name, name_len, type);
+    if (r >= 0) {
+        st->opened.addr.local = stream_addr_of(r, false);
+        st->socket = true;
+        r = stream_watch(st, r);
+    }
+    if (r < 0) { streams_socket_put(st->device); }
+    return r;
 }
 
 /* ---- listening TCP --------------------------------------------------------------------------- */
@@ -62,24 +83,10 @@ struct listen {
 static int listen_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
                        size_t name_len)
 {
-    struct stream_listen want;
-
-    if (open->open.arg != 0) { return -EINVAL; }
-    int r = streams_socket_get(st->device);
-    if (r < 0) { return r; }
     auto_free struct listen *l = calloc(1, sizeof *l);
-    auto_fd fd = bound_socket(name, name_len, SOCK_STREAM, &want);
-    r = l == NULL ? -ENOMEM : fd < 0 ? fd : want.backlog < 1 || want.backlog > 4096 ? -EINVAL : 0;
-    if (r == 0 && listen(fd, (int)want.backlog) < 0) { r = -errno; }
-    if (r == 0) {
-        st->opened.addr.local = stream_addr_of(fd, false);
-        st->socket = true;
-        r = stream_watch(st, steal_fd(&fd));
-    }
-    if (r < 0) {
-        streams_socket_put(st->device);
-        return r;
-    }
+    if (l == NULL) { return -ENOMEM; }
+    int r = open_socket(st, open, name, name_len, SOCK_STREAM);
+    if (r < 0) { return r; }
     for (size_t i = 0; i < WAITING_MAX; i++) { l->waiting[i].fd = -1; }
     st->priv = steal_ptr(&l);
     return 0;
@@ -181,23 +188,10 @@ const struct stream_kind stream_listen = {.name = "listen",
 static int udp_open(struct stream *st, const struct stream_msg *open, const uint8_t *name,
                     size_t name_len)
 {
-    struct stream_listen want;
-
-    if (open->open.arg != 0) { return -EINVAL; }
-    int r = streams_socket_get(st->device);
-    if (r < 0) { return r; }
     auto_free uint8_t *bytes = malloc(STREAM_DATAGRAM_MAX);
-    auto_fd fd = bound_socket(name, name_len, SOCK_DGRAM, &want);
-    r = bytes == NULL ? -ENOMEM : fd < 0 ? fd : want.backlog != 0 ? -EINVAL : 0;
-    if (r == 0) {
-        st->opened.addr.local = stream_addr_of(fd, false);
-        st->socket = true;
-        r = stream_watch(st, steal_fd(&fd));
-    }
-    if (r < 0) {
-        streams_socket_put(st->device);
-        return r;
-    }
+    if (bytes == NULL) { return -ENOMEM; }
+    int r = open_socket(st, open, name, name_len, SOCK_DGRAM);
+    if (r < 0) { return r; }
     st->priv = steal_ptr(&bytes);
     return 0;
 }

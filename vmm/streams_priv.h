@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside the host's end: a stream as we keep it, the operations of a kind, and what streams.c does
- * for all kinds.
+ * Inside the host's end: a stream as we keep it, the operations of a kind, and what is done for all
+ * kinds.
  *
- *   streams.c          the device: rings, bells, life of a stream, the I/O thread
+ *   streams.c          who works and when: the I/O thread, descriptors, what the monitor calls
+ *   device.c           the work: rings, bells, bytes, life of a stream (device.h: between the two)
  *   stream_control.c   items, log lines
  *   stream_stdio.c     standard input, output, error
  *   stream_blob.c      reads at an offset by digest

@@ -13,10 +13,10 @@
 #include "guest/mm/mm.h"
 #include "guest/task/task.h"
 #include "guest/ward.h"
+#include "tests/fuzz/streams_window.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,29 +46,6 @@ size_t clear_user_part(uint64_t va, size_t len);
 size_t clear_user_part(uint64_t va, size_t len) { return (void)va, len; }
 int copy_from_user(void *dst, uint64_t va, size_t len) { return (void)dst, (void)va, (void)len, 0; }
 bool user_range_ok(uint64_t va, uint64_t len) { return (void)va, (void)len, true; }
-
-static size_t place(uint16_t at)
-{
-    static const uint32_t page[16] = {
-        0,
-        0,
-        STREAMS_CTL_TO_GUEST,
-        STREAMS_CTL_TO_GUEST,
-        STREAMS_CTL_TO_GUEST,
-        STREAMS_CTL_TO_HOST,
-        STREAMS_READY_TO_GUEST,
-        STREAMS_READY_TO_GUEST,
-        STREAMS_SLOTS,
-        STREAMS_SLOTS,
-        STREAMS_SLOTS,
-        STREAMS_SLOTS,
-        STREAMS_DATA,
-        STREAMS_DATA,
-        STREAMS_DATA + 0x1000,
-        STREAMS_DATA + 0x2000,
-    };
-    return page[at >> 12] + (at & 0xff8u);
-}
 
 #define STREAMS 4
 static struct stream *stream[STREAMS];
@@ -111,13 +88,7 @@ static void act(uint64_t what)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t *window;
-    if (window == NULL) {
-        window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (window == MAP_FAILED) { abort(); }
-    }
-    (void)madvise(window, STREAMS_WINDOW_MIN, MADV_DONTNEED);
+    uint8_t *window = fresh_window();
     arena_used = 0;
     memset(stream, 0, sizeof stream);
     struct streams_header *h = (struct streams_header *)(void *)window;
@@ -131,7 +102,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (at == 0) {
             act(value);
         } else {
-            memcpy(window + place(at), &value, sizeof value);
+            memcpy(window + window_place(at, STREAMS_CTL_TO_GUEST, STREAMS_CTL_TO_HOST,
+                                         STREAMS_READY_TO_GUEST),
+                   &value, sizeof value);
         }
     }
     return 0;

@@ -5,13 +5,12 @@
  * where (the header, a ring's entry, a slot, ring bytes), 8 bytes what; a zero place lets the host
  * look. Nothing may crash, and a host that has been lied to says so once and falls silent.
  */
-#include "vmm/streams.h"
-
 #include "guest/base/cur.h"
+#include "tests/fuzz/streams_window.h"
+#include "vmm/streams.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,41 +25,11 @@ static void on_log(void *arg, const char *line)
     }
 }
 
-/* 12 bits of offset inside one of 16 pages that matter. */
-static size_t place(uint16_t at)
-{
-    static const uint32_t page[16] = {
-        0,
-        0,
-        STREAMS_CTL_TO_HOST,
-        STREAMS_CTL_TO_HOST,
-        STREAMS_CTL_TO_HOST,
-        STREAMS_CTL_TO_GUEST,
-        STREAMS_READY_TO_HOST,
-        STREAMS_READY_TO_HOST,
-        STREAMS_SLOTS,
-        STREAMS_SLOTS,
-        STREAMS_SLOTS,
-        STREAMS_SLOTS,
-        STREAMS_DATA,
-        STREAMS_DATA,
-        STREAMS_DATA + 0x1000,
-        STREAMS_DATA + 0x2000,
-    };
-    return page[at >> 12] + (at & 0xff8u);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t *window;
+    uint8_t *window = fresh_window();
     struct streams *s;
     struct err e = {0};
-    if (window == NULL) {
-        window = mmap(NULL, STREAMS_WINDOW_MIN, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (window == MAP_FAILED) { abort(); }
-    }
-    (void)madvise(window, STREAMS_WINDOW_MIN, MADV_DONTNEED);
     broken = 0;
     struct streams_config c = {.window = window,
                                .window_size = STREAMS_WINDOW_MIN,
@@ -77,7 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (at == 0) {
             streams_service(s);
         } else {
-            memcpy(window + place(at), &value, sizeof value);
+            memcpy(window + window_place(at, STREAMS_CTL_TO_HOST, STREAMS_CTL_TO_GUEST,
+                                         STREAMS_READY_TO_HOST),
+                   &value, sizeof value);
         }
     }
     streams_finish(s, 0);
