@@ -141,9 +141,11 @@ static void named_table(struct builder *b, unsigned parent, uint64_t va, unsigne
     b->levels[t] = (uint8_t)(parent_level - 1);
 }
 
+/* Ring 3 may look through this table, but not name it: linked or copied once more, its entries would let it write. */
 static void map_region(struct builder *b, uint64_t va, uint64_t flags)
 {
     unsigned l2 = table_at(b, va, 2, (flags & PTE_U) ? 0 : TABLE_WARD);
+    b->levels[l2] |= TABLE_WARD;
     for (uint64_t i = 0; i < TABLES_MAX / CHUNK_SIZE; i++) {
         b->tables[l2][i] =
             (TABLES_GPA + i * CHUNK_SIZE) | PTE_P | PTE_W | PTE_A | PTE_D | PTE_PS | PTE_NX | flags;
@@ -154,11 +156,14 @@ static void map_region(struct builder *b, uint64_t va, uint64_t flags)
 
 static void put64(uint8_t *p, uint64_t v) { memcpy(p, &v, sizeof v); }
 
+/*
+ * SEL_UCS32 stays empty. In compatibility mode `syscall` would enter ring 0 at CSTAR, which nobody sets: at 0, where ring 3
+ * maps what it likes.
+ */
 static void make_gdt(uint8_t *gdt, uint64_t tss)
 {
     put64(gdt + SEL_KCS, 0x00af9b000000ffff);
     put64(gdt + SEL_KDS, 0x00cf93000000ffff);
-    put64(gdt + (SEL_UCS32 & ~7), 0x00cffb000000ffff);
     put64(gdt + (SEL_UDS & ~7), 0x00cff3000000ffff);
     put64(gdt + (SEL_UCS & ~7), 0x00affb000000ffff);
     for (unsigned cpu = 0; cpu < CPU_MAX; cpu++) {
@@ -190,8 +195,8 @@ static int make_idt(uint8_t *idt, struct elf *ward, struct err *e)
 
     if (elf_symbol(ward, "ward_stubs", &stubs, e) < 0) { return -e->code; }
     for (unsigned v = 0; v < 32; v++) {
-        bool own_stack = v == 2 || v == 8 || v == 18; /* NMI, #DF, #MC */
-        gate(idt, v, stubs + 16 * v, own_stack ? 1 : 0, v == 3 ? 3 : 0);
+        bool dead = v == 8 || v == 18; /* #DF, #MC */
+        gate(idt, v, stubs + 16 * v, v == 2 ? 2 : dead ? 1 : 0, v == 3 ? 3 : 0);
     }
     for (size_t i = 0; i < ARRAY_COUNT(irq); i++) {
         if (elf_symbol(ward, irq[i].symbol, &target, e) < 0) { return -e->code; }
@@ -391,6 +396,7 @@ static int build(struct builder *b, struct elf *ward, struct elf *los, const cha
         uint8_t *tss = ward_at(b, ward_parts, ward_count, h.tss + cpu * 128);
         put64(tss + 4, WARD_CPU + cpu * CPU_STRIDE + CPU_VFRAME + PAGE_SIZE); /* RSP0 */
         put64(tss + 36, WARD_CPU + cpu * CPU_STRIDE + PRIVATE_IST_TOP);       /* IST1 */
+        put64(tss + 44, WARD_CPU + cpu * CPU_STRIDE + PRIVATE_NMI_TOP);       /* IST2 */
         tss[102] = 104;                                                       /* no I/O bitmap */
     }
     memcpy(ward_at(b, ward_parts, ward_count, levels), b->levels, sizeof b->levels);

@@ -2,8 +2,8 @@
 #
 # Ring 0, listed by hand: every file here is measured or hashed.
 
-WARD_SRCS := firmware/ward/entry.S firmware/ward/calls.c firmware/ward/tables.c firmware/ward/identity.c \
-             firmware/ward/start.c firmware/ward/descriptors.c guest/base/sha2.c
+WARD_SRCS := firmware/ward/entry.S firmware/ward/state.c firmware/ward/calls.c firmware/ward/tables.c \
+             firmware/ward/identity.c firmware/ward/start.c firmware/ward/descriptors.c guest/base/sha2.c
 
 $(B)/fw/ward.elf: $(call objs,fw,$(WARD_SRCS)) firmware/ward/ward.ld
 	$(if $(Q),@echo "  LD F    $@")

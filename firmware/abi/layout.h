@@ -108,7 +108,7 @@
 /* Selectors as Linux has them, so that every kind of KVM and every program sees the usual values. */
 #define SEL_KCS   0x10
 #define SEL_KDS   0x18
-#define SEL_UCS32 0x23
+#define SEL_UCS32 0x23 /* an empty place in the ward's table: no 32-bit code */
 #define SEL_UDS   0x2b
 #define SEL_UCS   0x33
 #define SEL_TSS   0x40 /* + 16 * vCPU */

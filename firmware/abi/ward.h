@@ -44,8 +44,8 @@
 #define WARD_RANDOM       24 /* () -> 32 bytes in vpage.io                                                   */
 #define WARD_POWER_OFF    25 /* (code 0..255) does not return                                                */
 #define WARD_SYSCALL_TARGET 26 /* () `syscall` stays in ring 3 here: LSTAR = LOS_SYSCALL. Not in TEE builds  */
-
 #define WARD_PANIC       27 /* (enum panic_code) does not return                                              */
+#define WARD_SYSCALL_ENTERS 28 /* () by `syscall`: it enters ring 0 here, so 26 is refused with -EPERM from now on */
 
 #define WARD_NONE    0xffffffff /* table_link: no child */
 #define WARD_OPS_MAX 32

@@ -14,9 +14,6 @@
 /* Flags cleared by `syscall` that stays in ring 3: TF, DF, NT, AC; interrupts stay as they are. */
 #define RING3_FMASK 0x44500
 
-struct ward_state ward_state;
-uint32_t ward_flush_seq;
-
 static void ipi(unsigned cpu, uint32_t vector)
 {
     apic_write(APIC_ICR_HI, (uint32_t)cpu << 24);
@@ -26,7 +23,7 @@ static void ipi(unsigned cpu, uint32_t vector)
 /* Everything this vCPU cached. The number is taken first: a table freed after that is not covered. */
 static void drop_translations(uint64_t cr3)
 {
-    uint32_t seq = __atomic_add_fetch(&ward_flush_seq, 1, __ATOMIC_SEQ_CST);
+    uint64_t seq = __atomic_add_fetch(&ward_flush_seq, 1, __ATOMIC_SEQ_CST);
     __asm__ volatile("mov %0, %%cr3" : : "r"(cr3) : "memory");
     *vcpu_epoch(my_cpu()) = seq;
 }
@@ -57,12 +54,12 @@ static int64_t flush(uint64_t va, uint64_t n)
 
 static int64_t flush_others(uint64_t mask)
 {
-    uint32_t seq = __atomic_add_fetch(&ward_flush_seq, 1, __ATOMIC_SEQ_CST);
+    uint64_t seq = __atomic_add_fetch(&ward_flush_seq, 1, __ATOMIC_SEQ_CST);
 
     for (unsigned cpu = 0; cpu < ward_state.cpus; cpu++) {
         if ((mask >> cpu & 1) != 0 && cpu != my_cpu()) { ipi(cpu, VEC_FLUSH); }
     }
-    return seq;
+    return (uint32_t)seq;
 }
 
 static int64_t kick(uint64_t mask)
@@ -83,9 +80,7 @@ static int64_t park(uint64_t deadline)
     struct vpage *v = my_vpage();
 
     if (deadline != 0) { wrmsr(MSR_TSC_DEADLINE, deadline); }
-    while (__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST) == 0) {
-        park_once();
-    }
+    while (__atomic_load_n(&v->pending, __ATOMIC_SEQ_CST) == 0) { park_once(); }
     return __atomic_load_n(&v->pending, __ATOMIC_SEQ_CST);
 }
 
@@ -97,14 +92,23 @@ static int64_t vcpu_start(uint64_t id)
     return 0;
 }
 
-NORETURN void ward_panic(enum panic_code code)
-{
-    for (;;) { out32(PORT_PANIC, (uint32_t)code); }
-}
-
 NORETURN static void power_off(uint64_t code)
 {
     for (;;) { out32(PORT_POWER, (uint32_t)code & 0xff); }
+}
+
+/*
+ * Where `syscall` enters ring 0, LSTAR on a page of ring 3 would be ring 3's code with ring 0's rights. The ward cannot try
+ * the instruction itself, but the library OS does, first of all: the call it tries it with arrives only where it enters.
+ */
+static bool syscall_enters;
+
+static int64_t syscall_target(void)
+{
+    if (syscall_enters) { return -EPERM; }
+    wrmsr(MSR_FMASK, RING3_FMASK);
+    wrmsr(MSR_LSTAR, LOS_SYSCALL);
+    return 0;
 }
 
 int64_t ward_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t nr);
@@ -136,10 +140,8 @@ int64_t ward_dispatch(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64
     case WARD_RANDOM: return identity_random();
     case WARD_POWER_OFF: power_off(a0);
     case WARD_PANIC: ward_panic((enum panic_code)(a0 & 0xff));
-    case WARD_SYSCALL_TARGET:
-        wrmsr(MSR_FMASK, RING3_FMASK);
-        wrmsr(MSR_LSTAR, LOS_SYSCALL);
-        return 0;
+    case WARD_SYSCALL_TARGET: return syscall_target();
+    case WARD_SYSCALL_ENTERS: syscall_enters = true; return 0;
     default: return -ENOSYS;
     }
 }

@@ -5,6 +5,7 @@
  *   exceptions of ring 3   CPU frame on the vframe page (RSP0), completed here, up to LOS_UPCALL by the constant template
  *   interrupts             on a stack of their own (IST1), because the vframe may hold a frame that LOS_UPCALL is still
  *                          copying; mark pending, go up only while the library OS has deferred = 0
+ *   NMI                    dropped, on a stack of its own (IST2): it may come while IST1 is in use
  *   the gate               `int3` at LOS_GATE_INT3, or `syscall` at LOS_GATE_SYSCALL where that enters ring 0
  *   other `syscall`s       reflected to LOS_SYSCALL with every register as the instruction left it
  *
@@ -25,9 +26,13 @@
 
 .macro STUB vector
     .balign 16
-  .if \vector == 3
+  .if \vector == 2
+    iretq                               /* NMI: the host's to send at any time, nobody's news */
+  .elseif \vector == 3
     jmp     ward_int3
-  .elseif (\vector == 8) || (\vector >= 10 && \vector <= 14) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+  .elseif (\vector == 8) || (\vector == 18)
+    jmp     ward_ring0_exception        /* #DF, #MC: whoever ran cannot go on */
+  .elseif (\vector >= 10 && \vector <= 14) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
     push    $\vector
     jmp     ward_exception
   .else
@@ -142,12 +147,12 @@ ward_interrupt_up:                      /* rcx, rax, rip, cs, rflags, rsp, ss */
 ward_irq_flush:                         /* everything, then tell the initiator */
     push    %rax
     push    %rcx
-    mov     ward_flush_seq(%rip), %ecx  /* before the flush: what is freed from here on is not covered by it */
+    mov     ward_flush_seq(%rip), %rcx  /* before the flush: what is freed from here on is not covered by it */
     mov     %cr3, %rax
     mov     %rax, %cr3
     mov     %rsp, %rax
     and     $-CPU_STRIDE, %rax
-    mov     %ecx, PRIVATE_EPOCH(%rax)
+    mov     %rcx, PRIVATE_EPOCH(%rax)
     mov     %ecx, VPAGE_ACK(%rax)
     movl    $0, ward_apic + 0xb0(%rip)
     pop     %rcx
@@ -177,10 +182,10 @@ ward_int3:                              /* rip, cs, rflags, rsp, ss */
     shl     $12, %rdi
     mov     %rdi, %cr3
     iretq
-2:  mov     %rsp, %r11
-    and     $-CPU_STRIDE, %rsp
-    add     $CPU_PRIVATE_TOP, %rsp
+2:  mov     %rsp, %r11                  /* one frame deep on the vframe page, so at a known place of the area */
+    lea     CPU_PRIVATE_TOP - CPU_VFRAME - VFRAME_RIP(%rsp), %rsp
     push    %r11
+    cld                                 /* unlike `syscall`, a gate leaves ring 3's direction */
     mov     %r10, %rcx
     mov     %rax, %r9
     call    ward_dispatch

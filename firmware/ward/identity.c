@@ -6,6 +6,7 @@
  *   I2  a raw report exists only before seal, and never ends in the text that marks the register form
  *   I3  report data of the register form binds launch flags, phase, all registers and the caller's 64 bytes
  *   I4  nothing here reads ring-3 memory but vpage.io, each byte once
+ *   I5  what two vCPUs ask for at once happens one after the other
  */
 #include "firmware/abi/sim.h"
 #include "firmware/ward/ward.h"
@@ -18,6 +19,7 @@
 static uint8_t registers[REGISTER_COUNT][REGISTER_SIZE];
 static bool register_set[REGISTER_COUNT];
 static bool sealed;
+static uint32_t lock; /* over all of these; held while the monitor makes a report */
 static struct sim_request sim_request ALIGNED(4096); /* one page: named to the monitor by address */
 
 static const char form_prefix[] = "casemate-report-v1";
@@ -31,11 +33,17 @@ static void copy(void *dst, const volatile void *src, size_t n)
 
 int64_t identity_register_set(uint64_t i)
 {
+    int64_t r = -EPERM;
+
     if (i >= REGISTER_COUNT - 1) { return -EINVAL; }
-    if (sealed || register_set[i]) { return -EPERM; }
-    copy(registers[i], my_vpage()->io, REGISTER_SIZE);
-    register_set[i] = true;
-    return 0;
+    ward_lock(&lock);
+    if (!sealed && !register_set[i]) {
+        copy(registers[i], my_vpage()->io, REGISTER_SIZE);
+        register_set[i] = true;
+        r = 0;
+    }
+    ward_unlock(&lock);
+    return r;
 }
 
 int64_t identity_extend(void)
@@ -45,16 +53,20 @@ int64_t identity_extend(void)
     struct sha384_ctx c;
 
     copy(value, my_vpage()->io, sizeof value);
+    ward_lock(&lock);
     sha384_init(&c);
     sha384_update(&c, r, REGISTER_SIZE);
     sha384_update(&c, value, sizeof value);
     sha384_final(&c, r);
+    ward_unlock(&lock);
     return 0;
 }
 
 int64_t identity_seal(void)
 {
+    ward_lock(&lock);
     sealed = true;
+    ward_unlock(&lock);
     return 0;
 }
 
@@ -82,23 +94,35 @@ static bool ends_in_mark(const uint8_t data[64])
     return true;
 }
 
-int64_t identity_evidence(uint64_t form)
+static int64_t evidence_locked(uint64_t form, uint8_t data[64])
 {
     struct sim_request *q = &sim_request;
 
-    if (ward_state.tee != TEE_SIM) { return -EOPNOTSUPP; }
-    copy(q->report_data, my_vpage()->io, sizeof q->report_data);
     if (form == WARD_FORM_REGISTER) {
-        register_form(q->report_data);
-    } else if (form != WARD_FORM_RAW || sealed || ends_in_mark(q->report_data)) {
+        register_form(data);
+    } else if (form != WARD_FORM_RAW || sealed || ends_in_mark(data)) {
         return -EPERM;
     }
     q->magic = SIM_REQUEST_MAGIC;
     q->result = -EIO;
+    copy(q->report_data, data, sizeof q->report_data);
     out32(PORT_SIM, (uint32_t)(ward_state.ward_gpa + ((uint64_t)q - WARD_TEXT)));
-    if (q->result != 0) { return q->result; }
+    int32_t result = q->result;
+    if (result != 0) { return result < 0 ? result : -EIO; }
     copy(my_vpage()->io, q->report, SIM_REPORT_SIZE);
     return SIM_REPORT_SIZE;
+}
+
+int64_t identity_evidence(uint64_t form)
+{
+    uint8_t data[64]; /* what nobody has judged yet stays off the page that is signed */
+
+    if (ward_state.tee != TEE_SIM) { return -EOPNOTSUPP; }
+    copy(data, my_vpage()->io, sizeof data);
+    ward_lock(&lock);
+    int64_t r = evidence_locked(form, data);
+    ward_unlock(&lock);
+    return r;
 }
 
 /* sim has no hardware root: an explicit "unsupported". */

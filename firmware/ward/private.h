@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The private page of a vCPU, in its area at WARD_CPU + id * CPU_STRIDE + CPU_PRIVATE; offsets are from the area.
- * Words first, then the interrupt stack (IST1), then the private stack that ward calls run on. mkimage.c fills it.
+ * Words first, then the NMI's stack (IST2) and the interrupts' (IST1), then the private stack that ward calls run on.
+ * mkimage.c fills it.
  */
 #ifndef CASEMATE_FIRMWARE_WARD_PRIVATE_H
 #define CASEMATE_FIRMWARE_WARD_PRIVATE_H
@@ -12,10 +13,11 @@
 #define PRIVATE_URSP      8
 /* offsets from the area */
 #define PRIVATE_TICKET    (PRIVATE_BASE + 16)
-#define PRIVATE_EPOCH     (PRIVATE_BASE + 20) /* ward_flush_seq before the last flush of everything */
+#define PRIVATE_EPOCH     (PRIVATE_BASE + 24) /* ward_flush_seq before the last flush of everything */
 #define PRIVATE_TEMPLATE  (PRIVATE_BASE + 64)  /* iret frame to LOS_UPCALL    */
 #define PRIVATE_SECONDARY (PRIVATE_BASE + 112) /* iret frame to LOS_SECONDARY */
 #define PRIVATE_START     (PRIVATE_BASE + 160) /* iret frame to LOS_START     */
+#define PRIVATE_NMI_TOP   (PRIVATE_BASE + 0x180)
 #define PRIVATE_IST_TOP   (PRIVATE_BASE + 0x400)
 
 /* struct ward_state */

@@ -27,9 +27,11 @@
 enum table_use { TABLE_FREE = 0, TABLE_USED, TABLE_WARD /* ring 3 may not name it */ };
 
 struct table_meta {
-    uint32_t refs;
+    union {
+        uint32_t refs;
+        uint64_t freed_seq; /* free: ward_flush_seq then */
+    };
     uint32_t next; /* free list */
-    uint32_t freed_seq; /* ward_flush_seq then */
     uint8_t level;
     uint8_t use;    /* enum table_use */
     uint16_t links; /* at most ENTRIES */
@@ -80,10 +82,10 @@ static void setup(void)
 
 static void lock(void)
 {
-    while (__atomic_exchange_n(&g.lock, 1, __ATOMIC_ACQUIRE) != 0) { cpu_relax(); }
+    ward_lock(&g.lock);
     if (!g.ready) { setup(); }
 }
-static void unlock(void) { __atomic_store_n(&g.lock, 0, __ATOMIC_RELEASE); }
+static void unlock(void) { ward_unlock(&g.lock); }
 
 static struct table_meta *named(uint64_t t)
 {
@@ -139,7 +141,7 @@ static int64_t table_new(uint64_t level)
         if (t == NIL) { return -ENOMEM; }
         for (unsigned cpu = 0; cpu < ward_state.cpus; cpu++) {
             if (cpu != 0 && *vcpu_ticket(cpu) == 0) { continue; } /* has translated nothing yet */
-            if ((int32_t)(*vcpu_epoch(cpu) - g.meta[t].freed_seq) <= 0) { return -EAGAIN; }
+            if (*vcpu_epoch(cpu) <= g.meta[t].freed_seq) { return -EAGAIN; }
         }
         uint64_t *e = entries(t);
         uint64_t n = ENTRIES;
@@ -164,7 +166,8 @@ static int64_t table_free(uint64_t t)
         if (g.cpu_root[cpu] == t) { return -EBUSY; }
     }
     m->use = TABLE_FREE;
-    m->freed_seq = ward_flush_seq;
+    /* Taken by a locked instruction: the stores that unlinked it are seen before a later flush begins. */
+    m->freed_seq = __atomic_fetch_add(&ward_flush_seq, 1, __ATOMIC_SEQ_CST);
     m->next = NIL;
     if (g.free_tail == NIL) {
         g.free_head = (uint32_t)t;

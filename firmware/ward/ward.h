@@ -9,8 +9,10 @@
 #include "firmware/ward/private.h"
 #include "guest/abi/linux_errno.h"
 
+/* state.c */
 extern struct ward_state ward_state; /* written once by the placer */
-extern uint32_t ward_flush_seq; /* counts flushes of everything, of any vCPU */
+extern uint64_t ward_flush_seq; /* counts flushes of everything, of any vCPU; 64 bits: ring 3 has the patience to wrap 32 */
+NORETURN void ward_panic(enum panic_code code);
 
 /* The supervisor alias of this vCPU's vpage. Ring 3 writes it at any time: each word is read once. */
 static inline struct vpage *my_vpage(void)
@@ -32,17 +34,21 @@ static inline void apic_write(uint32_t reg, uint32_t v)
     *(volatile uint32_t *)(WARD_APIC + reg) = v;
 }
 
+static inline void ward_lock(uint32_t *l)
+{
+    while (__atomic_exchange_n(l, 1, __ATOMIC_ACQUIRE) != 0) { cpu_relax(); }
+}
+static inline void ward_unlock(uint32_t *l) { __atomic_store_n(l, 0, __ATOMIC_RELEASE); }
+
 /* Words of a vCPU's private page. */
 static inline volatile uint32_t *vcpu_ticket(unsigned cpu)
 {
     return (volatile uint32_t *)(WARD_CPU + (uint64_t)cpu * CPU_STRIDE + PRIVATE_TICKET);
 }
-static inline volatile uint32_t *vcpu_epoch(unsigned cpu)
+static inline volatile uint64_t *vcpu_epoch(unsigned cpu)
 {
-    return (volatile uint32_t *)(WARD_CPU + (uint64_t)cpu * CPU_STRIDE + PRIVATE_EPOCH);
+    return (volatile uint64_t *)(WARD_CPU + (uint64_t)cpu * CPU_STRIDE + PRIVATE_EPOCH);
 }
-
-NORETURN void ward_panic(enum panic_code code);
 
 /* tables.c: the guarded regime */
 int64_t tables_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);

@@ -29,7 +29,7 @@ int64_t ward_call(uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a
 void ward_probe(void)
 {
     probing = true;
-    int64_t r = ward_call(WARD_RELAX, 0, 0, 0, 0, 0);
+    int64_t r = ward_call(WARD_SYSCALL_ENTERS, 0, 0, 0, 0, 0);
     probing = false;
     if (r == PROBE_STAYED) {
         gate_address = LOS_GATE_INT3;

@@ -58,6 +58,10 @@ static void on_code(uc_engine *uc, uint64_t pc, uint32_t size, void *arg)
     if (size == 2 && uc_mem_read(uc, pc, bytes, 2) == UC_ERR_OK && bytes[0] == 0x48 &&
         bytes[1] == 0xcf) {
         m->after_iret = true;
+        if (m->ward == NULL && pc >= WARD_TEXT && pc < LOS_HI) {
+            cr_assert_eq(uc_context_alloc(uc, &m->ward), UC_ERR_OK);
+            cr_assert_eq(uc_context_save(uc, m->ward), UC_ERR_OK);
+        }
     }
 }
 
@@ -82,6 +86,9 @@ static void on_out(uc_engine *uc, uint32_t port, int size, uint32_t value, void 
     (void)uc;
     if (port == PORT_PANIC && size == 4) {
         stop(arg, MODEL_PANIC, value);
+    } else if (port == PORT_SIM && size == 4 && ((struct model *)arg)->on_sim) {
+        struct model *m = arg;
+        m->on_sim(m, m->ram + value);
     } else {
         stop(arg, MODEL_FAULT, 0x1000 + port);
     }
@@ -147,6 +154,7 @@ void model_init(struct model *m)
 void model_fini(struct model *m)
 {
     if (m->ring0) { (void)uc_context_free(m->ring0); }
+    if (m->ward) { (void)uc_context_free(m->ward); }
     if (m->uc) { (void)uc_close(m->uc); }
 }
 
@@ -186,8 +194,8 @@ static uint8_t *host_of(struct model *m, uint64_t gpa)
     return gpa == APIC_GPA ? m->apic : NULL;
 }
 
-/* Host address of the page at va, NULL when the tables below root do not map it. */
-static uint8_t *walk(struct model *m, uint64_t root, uint64_t va)
+/* Host address of the page at va, NULL when the tables below root do not map it with these rights all the way. */
+static uint8_t *walk_with(struct model *m, uint64_t root, uint64_t va, uint64_t rights)
 {
     uint64_t table = root;
     for (int level = 4; level >= 1; level--) {
@@ -195,7 +203,7 @@ static uint8_t *walk(struct model *m, uint64_t root, uint64_t va)
         uint8_t *t = host_of(m, table);
         if (t == NULL) { return NULL; }
         memcpy(&e, t + 8 * (va >> (12 + 9 * (level - 1)) & 511), sizeof e);
-        if ((e & PTE_P) == 0) { return NULL; }
+        if ((e & PTE_P) == 0 || (e & rights) != rights) { return NULL; }
         if (level == 1) { return host_of(m, e & PTE_FRAME); }
         if (level == 2 && (e & PTE_PS) != 0) {
             return host_of(m, (e & PTE_FRAME) + (va & (CHUNK_SIZE - 1) & ~(PAGE_SIZE - 1)));
@@ -203,6 +211,16 @@ static uint8_t *walk(struct model *m, uint64_t root, uint64_t va)
         table = e & PTE_FRAME;
     }
     return NULL;
+}
+
+static uint8_t *walk(struct model *m, uint64_t root, uint64_t va)
+{
+    return walk_with(m, root, va, 0);
+}
+
+uint8_t *model_ring3_page(struct model *m, uint64_t va, bool writable)
+{
+    return walk_with(m, TABLES_GPA, va, PTE_U | (writable ? PTE_W : 0));
 }
 
 /* In as few pieces as possible: each costs the model a rebuild of its map. */
@@ -307,6 +325,69 @@ void model_run(struct model *m)
         map_as_tables_say(m, TABLES_GPA, WARD_TEXT, CHUNK_SIZE);
         map_as_tables_say(m, TABLES_GPA, WARD_CPU, CPU_STRIDE);
         map_as_tables_say(m, TABLES_GPA, WARD_APIC, PAGE_SIZE);
+        map_as_tables_say(m, TABLES_GPA, WARD_TABLES, CHUNK_SIZE);
         map_as_tables_say(m, TABLES_GPA, LOS_TEXT, PAGE_SIZE);
     }
+}
+
+/* ---- the ward ------------------------------------------------------------------------------------------------------- */
+
+struct vpage *model_vpage(struct model *m) { return (struct vpage *)walk(m, TABLES_GPA, WARD_CPU); }
+
+/* Bytes that supervisor code sees at va; they do not cross a page. */
+static uint8_t *ward_bytes(struct model *m, uint64_t va)
+{
+    uint8_t *page = walk(m, TABLES_GPA, va);
+    cr_assert(page, "0x%lx is not mapped", va);
+    return page + (va & (PAGE_SIZE - 1));
+}
+
+/* [SDM vol. 3, 6.14] an interrupt gate, taken from ring 3: stack switch, frame, IF TF NT RF cleared; DF and AC stay. */
+void model_vector(struct model *m, uint32_t vector, struct model_ring3 *r)
+{
+    const int ids[] = {UC_X86_REG_RAX, UC_X86_REG_RBX, UC_X86_REG_RCX,   UC_X86_REG_RDX,
+                       UC_X86_REG_RSI, UC_X86_REG_RDI, UC_X86_REG_R8,    UC_X86_REG_R10,
+                       UC_X86_REG_RIP, UC_X86_REG_RSP, UC_X86_REG_RFLAGS};
+    uint64_t *v[] = {&r->rax, &r->rbx, &r->rcx, &r->rdx, &r->rsi,   &r->rdi,
+                     &r->r8,  &r->r10, &r->rip, &r->rsp, &r->rflags};
+    uc_x86_mmr idtr, tr;
+    uint64_t rsp;
+
+    cr_assert_neq(m->ward, NULL);
+    cr_assert_eq(uc_context_restore(m->uc, m->ward), UC_ERR_OK);
+    cr_assert_eq(uc_reg_read(m->uc, UC_X86_REG_IDTR, &idtr), UC_ERR_OK);
+    cr_assert_eq(uc_reg_read(m->uc, UC_X86_REG_TR, &tr), UC_ERR_OK);
+    const uint8_t *gate = ward_bytes(m, idtr.base + vector * 16);
+    uint64_t handler = (uint64_t)gate[0] | (uint64_t)gate[1] << 8 | (uint64_t)gate[6] << 16 |
+                       (uint64_t)gate[7] << 24 | (uint64_t)gate[8] << 32 | (uint64_t)gate[9] << 40;
+    unsigned ist = gate[4] & 7;
+    memcpy(&rsp, ward_bytes(m, tr.base + (ist != 0 ? 28 + 8 * ist : 4)), sizeof rsp);
+    const uint64_t frame[5] = {r->rip, SEL_UCS, r->rflags, r->rsp, SEL_UDS};
+    rsp = (rsp & ~15ull) - sizeof frame;
+    memcpy(ward_bytes(m, rsp), frame, sizeof frame);
+    for (size_t i = 0; i < 8; i++) { set_reg(m, ids[i], *v[i]); }
+    set_reg(m, UC_X86_REG_RSP, rsp);
+    set_reg(m, UC_X86_REG_RFLAGS, r->rflags & ~0x14300ull);
+    m->end = MODEL_RUNNING;
+    run_ring0(m, handler);
+    for (size_t i = 0; i < ARRAY_COUNT(ids); i++) { *v[i] = reg(m, ids[i]); }
+    if (m->end == MODEL_RUNNING && !m->after_iret) { stop(m, MODEL_FAULT, m->code); }
+}
+
+int64_t model_call(struct model *m, uint64_t rflags, uint64_t nr, uint64_t a0, uint64_t a1,
+                   uint64_t a2, uint64_t a3)
+{
+    struct model_ring3 r = {.rax = nr,
+                            .rdi = a0,
+                            .rsi = a1,
+                            .rdx = a2,
+                            .r10 = a3,
+                            .rip = LOS_GATE_INT3_RET,
+                            .rsp = 0x7fff00000000,
+                            .rflags = rflags | 0x202};
+    model_vector(m, 3, &r);
+    cr_assert_eq(m->end, MODEL_RUNNING, "call %lu: end %d code 0x%x at 0x%lx", nr, m->end, m->code,
+                 m->last_pc);
+    cr_assert_eq(r.rip, LOS_GATE_INT3_RET);
+    return (int64_t)r.rax;
 }

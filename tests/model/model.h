@@ -30,7 +30,7 @@ enum model_end {
 
 struct model {
     uc_engine *uc;
-    uc_context *ring0;
+    uc_context *ring0, *ward; /* ward: as it leaves ring 0 for the first time */
     uint8_t *firmware, *ram, *window, *apic;
     uint64_t start64; /* first instruction that the model runs */
 
@@ -41,6 +41,13 @@ struct model {
     bool after_iret;
     /* called before ring 3 runs: the host's chance to change the window */
     void (*on_ring3)(struct model *m);
+    /* the monitor's part of a sim request, which lies at gpa */
+    void (*on_sim)(struct model *m, uint8_t *request);
+};
+
+/* What ring 3 has when it meets a gate, and what it has afterwards. */
+struct model_ring3 {
+    uint64_t rax, rbx, rcx, rdx, rsi, rdi, r8, r10, rip, rsp, rflags;
 };
 
 /* The images of build/, a well-behaved host's parameters. Skips the running test when there are no images. */
@@ -50,5 +57,13 @@ struct stub_params *model_params(struct model *m);
 struct launch_page *model_launch(struct model *m);
 uint8_t *model_core(struct model *m); /* the host's copy, in the window */
 void model_run(struct model *m);      /* until m->end */
+
+/* After MODEL_LIBRARY_OS: ring 3 of vCPU 0 meets this vector; the ward runs until it is back. m->end says if it is not. */
+void model_vector(struct model *m, uint32_t vector, struct model_ring3 *r);
+/* A ward call by int3 with these flags -> rax */
+int64_t model_call(struct model *m, uint64_t rflags, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+struct vpage *model_vpage(struct model *m);
+/* Where ring 3 sees va under T_ROOT; NULL when it does not, or may not write there and writable is asked for. */
+uint8_t *model_ring3_page(struct model *m, uint64_t va, bool writable);
 
 #endif

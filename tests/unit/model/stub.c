@@ -22,7 +22,7 @@ static void expect_panic(uint32_t code, const char *what)
     model_init(&m);
 }
 
-TestSuite(stub, .init = setup, .fini = teardown, .timeout = 30);
+TestSuite(stub, .init = setup, .fini = teardown, .timeout = 120);
 
 Test(stub, an_honest_host_reaches_the_library_os_within_the_budget)
 {

@@ -23,7 +23,7 @@ extern uint8_t ward_core_levels[CORE_TABLES];
 
 /* What the real ward has elsewhere. */
 struct ward_state ward_state;
-uint32_t ward_flush_seq;
+uint64_t ward_flush_seq;
 static bool panicked;
 void ward_panic(enum panic_code code)
 {
@@ -254,10 +254,23 @@ Test(ward_tables, a_number_taken_before_the_free_does_not_cover_it)
 {
     int64_t t = new_table(1);
     while (new_table(1) >= 0) {}
-    uint32_t seq = ++ward_flush_seq; /* a flush begins */
+    uint64_t seq = ++ward_flush_seq; /* a flush begins */
     cr_assert_eq(tables_call(WARD_TABLE_FREE, t, 0, 0, 0), 0);
     *vcpu_epoch(0) = seq; /* and ends */
     cr_expect_eq(new_table(1), -EAGAIN);
+}
+
+Test(ward_tables, patience_does_not_make_an_old_flush_a_new_one)
+{
+    int64_t t = new_table(1);
+    while (new_table(1) >= 0) {}
+    ward_state.cpus = 2;
+    *vcpu_ticket(1) = 1;
+    flushed(1);
+    ward_flush_seq += 0x80000001u; /* the other vCPU's, for minutes */
+    cr_assert_eq(tables_call(WARD_TABLE_FREE, t, 0, 0, 0), 0);
+    flushed(0);
+    cr_expect_eq(new_table(1), -EAGAIN, "vCPU 1 has not flushed");
 }
 
 Test(ward_tables, accepting_twice_is_a_panic, .exit_code = 42)
