@@ -15,7 +15,7 @@ LOS_TASK_SRCS := guest/task/sched.c guest/task/wait.c guest/task/time.c guest/ta
     guest/task/signal_calls.c guest/task/signal_frame.c guest/task/futex.c guest/task/timers.c guest/task/container.c
 LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/walk.c guest/fs/names.c guest/fs/tmpfs.c \
                  guest/fs/regular.c guest/fs/file.c guest/fs/fd.c guest/fs/locks.c guest/fs/rw.c guest/fs/open.c guest/fs/stat.c \
-                 guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/poll.c \
+                 guest/fs/attr.c guest/fs/dir.c guest/fs/xattr.c guest/fs/pipe.c guest/fs/memfd.c guest/fs/sysvshm.c guest/fs/poll.c \
                  guest/fs/epoll.c guest/fs/eventfd.c guest/fs/inotify.c guest/fs/ioctl.c guest/fs/dev.c \
                  guest/fs/ldisc.c guest/fs/tty.c guest/fs/pts.c guest/fs/computed.c guest/fs/proc.c guest/fs/proc_pid.c \
                  guest/fs/proc_sys.c guest/fs/sysfs.c guest/fs/view.c

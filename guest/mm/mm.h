@@ -44,6 +44,7 @@ uint64_t mobj_pages(const struct mobj *o); /* frames held, for st_blocks and lim
  */
 int mobj_truncate(struct mobj *o, uint64_t size);
 int mobj_punch(struct mobj *o, uint64_t off, uint64_t len); /* zeroes; whole frames are freed */
+uint64_t mobj_maps(const struct mobj *o); /* mappings of it, a child's too */
 /* Does a shared mapping exist that may be written, or made so? */
 bool mobj_writable_maps(const struct mobj *o);
 /*

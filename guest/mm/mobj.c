@@ -46,6 +46,13 @@ uint64_t mobj_size(const struct mobj *o) { return o->size; }
 
 uint64_t mobj_pages(const struct mobj *o) { return o->pages; }
 
+uint64_t mobj_maps(const struct mobj *o)
+{
+    uint64_t n = 0;
+    LIST_EACH (it, &o->maps) { n++; }
+    return n;
+}
+
 /*
  * Frees frames with index in [lo, hi) below `slot`, whose first index is `base`; then the nodes
  * that became empty.
