@@ -240,14 +240,16 @@ static int await(struct waitq *q, const uint32_t *opens, const uint32_t *there)
     return err;
 }
 
+/* Also the ends of a pipe(2), by /proc/self/fd: they never wait for the other side, which may be gone for good. */
 int fifo_open(struct inode *i, struct file *f)
 {
     struct pipe *p = i->pipe ? i->pipe : pipe_new();
+    bool named = i->ops != &anon_ops;
     int err = 0;
 
     if (!p) { return -ENOMEM; }
     i->pipe = p;
-    if (!file_reads(f) && (f->flags & LO_NONBLOCK) && p->readers == 0) {
+    if (named && !file_reads(f) && (f->flags & LO_NONBLOCK) && p->readers == 0) {
         if (p->refs == 0) {
             i->pipe = NULL;
             pipe_free(p);
@@ -257,6 +259,7 @@ int fifo_open(struct inode *i, struct file *f)
     attach(p, f);
     wake(&p->read_wait, LPOLLOUT);
     wake(&p->write_wait, LPOLLIN);
+    if (!named) { return 0; }
     if (file_reads(f) && !file_writes(f) && !(f->flags & LO_NONBLOCK)) {
         err = await(&p->read_wait, &p->writer_opens, &p->writers);
     } else if (file_writes(f) && !file_reads(f)) {
