@@ -32,7 +32,8 @@ HOST_ARCHIVES += rego
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.
 kbs_pure_SRCS := $(addprefix attest/kbs/,appraise.c audit_check.c claims.c ear.c initdata_claims.c target.c trust.c http/http.c http/limit.c \
-    http/metrics.c rules/agree.c rules/approval.c rules/check.c rules/read.c rules/rules.c)
+    http/metrics.c rules/agree.c rules/approval.c rules/check.c rules/names.c rules/read.c \
+    rules/reference.c rules/rule.c rules/rules.c)
 kbs_SRCS := $(addprefix attest/kbs/,admin.c appraisal.c approvals.c audit.c broker.c policies.c rcar.c release.c serve.c token.c \
     config/coco.c config/config.c config/hsm.c config/reader.c config/snp.c config/storage.c \
     config/tdx.c desk/approve.c desk/client.c desk/command.c desk/import.c desk/policy.c \

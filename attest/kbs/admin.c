@@ -8,6 +8,7 @@
 #include "attest/kbs/broker_internal.h"
 
 #include "attest/base64.h"
+#include "attest/kbs/rules/names.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

@@ -8,6 +8,7 @@
 #include "attest/kbs/broker_internal.h"
 
 #include "attest/jose.h"
+#include "attest/kbs/rules/names.h"
 #include "attest/kbs/target.h"
 
 #include <errno.h>

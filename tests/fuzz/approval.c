@@ -12,7 +12,7 @@
 
 #include "attest/base64.h"
 #include "attest/kbs/rules/approval.h"
-#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/rules/names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

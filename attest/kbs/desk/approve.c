@@ -9,7 +9,7 @@
 #include "attest/jose.h"
 #include "attest/kbs/rules/approval.h"
 #include "attest/kbs/config/config.h"
-#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/rules/names.h"
 #include "attest/kbs/store/store.h"
 #include "attest/rfc3339.h"
 #include "guest/base/hosted.h"

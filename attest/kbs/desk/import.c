@@ -4,7 +4,7 @@
 
 #include "attest/json.h"
 #include "attest/kbs/config/config.h"
-#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/rules/names.h"
 #include "guest/base/hosted.h"
 
 #include <dirent.h>

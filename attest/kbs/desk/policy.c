@@ -9,6 +9,7 @@
 #include "attest/jose.h"
 #include "attest/kbs/config/config.h"
 #include "attest/kbs/policies.h"
+#include "attest/kbs/rules/names.h"
 #include "attest/rfc3339.h"
 #include "guest/base/hosted.h"
 

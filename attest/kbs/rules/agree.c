@@ -4,7 +4,7 @@
  * approver the rule names, cover this request and have a release left; each approver counts once,
  * whatever he signed. The refusal names who is missing, and why an approval of his does not count.
  */
-#include "attest/kbs/rules/internal.h"
+#include "attest/kbs/rules/rule.h"
 
 #include "guest/base/hosted.h"
 
@@ -62,12 +62,12 @@ static int consider(void *ctx, const char *text, size_t len)
     size_t i = approver_index(s->of, a.approver);
     if (i == s->of->count || s->agrees[i]) { return 0; }
     const struct rule_question *q = s->k->q;
-    const struct crypto_key *key = rules_approver(s->k->rules, a.approver);
+    const struct approver *by = approver_find(s->k->rules, a.approver);
     if (!approval_covers(&a, q->claims, q->resource, q->now, &why)) {
         if (strcmp(why, "resource") == 0) { return 0; } /* about something else */
     } else if (s->by_image && a.any_image) {
         why = "image is not named";
-    } else if (!key || approval_verify(text, len, key, &e) < 0) {
+    } else if (!by || approval_verify(text, len, by->key, &e) < 0) {
         why = "signature";
     } else if (!is_left(s, &a)) {
         why = "count is used up";

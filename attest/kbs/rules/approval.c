@@ -3,7 +3,7 @@
 #include "attest/kbs/rules/approval.h"
 
 #include "attest/jose.h"
-#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/rules/names.h"
 #include "attest/rfc3339.h"
 #include "guest/base/hosted.h"
 
@@ -15,13 +15,6 @@
 #define SHA256_PREFIX "sha256:"
 
 static const char what[] = "approval";
-
-bool approver_name_ok(const char *name)
-{
-    size_t n = strlen(name);
-    return n > 0 && n < APPROVER_SIZE && name[0] != '.' &&
-           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
-}
 
 void approval_name(const struct approval *a, char out[APPROVAL_NAME_SIZE])
 {

@@ -25,11 +25,11 @@
 
 #include "attest/crypto.h"
 #include "attest/kbs/claims.h"
+#include "attest/kbs/rules/names.h"
 
 #define APPROVAL_TEXT_MAX     4096u
 #define APPROVAL_COUNT_MAX    1000000u
-#define APPROVAL_ID_SIZE      33 /* with the zero byte */
-#define APPROVER_SIZE         64
+#define APPROVAL_ID_SIZE      33  /* with the zero byte */
 #define APPROVAL_RESOURCE_MAX 768 /* three segments and a zero byte */
 /* Where it is kept, and what counts its releases: "approver/id". */
 #define APPROVAL_NAME_SIZE (APPROVER_SIZE + APPROVAL_ID_SIZE)
@@ -57,8 +57,6 @@ MUST_CHECK int approval_sign(const struct approval *a, const struct crypto_key *
                              struct err *e);
 
 void approval_name(const struct approval *a, char out[APPROVAL_NAME_SIZE]);
-/* [A-Za-z0-9_-][A-Za-z0-9_.-]*, at most 63 characters. */
-bool approver_name_ok(const char *name);
 
 /*
  * Is this about that resource going to this guest at this time? why: NULL, or the member that is

@@ -3,7 +3,7 @@
  * The checks. Each is one function that says yes, or no with a reason; all of a rule's run, so that
  * the owner of a guest reads everything at once. What the evidence does not show satisfies nothing.
  */
-#include "attest/kbs/rules/internal.h"
+#include "attest/kbs/rules/rule.h"
 
 #include "attest/rfc3339.h"
 #include "guest/base/hosted.h"

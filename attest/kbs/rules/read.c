@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From JSON to rules: everything is checked here, so that judging cannot fail. A half-read rule is
- * freed by rules_free().
+ * freed by rule_fini().
  */
-#include "attest/kbs/rules/internal.h"
+#include "attest/kbs/rules/rule.h"
 
 #include "attest/jose.h"
+#include "attest/kbs/rules/names.h"
+#include "attest/kbs/rules/reference.h"
 #include "attest/rfc3339.h"
 
 #include <ctype.h>
@@ -406,7 +408,7 @@ static int approvers_known(const struct rules *all, const struct rule *r, const 
                            struct err *e)
 {
     for (size_t i = 0; i < names->count; i++) {
-        if (!rules_approver(all, names->v[i])) {
+        if (!approver_find(all, names->v[i])) {
             return err_set(e, EINVAL, "rule %s: %s is not among the approvers", r->name,
                            names->v[i]);
         }

@@ -61,15 +61,11 @@
 #ifndef CASEMATE_ATTEST_KBS_RULES_RULES_H
 #define CASEMATE_ATTEST_KBS_RULES_RULES_H
 
-#include "attest/kbs/claims.h"
+#include "attest/kbs/rules/question.h"
 #include "attest/policy/decision.h"
-#include "guest/base/cur.h"
 #include "guest/base/err.h"
 
-#define RULES_TEXT_MAX     (1024u * 1024)
-#define RULES_MAX          1024u /* an owner's images, generously; each request looks at all of them */
-#define RULES_LIST_MAX     256u /* entries in one list */
-#define RULES_RELEASES_MAX 1000000000u
+#define RULES_TEXT_MAX (1024u * 1024)
 
 struct rules;
 
@@ -81,57 +77,6 @@ struct crypto_key;
  * The key of an approver that the policy names; NULL = none. A view into rules, which may be NULL.
  */
 const struct crypto_key *rules_approver(const struct rules *rules, const char *name);
-
-/*
- * Reference values, by kind of TEE: is this launch digest one of them? count: how many there are;
- * first: one of them in hex, for the reason, or empty.
- */
-struct reference_answer {
-    bool known;
-    size_t count;
-    char first[HEX_LEN(CLAIMS_MEASUREMENT)];
-};
-struct references {
-    void *ctx;
-    struct reference_answer (*ask)(void *ctx, const char *tee,
-                                   const uint8_t measurement[CLAIMS_MEASUREMENT]);
-};
-
-/* The answer for a value as it is registered: one digest in hex, or a list. NULL = there is none. */
-struct reference_answer reference_answer_of(const json_t *value,
-                                            const uint8_t measurement[CLAIMS_MEASUREMENT]);
-
-/*
- * The kinds of TEE that rules know, and the name under which each one's reference values are kept:
- * CoCo's names where it has one. NULL for other kinds.
- */
-const char *reference_name_of(const char *tee);
-/* Is that one of these names? */
-bool reference_name_is_ours(const char *name);
-
-/*
- * What rules look up beside claims. A function that is NULL finds nothing: what needs it does not
- * hold. Counters go by name; what has been taken stays taken.
- */
-struct rule_sources {
-    struct references references;
-    void *ctx;
-    /* Each approval that is kept; each() returns 0 to go on, and anything else is returned. */
-    int (*approvals)(void *ctx, int (*each)(void *each_ctx, const char *text, size_t len),
-                     void *each_ctx, struct err *e);
-    int (*counted)(void *ctx, const char *counter, uint64_t *out, struct err *e);
-    /* One of at most max; *out_taken false: there are none left. Atomic. */
-    int (*take)(void *ctx, const char *counter, uint64_t max, bool *out_taken, struct err *e);
-};
-/* "rule/web" and "approval/alice/5f..": a counter's name and a zero byte. */
-#define RULE_COUNTER_SIZE 128
-
-struct rule_question {
-    const struct claims *claims;
-    const json_t *evidence; /* as the token shows it; NULL = checks under "claims" do not hold */
-    const char *resource;   /* "repository/type/tag", syntax already checked */
-    int64_t now;            /* seconds since 1970 */
-};
 
 /* rules NULL = there is no policy. */
 void rules_judge(const struct rules *rules, const struct rule_sources *sources,
@@ -145,12 +90,5 @@ const char *rules_name(const struct rules *rules, size_t i);
 MUST_CHECK bool rules_judge_one(const struct rules *rules, size_t i,
                                 const struct rule_sources *sources, const struct rule_question *q,
                                 struct decision *out);
-
-/* "a/b/c": exactly three segments of [A-Za-z0-9_-][A-Za-z0-9_.-]*, at most 255 characters each.
- * [coco §4.1] */
-bool resource_path_ok(struct view path);
-/* The same where a segment may be *; and does a path fit such a pattern? */
-bool resource_pattern_ok(const char *pattern);
-bool resource_pattern_matches(const char *pattern, const char *path);
 
 #endif

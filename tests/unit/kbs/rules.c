@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rule engine: what loads, what does not and why, and what each check says. */
+#include "attest/kbs/rules/names.h"
 #include "attest/kbs/rules/rules.h"
 
 #include <criterion/criterion.h>

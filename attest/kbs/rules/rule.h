@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A rule as data: between the reader (rules_read.c), the checks (rules_check.c) and the judge. */
-#ifndef CASEMATE_ATTEST_KBS_RULES_INTERNAL_H
-#define CASEMATE_ATTEST_KBS_RULES_INTERNAL_H
+/*
+ * A policy as data, between those who make it (read.c), ask it (check.c, agree.c) and decide (rules.c).
+ */
+#ifndef CASEMATE_ATTEST_KBS_RULES_RULE_H
+#define CASEMATE_ATTEST_KBS_RULES_RULE_H
 
 #include "attest/crypto.h"
 #include "attest/kbs/rules/approval.h"
-#include "attest/kbs/rules/rules.h"
+#include "attest/kbs/rules/question.h"
+#include "attest/policy/decision.h"
+
+#define RULES_MAX          1024u /* an owner's images, generously; each request looks at all of them */
+#define RULES_LIST_MAX     256u /* entries in one list */
+#define RULES_RELEASES_MAX 1000000000u
 
 #define DIGEST_MAX 64
 
@@ -23,7 +30,7 @@ struct texts {
     char **v; /* each malloc */
 };
 
-/* The parts of SNP's TCB, in the order of their names in rules_read.c. */
+/* The parts of SNP's TCB, in the order of their names in read.c. */
 #define SNP_PARTS 5
 struct firmware {
     bool there;
@@ -88,6 +95,12 @@ struct rules {
     struct approver *approvers; /* malloc */
 };
 
+/* A half-read one is fine. */
+void rule_fini(struct rule *r);
+/* NULL = the policy names nobody so. */
+const struct approver *approver_find(const struct rules *rules, const char *name);
+
+/* From JSON (read.c); what is half-read is in *r and counted. */
 MUST_CHECK int rules_read(const json_t *doc, struct rules *r, struct err *e);
 
 /* Every check says yes, or no with a reason in v. */
@@ -98,10 +111,10 @@ struct check {
     const struct rule_question *q;
     struct decision *v;
 };
-/* What the evidence says, and the time. */
+/* What the evidence says, and the time (check.c). */
 MUST_CHECK bool rule_holds(const struct check *k);
 
-/* What was found for one rule: the approvals it rests on, each still with a release left. */
+/* What was found for one rule: the approvals it rests on, each still with a release left (agree.c). */
 struct rests_on {
     size_t count;
     struct approval v[RULES_LIST_MAX + 1]; /* `approvals` needs so many at most, `signer` one */
