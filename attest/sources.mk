@@ -40,7 +40,7 @@ kbs_SRCS := $(addprefix attest/kbs/,admin.c appraisal.c approvals.c audit.c brok
     desk/selfsigned.c desk/setup.c desk/split.c evidence/sample.c evidence/sim.c evidence/snp.c \
     evidence/tdx.c evidence/verifiers.c http/conn.c http/ops.c http/server.c session/memory.c \
     session/recent.c session/session.c session/shared.c store/copy.c store/pg.c store/postgres.c \
-    store/sqlite.c store/store.c)
+    store/sqlite.c store/store.c store/value.c)
 HOST_ARCHIVES += kbs kbs_pure
 KBS_LIBS   := kbs kbs_pure collateral rego evidence initdata jose crypto_full crypto_small base
 KBS_LDLIBS := -ljansson -lsqlite3 -lpq -lp11 -levent -levent_openssl -lcurl -lssl -lcrypto

@@ -273,8 +273,10 @@ int broker_new(const struct broker_setup *s, struct broker **out, struct err *e)
     b->recent = recent_new();
     int rc = b->recent ? broker_adopt(b, s, e) : err_set(e, ENOMEM, "broker: out of memory");
     if (rc == 0) {
-        rc = sessions_new(s->max_sessions, s->session_seconds,
-                          store_is_shared(s->store) ? s->store : NULL, &b->sessions, e);
+        b->sessions = store_is_shared(s->store)
+                          ? sessions_in_store(s->store, s->max_sessions, s->session_seconds)
+                          : sessions_in_memory(s->max_sessions, s->session_seconds);
+        rc = b->sessions ? 0 : err_set(e, ENOMEM, "broker: out of memory");
     }
     if (rc == 0) { rc = broker_load_policies(b, e); }
     if (rc < 0) {

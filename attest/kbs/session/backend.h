@@ -18,6 +18,7 @@ struct session_ops {
     int (*refuse)(struct sessions *t, const char *id, struct err *e);
 };
 
+/* First member of each backend's own struct. */
 struct sessions {
     const struct session_ops *ops;
     int64_t lifetime; /* seconds */
@@ -25,10 +26,6 @@ struct sessions {
 };
 
 /* Of so many sessions so many may be OPEN while there are SETTLED ones to give way. */
-static inline uint32_t session_open_share(uint32_t max) { return max / SESSION_OPEN_PART; }
-
-/* Each returns an object whose first member is a struct sessions with ops filled in; NULL = out of memory. */
-struct sessions *sessions_in_memory(void);
-struct sessions *sessions_in_store(struct store *st);
+static inline uint32_t session_open_share(uint32_t max) { return max / 4; }
 
 #endif

@@ -149,7 +149,7 @@ static void memory_free(struct sessions *base)
     free(t);
 }
 
-struct sessions *sessions_in_memory(void)
+struct sessions *sessions_in_memory(uint32_t max, int64_t lifetime)
 {
     static const struct session_ops ops = {
         .free = memory_free,
@@ -161,7 +161,7 @@ struct sessions *sessions_in_memory(void)
     };
     struct memory_sessions *t = calloc(1, sizeof *t);
     if (!t) { return NULL; }
-    t->base.ops = &ops;
+    t->base = (struct sessions){.ops = &ops, .max = max, .lifetime = lifetime};
     list_init(&t->by_age);
     list_init(&t->open);
     list_init(&t->settled);

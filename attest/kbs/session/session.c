@@ -19,17 +19,6 @@ void session_fini(struct session *s)
     wipe(s, sizeof *s);
 }
 
-int sessions_new(uint32_t max, int64_t lifetime, struct store *shared, struct sessions **out,
-                 struct err *e)
-{
-    struct sessions *t = shared ? sessions_in_store(shared) : sessions_in_memory();
-    if (!t) { return err_set(e, ENOMEM, "sessions: out of memory"); }
-    t->max = max;
-    t->lifetime = lifetime;
-    *out = t;
-    return 0;
-}
-
 void sessions_free(struct sessions *t)
 {
     if (t) { t->ops->free(t); }

@@ -39,12 +39,13 @@ void session_fini(struct session *s); /* wipes; a zeroed one is fine */
 struct sessions;
 
 /*
+ * In this program's memory (memory.c), or in a store that store_is_shared() (shared.c), borrowed. NULL = out of memory.
+ *
  * max       at one time
  * lifetime  seconds
- * shared    the store to keep them in, if store_is_shared(); NULL = in memory
  */
-MUST_CHECK int sessions_new(uint32_t max, int64_t lifetime, struct store *shared,
-                            struct sessions **out, struct err *e);
+struct sessions *sessions_in_memory(uint32_t max, int64_t lifetime);
+struct sessions *sessions_in_store(struct store *shared, uint32_t max, int64_t lifetime);
 void sessions_free(struct sessions *t); /* NULL is fine */
 
 /* How many there are; where they are shared, as far as this broker has heard. */

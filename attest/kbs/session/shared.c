@@ -42,7 +42,8 @@ static struct row row_of(const char *id)
 static int make_room(struct shared_sessions *t, int64_t now, struct err *e)
 {
     if (t->swept == now && t->count < t->base.max) { return 0; }
-    int rc = store_session_sweep(t->store, now, t->base.max - 1, &t->count, e);
+    uint32_t room = t->base.max - 1;
+    int rc = store_session_sweep(t->store, now, room, session_open_share(room), &t->count, e);
     if (rc < 0) { return rc; }
     t->swept = now;
     return t->count < t->base.max ? 0
@@ -102,7 +103,7 @@ static uint32_t shared_count(const struct sessions *base)
 
 static void shared_free(struct sessions *base) { free(of(base)); }
 
-struct sessions *sessions_in_store(struct store *st)
+struct sessions *sessions_in_store(struct store *shared, uint32_t max, int64_t lifetime)
 {
     static const struct session_ops ops = {
         .free = shared_free,
@@ -114,7 +115,7 @@ struct sessions *sessions_in_store(struct store *st)
     };
     struct shared_sessions *t = calloc(1, sizeof *t);
     if (!t) { return NULL; }
-    t->base.ops = &ops;
-    t->store = st;
+    t->base = (struct sessions){.ops = &ops, .max = max, .lifetime = lifetime};
+    t->store = shared;
     return &t->base;
 }

@@ -6,7 +6,7 @@
 #ifndef CASEMATE_ATTEST_KBS_STORE_BACKEND_H
 #define CASEMATE_ATTEST_KBS_STORE_BACKEND_H
 
-#include "attest/kbs/store/store.h"
+#include "attest/kbs/store/value.h"
 
 /* Written into a new database, looked for in an old one. */
 #define STORE_SCHEMA_VERSION 2
@@ -52,14 +52,11 @@ struct store_session_ops {
     int (*settle)(struct store_backend *b, const char *id, int64_t now, const uint8_t *p,
                   size_t len, struct err *e);
     int (*drop)(struct store_backend *b, const char *id, struct err *e);
-    int (*sweep)(struct store_backend *b, int64_t now, uint32_t max, uint32_t *out_count,
-                 struct err *e);
+    int (*sweep)(struct store_backend *b, int64_t now, uint32_t max, uint32_t max_open,
+                 uint32_t *out_count, struct err *e);
 };
 
 MUST_CHECK int store_sqlite_open(const char *path, struct store_backend **out, struct err *e);
 MUST_CHECK int store_pg_open(const char *url, struct store_backend **out, struct err *e);
-
-/* A value of its own memory with a zero byte behind it. */
-MUST_CHECK int store_value_copy(const void *p, size_t len, struct store_value *out, struct err *e);
 
 #endif

@@ -359,8 +359,8 @@ static int session_evict(struct store_backend *b, int64_t number, bool settled, 
     return rc;
 }
 
-static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uint32_t *out_count,
-                         struct err *e)
+static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uint32_t max_open,
+                         uint32_t *out_count, struct err *e)
 {
     char digits[24];
     long rows = 0;
@@ -369,9 +369,8 @@ static int session_sweep(struct store_backend *b, int64_t now, uint32_t max, uin
     int rc = pg_ask_rows(of(b), SESSION_SWEEP, before, 1, &rows, e);
     if (rc == 0) { rc = pg_ask(of(b), SESSION_COUNT, NULL, 0, &r, e); }
     if (rc < 0) { return rc; }
-    int64_t n = pg_get_int64(r, 0, 0), open = pg_get_int64(r, 0, 1),
-            share = max / SESSION_OPEN_PART;
-    int64_t surplus = n > max ? n - max : 0, above = open > share ? open - share : 0;
+    int64_t n = pg_get_int64(r, 0, 0), open = pg_get_int64(r, 0, 1);
+    int64_t surplus = n > max ? n - max : 0, above = open > max_open ? open - max_open : 0;
     int64_t from_settled = surplus > above ? surplus - above : 0;
     if (from_settled > n - open) { from_settled = n - open; }
     rc = session_evict(b, surplus - from_settled, false, &n, e);

@@ -11,9 +11,10 @@
  * Random 96-bit IVs under one key allow 2^32 writes, far beyond what administrators make. [SP 800-38D §8.3]
  * Head and tag together name one writing of an item: they are its stamp.
  */
-#include "attest/kbs/store/backend.h"
+#include "attest/kbs/store/store.h"
 
 #include "attest/crypto.h"
+#include "attest/kbs/store/backend.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
 
@@ -39,25 +40,6 @@ static const char *kind_name(enum store_kind k)
     case STORE_APPROVAL: return "approval";
     }
     return "meta";
-}
-
-void store_value_fini(struct store_value *v)
-{
-    if (v->p) {
-        wipe(v->p, v->len);
-        free(v->p);
-    }
-    *v = (struct store_value){0};
-}
-
-int store_value_copy(const void *p, size_t len, struct store_value *out, struct err *e)
-{
-    struct store_value v = {.p = malloc(len + 1), .len = len};
-    if (!v.p) { return err_set(e, ENOMEM, "store: out of memory"); }
-    if (len) { memcpy(v.p, p, len); }
-    v.p[len] = 0;
-    *out = v;
-    return 0;
 }
 
 /* Each result of a backend passes here. */
@@ -318,10 +300,10 @@ int store_session_drop(struct store *st, const char *id, struct err *e)
     return told(st, st->db->ops->sessions->drop(st->db, id, e));
 }
 
-int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,
-                        struct err *e)
+int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t max_open,
+                        uint32_t *out_count, struct err *e)
 {
-    return told(st, st->db->ops->sessions->sweep(st->db, now, max, out_count, e));
+    return told(st, st->db->ops->sessions->sweep(st->db, now, max, max_open, out_count, e));
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */

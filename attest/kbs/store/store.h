@@ -15,6 +15,7 @@
 #ifndef CASEMATE_ATTEST_KBS_STORE_STORE_H
 #define CASEMATE_ATTEST_KBS_STORE_STORE_H
 
+#include "attest/kbs/store/value.h"
 #include "guest/base/cur.h"
 #include "guest/base/err.h"
 
@@ -26,14 +27,6 @@ enum store_kind { STORE_RESOURCE = 1, STORE_POLICY, STORE_REFERENCE, STORE_APPRO
 #define STORE_KIND_LAST STORE_APPROVAL
 
 struct store;
-
-/* The value of an item; wiped by store_value_fini(). */
-struct store_value {
-    uint8_t *p; /* len bytes and a zero byte behind them */
-    size_t len;
-};
-void store_value_fini(struct store_value *v);
-#define auto_store_value __attribute__((cleanup(store_value_fini))) struct store_value
 
 /*
  * Open, or make.
@@ -64,11 +57,6 @@ MUST_CHECK int store_ping(struct store *st, struct err *e);
 MUST_CHECK int store_put(struct store *st, enum store_kind kind, const char *name,
                          const void *value, size_t len, struct err *e);
 /* The same with several items, each name once: all of them, or none and an error. */
-struct store_item {
-    const char *name;
-    const void *value;
-    size_t len;
-};
 MUST_CHECK int store_put_all(struct store *st, enum store_kind kind, const struct store_item *items,
                              size_t count, struct err *e);
 /* -ENOENT when there is none, -EBADMSG when what is there was not written by us. */
@@ -145,13 +133,12 @@ MUST_CHECK int store_session_settle(struct store *st, const char *id, int64_t no
                                     const void *value, size_t len, struct err *e);
 /* One that is settled stays; one that is gone is no error. */
 MUST_CHECK int store_session_drop(struct store *st, const char *id, struct err *e);
-#define SESSION_OPEN_PART 4
 /*
- * Removes what has expired; while there are more than max, the oldest open ones as far as open ones are more than
- * max / SESSION_OPEN_PART, and the oldest settled ones.
+ * Removes what has expired; while there are more than max, the oldest open ones as far as there are more than max_open of
+ * them, and the oldest settled ones.
  * out_count  how many are left
  */
-MUST_CHECK int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t *out_count,
-                                   struct err *e);
+MUST_CHECK int store_session_sweep(struct store *st, int64_t now, uint32_t max, uint32_t max_open,
+                                   uint32_t *out_count, struct err *e);
 
 #endif

@@ -267,10 +267,10 @@ Test(store_pg, sweeping_removes_what_expired_then_open_ones_above_their_share_th
         cr_assert_eq(store_session_open(st, all[i].id, all[i].expires, "n", 1, &e), 0);
         if (all[i].settle) { cr_assert_eq(store_session_settle(st, all[i].id, 1, "t", 1, &e), 0); }
     }
-    cr_assert_eq(store_session_sweep(st, 100, 10, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(store_session_sweep(st, 100, 10, 2, &left, &e), 0, "%s", e.text);
     cr_assert_eq(left, 5);
     cr_assert_not(there_is(st, "gone"));
-    cr_assert_eq(store_session_sweep(st, 100, 4, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(store_session_sweep(st, 100, 4, 1, &left, &e), 0, "%s", e.text);
     cr_assert_eq(left, 4, "two of five are open, one may be");
     cr_assert_not(there_is(st, "old"));
     cr_assert(there_is(st, "proved"));
@@ -278,13 +278,13 @@ Test(store_pg, sweeping_removes_what_expired_then_open_ones_above_their_share_th
         cr_assert_eq(store_session_open(st, i ? "next" : "then", 200, "n", 1, &e), 0);
         cr_assert_eq(store_session_settle(st, i ? "next" : "then", 1, "t", 1, &e), 0);
     }
-    cr_assert_eq(store_session_sweep(st, 100, 4, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(store_session_sweep(st, 100, 4, 1, &left, &e), 0, "%s", e.text);
     cr_assert_eq(left, 4, "one of six is open");
     cr_assert(there_is(st, "new"));
     cr_assert_not(there_is(st, "proved"));
     cr_assert_not(there_is(st, "later"));
     cr_assert(there_is(st, "last"));
-    cr_assert_eq(store_session_sweep(st, 100, 0, &left, &e), 0, "%s", e.text);
+    cr_assert_eq(store_session_sweep(st, 100, 0, 0, &left, &e), 0, "%s", e.text);
     cr_assert_eq(left, 0);
     store_close(st);
 }
