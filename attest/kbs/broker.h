@@ -77,7 +77,7 @@ struct broker_counts {
 };
 struct broker_counts broker_counts(const struct broker *b);
 
-/* A server_handler: ctx is the broker. */
+/* An http_handler: ctx is the broker. */
 void broker_handle(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
                    struct http_response *out);
 

@@ -18,7 +18,7 @@
  *
  * OpenSSL is used here directly, and only for TLS; the broker's own cryptography is in attest/crypto.h.
  */
-#include "attest/kbs/http/internal.h"
+#include "attest/kbs/http/conn.h"
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
@@ -50,7 +50,7 @@ enum phase { PHASE_HEAD, PHASE_BODY, PHASE_WRITE, PHASE_LINGER };
 struct conn {
     struct list node;
     struct door *door;
-    struct server *srv; /* of the door */
+    struct conns *all; /* of the door */
     struct limit_client who;
     bool counted; /* by the limiter */
     struct bufferevent *bev;
@@ -68,6 +68,14 @@ struct conn {
     bool linger;       /* the peer may still be sending */
 };
 
+/* Of a clock that never goes back. */
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* ---- connections ----------------------------------------------------------------------------- */
 
 static void conn_drop_request(struct conn *c)
@@ -75,7 +83,7 @@ static void conn_drop_request(struct conn *c)
     if (c->body) {
         wipe(c->body, c->rq.body_len);
         free(c->body);
-        c->srv->buffered -= c->rq.body_len;
+        c->all->buffered -= c->rq.body_len;
         c->body = NULL;
     }
     if (c->head) {
@@ -90,7 +98,7 @@ static void conn_drop_request(struct conn *c)
 /* The answer is out, or nobody wants it any more. */
 static void conn_drop_answer(struct conn *c)
 {
-    c->srv->buffered -= c->answer_len;
+    c->all->buffered -= c->answer_len;
     c->answer_len = 0;
 }
 
@@ -106,7 +114,7 @@ static void conn_say_goodbye(struct conn *c)
 
 static void conn_free(struct conn *c)
 {
-    struct server *s = c->srv;
+    struct conns *all = c->all;
     conn_drop_request(c);
     conn_drop_answer(c);
     if (c->bev) {
@@ -114,17 +122,17 @@ static void conn_free(struct conn *c)
         bufferevent_free(c->bev);
     }
     if (c->deadline) { event_free(c->deadline); }
-    if (c->counted) { limiter_disconnect(s->setup.limits, &c->who); }
+    if (c->counted) { limiter_disconnect(all->limits, &c->who); }
     list_del(&c->node);
-    s->stats.connections--;
+    all->count--;
     free(c);
-    if (s->stopping && list_empty(&s->conns)) { (void)event_base_loopexit(s->base, NULL); }
+    if (all->stopping && list_empty(&all->list)) { (void)event_base_loopexit(all->base, NULL); }
 }
 
 /* Enter a phase: invariant 2. */
 static void conn_enter(struct conn *c, enum phase phase, int seconds)
 {
-    uint32_t ms = c->srv->setup.phase_ms;
+    uint32_t ms = c->all->phase_ms;
     struct timeval tv = {.tv_sec = seconds};
     if (ms) { tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000}; }
     c->phase = phase;
@@ -134,13 +142,13 @@ static void conn_enter(struct conn *c, enum phase phase, int seconds)
 /* Invariant 5: an answer that does not fit beside the others is not kept. */
 static void answer_hold(struct conn *c, struct http_response *rs)
 {
-    struct server *s = c->srv;
-    if (rs->body_len > s->setup.max_buffered - s->buffered) {
+    struct conns *all = c->all;
+    if (rs->body_len > all->max_buffered - all->buffered) {
         http_response_fini(rs);
         *rs = (struct http_response){.status = 503, .extra = "Retry-After: 1\r\n"};
     }
     c->answer_len = rs->body_len;
-    s->buffered += rs->body_len;
+    all->buffered += rs->body_len;
 }
 
 static void wipe_and_free(const void *p, size_t len, void *ctx)
@@ -176,10 +184,10 @@ static int conn_queue(struct conn *c, const struct http_response *rs, bool keep)
 static void conn_answer(struct conn *c, const struct http_request *rq, struct http_response *rs,
                         uint64_t took_us)
 {
-    const struct server_setup *s = &c->srv->setup;
-    bool keep = c->rq.keep_alive && !rs->close && !c->srv->stopping;
+    const struct conns *all = c->all;
+    bool keep = c->rq.keep_alive && !rs->close && !c->all->stopping;
     answer_hold(c, rs);
-    if (s->observe) { s->observe(s->ctx, rq, rs->status, took_us); }
+    if (all->observe) { all->observe(all->ctx, rq, rs->status, took_us); }
     conn_drop_request(c);
     c->close_after = !keep;
     conn_enter(c, PHASE_WRITE, WRITE_SECONDS);
@@ -266,8 +274,8 @@ static bool conn_read_head(struct conn *c)
 /* Whether this client may ask one more; the refusal is the cheapest answer there is. */
 static bool conn_may_ask(struct conn *c)
 {
-    struct limiter *l = c->door->limited ? c->srv->setup.limits : NULL;
-    uint32_t wait_s = l ? limiter_request(l, &c->who, server_now_us()) : 0;
+    struct limiter *l = c->door->limited ? c->all->limits : NULL;
+    uint32_t wait_s = l ? limiter_request(l, &c->who, now_us()) : 0;
     if (wait_s == 0) { return true; }
     char retry[48];
     (void)snprintf(retry, sizeof retry, "Retry-After: %u\r\n", wait_s);
@@ -278,14 +286,14 @@ static bool conn_may_ask(struct conn *c)
 
 static bool conn_begin_body(struct conn *c)
 {
-    struct server *s = c->srv;
-    if (c->rq.body_len > s->setup.max_body) {
+    struct conns *all = c->all;
+    if (c->rq.body_len > all->max_body) {
         c->rq.body_len = 0;
         conn_refuse(c, 413, NULL,
                     "payload reached size limit"); /* the CoCo broker's words [coco §17.1] */
         return false;
     }
-    if (c->rq.body_len > s->setup.max_buffered - s->buffered) {
+    if (c->rq.body_len > all->max_buffered - all->buffered) {
         c->rq.body_len = 0;
         conn_refuse(c, 503, NULL, "too many requests in memory; try again");
         return false;
@@ -298,7 +306,7 @@ static bool conn_begin_body(struct conn *c)
         conn_refuse(c, 503, NULL, "out of memory");
         return false;
     }
-    s->buffered += c->rq.body_len;
+    all->buffered += c->rq.body_len;
     if (c->rq.expect_continue) {
         (void)bufferevent_write(c->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     }
@@ -328,9 +336,9 @@ static void conn_advance(struct conn *c)
     if (c->phase != PHASE_BODY || !conn_read_body(c)) { return; }
     c->rq.body = (struct view){.p = c->body, .len = c->rq.body_len};
     struct http_response rs = {0};
-    uint64_t began = server_now_us();
-    c->door->handle(c->srv->setup.ctx, &c->rq, c->peer, (int64_t)time(NULL), &rs);
-    conn_answer(c, &c->rq, &rs, server_now_us() - began);
+    uint64_t began = now_us();
+    c->door->handle(c->all->ctx, &c->rq, c->peer, (int64_t)time(NULL), &rs);
+    conn_answer(c, &c->rq, &rs, now_us() - began);
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -398,7 +406,7 @@ static void peer_name(const struct sockaddr *sa, char out[static INET6_ADDRSTRLE
 
 static struct bufferevent *bev_new(struct door *d, evutil_socket_t fd)
 {
-    struct event_base *base = d->srv->base;
+    struct event_base *base = d->conns->base;
     if (!d->tls) { return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE); }
     SSL *ssl = SSL_new(d->tls);
     if (!ssl) { return NULL; }
@@ -411,32 +419,32 @@ static struct bufferevent *bev_new(struct door *d, evutil_socket_t fd)
 /* The place of a new connection, or NULL: there are too many, or too many of this client's. */
 static struct conn *conn_new(struct door *d, const struct sockaddr *sa)
 {
-    struct server *s = d->srv;
+    struct conns *all = d->conns;
     struct limit_client who = limit_client_of(sa);
-    bool counted = d->limited && s->setup.limits;
-    if (s->stats.connections >= s->setup.max_connections) { return NULL; }
-    if (counted && !limiter_connect(s->setup.limits, &who, server_now_us())) { return NULL; }
+    bool counted = d->limited && all->limits;
+    if (all->count >= all->max_connections) { return NULL; }
+    if (counted && !limiter_connect(all->limits, &who, now_us())) { return NULL; }
     struct conn *c = calloc(1, sizeof *c);
     if (!c) {
-        if (counted) { limiter_disconnect(s->setup.limits, &who); }
+        if (counted) { limiter_disconnect(all->limits, &who); }
         return NULL;
     }
     c->door = d;
-    c->srv = s;
+    c->all = all;
     c->who = who;
     c->counted = counted;
-    list_add_tail(&s->conns, &c->node);
-    s->stats.connections++;
+    list_add_tail(&all->list, &c->node);
+    all->count++;
     peer_name(sa, c->peer);
     return c;
 }
 
 void conn_accept(struct door *d, evutil_socket_t fd, const struct sockaddr *sa)
 {
-    struct server *s = d->srv;
+    struct conns *all = d->conns;
     struct conn *c = conn_new(d, sa);
     if (!c) {
-        s->stats.turned_away++;
+        all->turned_away++;
         evutil_closesocket(fd);
         return;
     }
@@ -444,7 +452,7 @@ void conn_accept(struct door *d, evutil_socket_t fd, const struct sockaddr *sa)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     c->bev = bev_new(d, fd);
     if (!c->bev) { evutil_closesocket(fd); }
-    c->deadline = c->bev ? event_new(s->base, -1, 0, on_deadline, c) : NULL;
+    c->deadline = c->bev ? event_new(all->base, -1, 0, on_deadline, c) : NULL;
     if (!c->deadline) {
         conn_free(c);
         return;

@@ -83,6 +83,15 @@ struct http_response {
 void http_response_fini(struct http_response *rs);
 
 /*
+ * What answers a request, whoever brings it. now: Unix seconds. peer: address of the client, text. rq and what it points
+ * to live until the handler returns.
+ */
+typedef void http_handler(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                          struct http_response *out);
+/* Hears of each answer; rq NULL: a request that could not be read. */
+typedef void http_observer(void *ctx, const struct http_request *rq, int status, uint64_t took_us);
+
+/*
  * Write the head of rs into out.
  * now   Unix seconds, for Date
  * Returns its length, or 0 when size is too small (HTTP_RESPONSE_HEAD_MAX never is).

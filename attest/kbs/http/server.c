@@ -4,19 +4,21 @@
  *
  * OpenSSL is used here directly, and only for TLS; the broker's own cryptography is in attest/crypto.h.
  */
-#include "attest/kbs/http/internal.h"
+#include "attest/kbs/http/server.h"
 
+#include "attest/kbs/http/conn.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+
+#include <event2/listener.h>
 
 #include <openssl/err.h>
 
@@ -24,12 +26,14 @@
 
 #define SPARE_DESCRIPTORS 64u
 
-uint64_t server_now_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
+struct server {
+    struct conns conns;
+    struct door guests, ops;
+    struct evconnlistener *guests_listener, *ops_listener; /* NULL = there is none */
+    struct event *on_term, *on_int, *on_hup, *on_stop, *on_drain_end;
+    int stop_pipe[2]; /* server_stop() writes one byte */
+    void (*hangup)(void *ctx);
+};
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
@@ -37,27 +41,27 @@ static void on_drain_end(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct server *s = arg;
-    (void)event_base_loopexit(s->base, NULL);
+    (void)event_base_loopexit(s->conns.base, NULL);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct server *s = arg;
-    if (s->stopping) { return; }
-    s->stopping = true;
-    (void)evconnlistener_disable(s->guests.listener);
+    if (s->conns.stopping) { return; }
+    s->conns.stopping = true;
+    (void)evconnlistener_disable(s->guests_listener);
     struct timeval tv = {.tv_sec = DRAIN_SECONDS};
     (void)event_add(s->on_drain_end, &tv);
-    if (list_empty(&s->conns)) { (void)event_base_loopexit(s->base, NULL); }
-    LIST_EACH_SAFE (n, &s->conns) { conn_stop(n); }
+    if (list_empty(&s->conns.list)) { (void)event_base_loopexit(s->conns.base, NULL); }
+    LIST_EACH_SAFE (n, &s->conns.list) { conn_stop(n); }
 }
 
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd, (void)what;
     struct server *s = arg;
-    if (s->setup.hangup) { s->setup.hangup(s->setup.ctx); }
+    if (s->hangup) { s->hangup(s->conns.ctx); }
 }
 
 /* ---- TLS ------------------------------------------------------------------------------------- */
@@ -156,51 +160,49 @@ static int address_parse(const char *text, struct sockaddr_storage *out, socklen
                : err_set(e, EINVAL, "listen %s: not ADDRESS:PORT", text);
 }
 
-static int door_open(struct door *d, const char *address, struct err *e)
+static int door_open(struct door *d, const char *address, struct evconnlistener **out,
+                     struct err *e)
 {
     struct sockaddr_storage ss;
     socklen_t len;
     int rc = address_parse(address, &ss, &len, e);
     if (rc < 0) { return rc; }
-    d->listener =
-        evconnlistener_new_bind(d->srv->base, on_accept, d,
+    *out =
+        evconnlistener_new_bind(d->conns->base, on_accept, d,
                                 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC,
                                 256, (struct sockaddr *)&ss, (int)len);
-    if (!d->listener) {
+    if (!*out) {
         int code = errno ? errno : EADDRINUSE;
         return err_set(e, code, "listen %s: %s", address, strerror(code));
     }
     return 0;
 }
 
-static uint16_t door_port(const struct door *d)
+static uint16_t port_of(struct evconnlistener *l)
 {
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
-    if (!d->listener ||
-        getsockname(evconnlistener_get_fd(d->listener), (struct sockaddr *)&ss, &len) < 0) {
-        return 0;
-    }
+    if (!l || getsockname(evconnlistener_get_fd(l), (struct sockaddr *)&ss, &len) < 0) { return 0; }
     return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
                                           : ((struct sockaddr_in *)&ss)->sin_port);
 }
 
-uint16_t server_port(const struct server *s) { return door_port(&s->guests); }
-uint16_t server_ops_port(const struct server *s) { return door_port(&s->ops); }
+uint16_t server_port(const struct server *s) { return port_of(s->guests_listener); }
+uint16_t server_ops_port(const struct server *s) { return port_of(s->ops_listener); }
 
 /* ---- start and stop -------------------------------------------------------------------------- */
 
 static int server_events_new(struct server *s, struct err *e)
 {
-    s->base = event_base_new();
-    if (!s->base || pipe(s->stop_pipe) < 0) {
+    s->conns.base = event_base_new();
+    if (!s->conns.base || pipe(s->stop_pipe) < 0) {
         return err_set(e, ENOMEM, "event loop: cannot be made");
     }
-    s->on_term = evsignal_new(s->base, SIGTERM, on_stop, s);
-    s->on_int = evsignal_new(s->base, SIGINT, on_stop, s);
-    s->on_hup = evsignal_new(s->base, SIGHUP, on_hangup, s);
-    s->on_stop = event_new(s->base, s->stop_pipe[0], EV_READ, on_stop, s);
-    s->on_drain_end = event_new(s->base, -1, 0, on_drain_end, s);
+    s->on_term = evsignal_new(s->conns.base, SIGTERM, on_stop, s);
+    s->on_int = evsignal_new(s->conns.base, SIGINT, on_stop, s);
+    s->on_hup = evsignal_new(s->conns.base, SIGHUP, on_hangup, s);
+    s->on_stop = event_new(s->conns.base, s->stop_pipe[0], EV_READ, on_stop, s);
+    s->on_drain_end = event_new(s->conns.base, -1, 0, on_drain_end, s);
     if (!s->on_term || !s->on_int || !s->on_hup || !s->on_stop || !s->on_drain_end ||
         event_add(s->on_stop, NULL) < 0) {
         return err_set(e, ENOMEM, "event loop: out of memory");
@@ -244,24 +246,31 @@ int server_new(const struct server_setup *setup, struct server **out, struct err
 {
     struct server *s = calloc(1, sizeof *s);
     if (!s) { return err_set(e, ENOMEM, "out of memory"); }
-    s->setup = *setup;
+    s->conns = (struct conns){.max_connections = setup->max_connections,
+                              .max_body = setup->max_body,
+                              .max_buffered = setup->max_buffered,
+                              .limits = setup->limits,
+                              .phase_ms = setup->phase_ms,
+                              .observe = setup->observe,
+                              .ctx = setup->ctx};
+    s->hangup = setup->hangup;
     s->stop_pipe[0] = s->stop_pipe[1] = -1;
-    s->guests = (struct door){.srv = s, .handle = setup->handle, .limited = true};
-    s->ops = (struct door){.srv = s, .handle = setup->handle_ops};
-    list_init(&s->conns);
+    s->guests = (struct door){.conns = &s->conns, .handle = setup->handle, .limited = true};
+    s->ops = (struct door){.conns = &s->conns, .handle = setup->handle_ops};
+    list_init(&s->conns.list);
     int rc = descriptors_ensure(setup->max_connections, e);
     if (rc == 0 && setup->tls_cert_pem) {
         rc = tls_new(setup->tls_cert_pem, setup->tls_key_pem, &s->guests.tls, e);
     }
     if (rc == 0) { rc = server_events_new(s, e); }
-    if (rc == 0) { rc = door_open(&s->guests, setup->listen, e); }
-    if (rc == 0 && setup->ops_listen) { rc = door_open(&s->ops, setup->ops_listen, e); }
+    if (rc == 0) { rc = door_open(&s->guests, setup->listen, &s->guests_listener, e); }
+    if (rc == 0 && setup->ops_listen) {
+        rc = door_open(&s->ops, setup->ops_listen, &s->ops_listener, e);
+    }
     if (rc < 0) {
         server_free(s);
         return rc;
     }
-    s->setup.listen = s->setup.ops_listen = NULL; /* borrowed until here */
-    s->setup.tls_cert_pem = s->setup.tls_key_pem = NULL;
     *out = s;
     return 0;
 }
@@ -269,15 +278,15 @@ int server_new(const struct server_setup *setup, struct server **out, struct err
 void server_free(struct server *s)
 {
     if (!s) { return; }
-    s->stopping = false; /* conn_kill() need not end a loop any more */
-    LIST_EACH_SAFE (n, &s->conns) { conn_kill(n); }
+    s->conns.stopping = false; /* conn_kill() need not end a loop any more */
+    LIST_EACH_SAFE (n, &s->conns.list) { conn_kill(n); }
     struct event *const events[] = {s->on_term, s->on_int, s->on_hup, s->on_stop, s->on_drain_end};
     for (size_t i = 0; i < ARRAY_COUNT(events); i++) {
         if (events[i]) { event_free(events[i]); }
     }
-    if (s->guests.listener) { evconnlistener_free(s->guests.listener); }
-    if (s->ops.listener) { evconnlistener_free(s->ops.listener); }
-    if (s->base) { event_base_free(s->base); }
+    if (s->guests_listener) { evconnlistener_free(s->guests_listener); }
+    if (s->ops_listener) { evconnlistener_free(s->ops_listener); }
+    if (s->conns.base) { event_base_free(s->conns.base); }
     for (size_t i = 0; i < 2; i++) {
         if (s->stop_pipe[i] >= 0) { (void)close(s->stop_pipe[i]); }
     }
@@ -287,10 +296,11 @@ void server_free(struct server *s)
 
 struct server_stats server_stats(const struct server *s)
 {
-    struct server_stats st = s->stats;
-    st.buffered = s->buffered;
-    st.stopping = s->stopping;
-    return st;
+    const struct conns *c = &s->conns;
+    return (struct server_stats){.connections = c->count,
+                                 .turned_away = c->turned_away,
+                                 .buffered = c->buffered,
+                                 .stopping = c->stopping};
 }
 
 int server_run(struct server *s, struct err *e)
@@ -302,7 +312,7 @@ int server_run(struct server *s, struct err *e)
         rc = event_add(signals[i], NULL);
     }
     if (rc < 0) { return err_set(e, EINVAL, "signals: cannot be watched"); }
-    rc = event_base_dispatch(s->base);
+    rc = event_base_dispatch(s->conns.base);
     for (size_t i = 0; i < ARRAY_COUNT(signals); i++) { (void)event_del(signals[i]); }
     (void)sigaction(SIGPIPE, &old, NULL);
     return rc < 0 ? err_set(e, EIO, "event loop: failed") : 0;

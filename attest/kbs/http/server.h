@@ -16,10 +16,6 @@
 
 struct server;
 
-/* now: Unix seconds. peer: address of the client, text. rq and what it points to live until the handler returns. */
-typedef void server_handler(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
-                            struct http_response *out);
-
 /* Texts and file names are needed until server_new() returns, the rest as long as the server. */
 struct server_setup {
     const char *listen;       /* "127.0.0.1:8080", "[::]:8080"; port 0 lets the kernel choose */
@@ -32,10 +28,9 @@ struct server_setup {
     uint64_t max_buffered;  /* bytes, all bodies and answers in memory at one time */
     struct limiter *limits; /* per client; borrowed; NULL = none */
     uint32_t phase_ms;      /* 0 = the time limits above; tests shorten all of them to one */
-    server_handler *handle;
-    server_handler *handle_ops; /* of the second address */
-    /* After each answer; rq NULL: a request that could not be read. NULL = nobody counts. */
-    void (*observe)(void *ctx, const struct http_request *rq, int status, uint64_t took_us);
+    http_handler *handle;
+    http_handler *handle_ops;  /* of the second address */
+    http_observer *observe;    /* NULL = nobody counts */
     void (*hangup)(void *ctx); /* on SIGHUP, between two requests; NULL = the signal is ignored */
     void *ctx;
 };

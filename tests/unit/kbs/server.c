@@ -44,7 +44,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-static void start_with(struct server_setup s, server_handler *handle)
+static void start_with(struct server_setup s, http_handler *handle)
 {
     struct err e = {0};
     s.listen = "127.0.0.1:0";
