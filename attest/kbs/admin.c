@@ -5,10 +5,11 @@
  * Policies and reference values that would not do what their author meant are refused here, when they are uploaded, with
  * the reason; what is stored always loads.
  */
-#include "attest/kbs/broker_internal.h"
+#include "attest/kbs/handlers.h"
 
 #include "attest/base64.h"
 #include "attest/kbs/rules/names.h"
+#include "attest/kbs/token.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

@@ -3,7 +3,10 @@
  * What the owner's attestation policies make of a guest: a submodule of the token per device. A policy sees what the token
  * will show and nothing else, so the same can be asked again of claims that somebody changed. [coco §4.4]
  */
-#include "attest/kbs/broker_internal.h"
+#include "attest/kbs/appraisal.h"
+
+#include "attest/kbs/appraise.h"
+#include "attest/kbs/references.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +14,18 @@
 
 #define EVIDENCE "ear.veraison.annotated-evidence"
 
+void attested_fini(struct attested *a)
+{
+    for (size_t i = 0; i < a->device_count; i++) { claims_fini(&a->device[i]); }
+    json_decref(a->initdata_claims);
+    json_decref(a->submods);
+    *a = (struct attested){0};
+}
+
 static int by_policy(struct broker *b, const struct rego_policy *p, const json_t *evidence,
                      int64_t now, struct appraisal *out, struct err *e)
 {
-    struct reference_source rv = broker_reference_source(b);
+    struct reference_source rv = reference_source_in(b->setup.store);
     struct rego_request rq = {
         .input = evidence, .now_ns = now * 1000000000, .reference = rv.get, .ctx = rv.ctx};
     auto_json claims = NULL;
@@ -28,7 +39,7 @@ static int device_appraise(struct broker *b, enum claims_class class, const json
                            int64_t now, json_t **out, struct err *e)
 {
     struct policy *p = &b->appraising[class];
-    struct reference_source rv = broker_reference_source(b);
+    struct reference_source rv = reference_source_in(b->setup.store);
     auto_appraisal a = {0};
     char name[POLICY_NAME_SIZE];
     policy_appraisal_name(class, name);

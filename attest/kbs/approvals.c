@@ -4,8 +4,9 @@
  * checked when it is uploaded, so that whoever uploads it hears at once what is wrong; it is checked
  * again whenever it is to count, against the approvers of that moment.
  */
-#include "attest/kbs/broker_internal.h"
+#include "attest/kbs/handlers.h"
 
+#include "attest/kbs/references.h"
 #include "attest/kbs/rules/approval.h"
 #include "guest/base/hosted.h"
 
@@ -62,9 +63,9 @@ static int source_take(void *ctx, const char *counter, uint64_t max, bool *out_t
     return store_count_take(x->b->setup.store, counter, max, out_taken, e);
 }
 
-struct rule_sources broker_rule_sources(struct exchange *x)
+struct rule_sources rule_sources_of(struct exchange *x)
 {
-    return (struct rule_sources){.references = broker_references(x->b),
+    return (struct rule_sources){.references = references_in(x->b->setup.store),
                                  .ctx = x,
                                  .approvals = source_approvals,
                                  .counted = source_counted,

@@ -8,13 +8,14 @@
  *  3. An attested session answers with the token it has, whatever else is in the body; the verifier does not run again.
  *  4. Every device that is in the evidence is verified, or the whole is refused.
  */
-#include "attest/kbs/broker_internal.h"
+#include "attest/kbs/handlers.h"
 
 #include "attest/abi/evidence.h"
-
 #include "attest/initdata.h"
 #include "attest/jose.h"
+#include "attest/kbs/appraisal.h"
 #include "attest/kbs/initdata_claims.h"
+#include "attest/kbs/token.h"
 #include "attest/transcript.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
@@ -459,7 +460,7 @@ void handle_attest(struct exchange *x)
     }
     char *token = NULL;
     auto_json payload = NULL;
-    if (token_issue(x->b, &proved, x->now, &token, &payload, &e) < 0) {
+    if (token_issue(x->b, proved.submods, x->now, &token, &payload, &e) < 0) {
         reply_error(x, 500, "AttestationError", "%s", e.text);
         return;
     }

@@ -5,11 +5,14 @@
  *
  * Rules are asked at every release, with today's policy and reference values; a token only says who asks.
  */
-#include "attest/kbs/broker_internal.h"
+#include "attest/kbs/handlers.h"
 
 #include "attest/jose.h"
+#include "attest/kbs/appraisal.h"
+#include "attest/kbs/references.h"
 #include "attest/kbs/rules/names.h"
 #include "attest/kbs/target.h"
+#include "attest/kbs/token.h"
 
 #include <errno.h>
 #include <string.h>
@@ -151,7 +154,7 @@ static int reappraise(void *ctx, json_t *payload, struct err *e)
 
 static bool allowed_by_rego(struct exchange *x, const json_t *token, bool own)
 {
-    struct reference_source rv = broker_reference_source(x->b);
+    struct reference_source rv = reference_source_in(x->b->setup.store);
     struct again again = {.b = x->b, .now = x->now};
     auto_json data = request_json(x);
     struct rego_request rq = {.input = token,
@@ -174,7 +177,7 @@ static bool allowed_by_rego(struct exchange *x, const json_t *token, bool own)
 
 static bool allowed_by_rules(struct exchange *x, const json_t *token)
 {
-    struct rule_sources sources = broker_rule_sources(x);
+    struct rule_sources sources = rule_sources_of(x);
     const json_t *cpu = json_object_get(json_object_get(token, "submods"), "cpu0");
     struct rule_question q = {.claims = &x->claims,
                               .evidence = json_object_get(cpu, "ear.veraison.annotated-evidence"),

@@ -5,8 +5,8 @@
  */
 #include "attest/kbs/serve.h"
 
-#include "attest/kbs/http/ops.h"
-#include "attest/kbs/evidence/verifiers.h"
+#include "attest/kbs/ops.h"
+#include "attest/kbs/verifiers.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

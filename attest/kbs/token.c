@@ -5,10 +5,11 @@
  * Whose guest tokens are believed is in trust.h. An administrator's must be signed
  * with EdDSA or ES256 by one of the configured keys, carry the configured issuer and a role, and expire.
  */
-#include "attest/kbs/broker_internal.h"
+#include "attest/kbs/token.h"
 
 #include "attest/base64.h"
 #include "attest/jose.h"
+#include "attest/kbs/handlers.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
@@ -17,24 +18,7 @@
 #define LEEWAY_SECONDS                                                                             \
     60 /* clocks of administrators and of several brokers; CoCo's value [coco §5.4] */
 
-struct view bearer_of(const struct http_request *rq)
-{
-    static const char scheme[] = "Bearer ";
-    struct view v = http_header_get(rq, "authorization");
-    size_t n = sizeof scheme - 1;
-    if (v.len <= n || memcmp(v.p, scheme, n) != 0) { return (struct view){0}; }
-    return (struct view){.p = v.p + n, .len = v.len - n};
-}
-
 /* ---- guests ---------------------------------------------------------------------------------- */
-
-void attested_fini(struct attested *a)
-{
-    for (size_t i = 0; i < a->device_count; i++) { claims_fini(&a->device[i]); }
-    json_decref(a->initdata_claims);
-    json_decref(a->submods);
-    *a = (struct attested){0};
-}
 
 /* The signing key's public half. */
 static int signer_jwk(const struct broker_setup *setup, json_t **out, struct err *e)
@@ -76,15 +60,15 @@ int token_header_make(const struct broker_setup *setup, json_t **out, struct err
     return *out ? 0 : err_set(e, ENOMEM, "token: out of memory");
 }
 
-int token_issue(struct broker *b, const struct attested *a, int64_t now, char **out,
-                json_t **out_payload, struct err *e)
+int token_issue(struct broker *b, json_t *submods, int64_t now, char **out, json_t **out_payload,
+                struct err *e)
 {
     int64_t life = b->setup.token_seconds ? b->setup.token_seconds : b->setup.session_seconds;
     auto_json payload =
         json_pack("{s:s, s:I, s:{s:s, s:s}, s:O, s:I, s:s}", "eat_profile",
                   "tag:github.com,2024:confidential-containers/Trustee", "iat", (json_int_t)now,
                   "ear.verifier-id", "developer", "casemate", "build", "cc-kbs " CASEMATE_VERSION,
-                  "submods", a->submods, "exp", (json_int_t)(now + life), "iss",
+                  "submods", submods, "exp", (json_int_t)(now + life), "iss",
                   b->setup.token_issuer ? b->setup.token_issuer : "cc-kbs");
     if (!payload) { return err_set(e, ENOMEM, "token: out of memory"); }
     int rc = jwt_sign(b->setup.token_key, b->token_header, payload, out, e);

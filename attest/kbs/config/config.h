@@ -75,7 +75,7 @@
 
 #include "attest/crypto.h"
 #include "attest/jose.h"
-#include "attest/kbs/broker.h"
+#include "attest/kbs/broker_setup.h"
 #include "attest/kbs/evidence/snp.h"
 #include "attest/kbs/evidence/tdx.h"
 #include "attest/kbs/http/limit.h"

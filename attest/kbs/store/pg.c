@@ -281,7 +281,7 @@ const char *pg_number(int64_t v, char out[static 24])
 }
 
 /* Send one statement and wait for the whole of its answer. -ENOTCONN: the connection is of no use any more. */
-static int exchange(PGconn *c, const char *name, const struct pg_param *params, size_t count,
+static int ask_once(PGconn *c, const char *name, const struct pg_param *params, size_t count,
                     PGresult **out, struct err *e)
 {
     const char *values[PG_PARAMS_MAX];
@@ -315,7 +315,7 @@ int pg_ask(struct pg *p, size_t at, const struct pg_param *params, size_t count,
         PGresult *r = NULL;
         int rc = connection(p, e);
         if (rc < 0) { return rc; }
-        rc = exchange(p->c, s->name, params, count, &r, &got);
+        rc = ask_once(p->c, s->name, params, count, &r, &got);
         if (rc == 0) { rc = judge(p->c, r, s->name, &got); }
         if (rc == 0) {
             *out = r;

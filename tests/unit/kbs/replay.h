@@ -8,7 +8,7 @@
 #define CASEMATE_TESTS_KBS_REPLAY_H
 
 #include "attest/kbs/evidence/sample.h"
-#include "attest/kbs/http/ops.h"
+#include "attest/kbs/ops.h"
 #include "attest/kbs/http/server.h"
 #include "tests/unit/attest/vectors.h"
 #include "tests/unit/kbs/bench.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Health and numbers of a running broker. */
-#include "attest/kbs/http/ops.h"
+#include "attest/kbs/ops.h"
 
 #include "guest/base/hosted.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of verifiers, and the warnings that belong to a table with insecure ones. */
-#include "attest/kbs/evidence/verifiers.h"
+#include "attest/kbs/verifiers.h"
 
 #include "attest/kbs/evidence/sample.h"
 

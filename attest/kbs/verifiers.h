@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which evidence a broker takes: the verifiers that its configuration enables, one file per kind (evidence_*.c). */
-#ifndef CASEMATE_ATTEST_KBS_EVIDENCE_VERIFIERS_H
-#define CASEMATE_ATTEST_KBS_EVIDENCE_VERIFIERS_H
+/* Which evidence a broker takes: the verifiers that its configuration enables, one file per kind (evidence/). */
+#ifndef CASEMATE_ATTEST_KBS_VERIFIERS_H
+#define CASEMATE_ATTEST_KBS_VERIFIERS_H
 
 #include "attest/kbs/config/config.h"
 #include "attest/kbs/evidence/sim.h"

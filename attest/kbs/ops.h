@@ -9,8 +9,8 @@
  * With an address of their own (`ops_listen`) they are served there, with reasons; without one, at the guests' address,
  * where a 503 tells nothing about the network behind it.
  */
-#ifndef CASEMATE_ATTEST_KBS_HTTP_OPS_H
-#define CASEMATE_ATTEST_KBS_HTTP_OPS_H
+#ifndef CASEMATE_ATTEST_KBS_OPS_H
+#define CASEMATE_ATTEST_KBS_OPS_H
 
 #include "attest/kbs/audit.h"
 #include "attest/kbs/broker.h"
