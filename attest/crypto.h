@@ -49,7 +49,6 @@ void crypto_sha_final(struct crypto_sha *c, uint8_t *out);
 
 void crypto_sha256(const void *p, size_t len, uint8_t out[CRYPTO_SHA256_SIZE]);
 void crypto_sha384(const void *p, size_t len, uint8_t out[CRYPTO_SHA384_SIZE]);
-void crypto_sha512(const void *p, size_t len, uint8_t out[CRYPTO_SHA512_SIZE]);
 /* Writes crypto_hash_size() bytes; -EINVAL when h names no hash. */
 MUST_CHECK int crypto_digest(enum crypto_hash h, const void *p, size_t len, uint8_t *out);
 
@@ -251,8 +250,6 @@ MUST_CHECK int crypto_ecdsa_sign(const struct crypto_key *k, const uint8_t *dige
                                  size_t *out_sig_len);
 MUST_CHECK int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest,
                                    size_t digest_len, const uint8_t *sig, size_t sig_len);
-MUST_CHECK int crypto_ecdsa_verify_der(const struct crypto_key *k, const uint8_t *digest,
-                                       size_t digest_len, const uint8_t *sig, size_t sig_len);
 
 #define CRYPTO_ED25519_SIG_SIZE 64
 MUST_CHECK int crypto_ed25519_sign(const struct crypto_key *k, const void *msg, size_t len,
@@ -282,7 +279,6 @@ MUST_CHECK int crypto_certs_from_pem(const void *pem, size_t len, struct crypto_
 /* Heap bytes, freed by the caller. */
 MUST_CHECK int crypto_cert_to_der(const struct crypto_cert *c, uint8_t **out, size_t *out_len);
 MUST_CHECK int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out);
-MUST_CHECK int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE]);
 
 /*
  * What a certificate says about itself. Nothing of it is believed before somebody has checked the

@@ -102,13 +102,6 @@ int crypto_cert_key(const struct crypto_cert *c, struct crypto_key **out)
     return crypto_key_adopt(p, out);
 }
 
-int crypto_cert_sha256(const struct crypto_cert *c, uint8_t out[CRYPTO_SHA256_SIZE])
-{
-    unsigned n = CRYPTO_SHA256_SIZE;
-    bool ok = X509_digest(c->x509, EVP_sha256(), out, &n) == 1 && n == CRYPTO_SHA256_SIZE;
-    return ok ? 0 : crypto_fail(-EIO);
-}
-
 /* The list alone: its certificates are borrowed. */
 static void free_x509s(STACK_OF(X509) * *s) { sk_X509_free(*s); }
 static void free_store(X509_STORE **s) { X509_STORE_free(*s); }

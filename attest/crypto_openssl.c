@@ -246,21 +246,10 @@ int crypto_ecdsa_sign(const struct crypto_key *k, const uint8_t *digest, size_t 
     return 0;
 }
 
-int crypto_ecdsa_verify_der(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
-                            const uint8_t *sig, size_t sig_len)
-{
-    if (!is_ec(k) || digest_len > CRYPTO_HASH_MAX) { return -EINVAL; }
-    if (sig_len == 0 || sig_len > ECDSA_DER_MAX) { return -EKEYREJECTED; }
-    auto_pkey_ctx c = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
-    if (!c || EVP_PKEY_verify_init(c) != 1) { return crypto_fail(-ENOMEM); }
-    return EVP_PKEY_verify(c, sig, sig_len, digest, digest_len) == 1 ? 0
-                                                                     : crypto_fail(-EKEYREJECTED);
-}
-
 int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest, size_t digest_len,
                         const uint8_t *sig, size_t sig_len)
 {
-    if (!is_ec(k)) { return -EINVAL; }
+    if (!is_ec(k) || digest_len > CRYPTO_HASH_MAX) { return -EINVAL; }
     if (sig_len != 2 * k->size) { return -EKEYREJECTED; }
     BIGNUM *r = BN_bin2bn(sig, (int)k->size, NULL);
     BIGNUM *s = BN_bin2bn(sig + k->size, (int)k->size, NULL);
@@ -275,7 +264,10 @@ int crypto_ecdsa_verify(const struct crypto_key *k, const uint8_t *digest, size_
     int n = i2d_ECDSA_SIG(e, &at);
     ECDSA_SIG_free(e);
     if (n <= 0) { return crypto_fail(-EIO); }
-    return crypto_ecdsa_verify_der(k, digest, digest_len, der, (size_t)n);
+    auto_pkey_ctx c = EVP_PKEY_CTX_new_from_pkey(NULL, k->pkey, NULL);
+    if (!c || EVP_PKEY_verify_init(c) != 1) { return crypto_fail(-ENOMEM); }
+    return EVP_PKEY_verify(c, der, (size_t)n, digest, digest_len) == 1 ? 0
+                                                                       : crypto_fail(-EKEYREJECTED);
 }
 
 /* ---- Ed25519 */

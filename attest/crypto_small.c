@@ -88,11 +88,6 @@ void crypto_sha384(const void *p, size_t len, uint8_t out[CRYPTO_SHA384_SIZE])
     (void)!crypto_digest(CRYPTO_SHA384, p, len, out);
 }
 
-void crypto_sha512(const void *p, size_t len, uint8_t out[CRYPTO_SHA512_SIZE])
-{
-    (void)!crypto_digest(CRYPTO_SHA512, p, len, out);
-}
-
 void crypto_hmac_init(struct crypto_hmac *c, const void *key, size_t key_len)
 {
     uint8_t block[SHA256_BLOCK] = {0};

@@ -104,9 +104,6 @@ struct jwe_recipient {
  */
 MUST_CHECK int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *plain,
                            size_t len, char **out, struct err *e);
-/* One recipient, compact serialisation. */
-MUST_CHECK int jwe_encrypt_compact(const struct jwe_recipient *to, const void *plain, size_t len,
-                                   char **out, struct err *e);
 
 /*
  * Decrypt any of the three serialisations; content encryption A256GCM, A192GCM or A128GCM.

@@ -572,28 +572,3 @@ int jwe_encrypt(const struct jwe_recipient *to, size_t to_count, const void *pla
     *out = text;
     return 0;
 }
-
-int jwe_encrypt_compact(const struct jwe_recipient *to, const void *plain, size_t len, char **out,
-                        struct err *e)
-{
-    static const char *const order[] = {"protected", "encrypted_key", "iv", "ciphertext", "tag"};
-    auto_json obj = NULL;
-    int r = build(to, 1, plain, len, &obj, e);
-    if (r < 0) { return r; }
-    size_t total = 0, at = 0;
-    for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
-        total += json_string_length(json_object_get(obj, order[i])) + 1;
-    }
-    char *text = malloc(total);
-    if (!text) { return out_of_memory(e); }
-    for (size_t i = 0; i < ARRAY_COUNT(order); i++) {
-        /* encrypted_key may be absent: an empty part */
-        const json_t *part = json_object_get(obj, order[i]);
-        size_t n = json_string_length(part);
-        if (n > 0) { memcpy(text + at, json_string_value(part), n); }
-        at += n;
-        text[at++] = i + 1 < ARRAY_COUNT(order) ? '.' : '\0';
-    }
-    *out = text;
-    return 0;
-}

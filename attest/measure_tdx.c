@@ -21,8 +21,6 @@ void measure_tdx_init(struct measure_tdx *m)
     if (crypto_sha_init(&m->sha, CRYPTO_SHA384) < 0) { abort(); } /* it knows SHA-384 */
 }
 
-void measure_tdx_add(struct measure_tdx *m, uint64_t gpa) { record(m, "MEM.PAGE.ADD", gpa); }
-
 void measure_tdx_extend(struct measure_tdx *m, uint64_t gpa, const uint8_t chunk[MEASURE_TDX_CHUNK])
 {
     record(m, "MR.EXTEND", gpa);
@@ -31,7 +29,7 @@ void measure_tdx_extend(struct measure_tdx *m, uint64_t gpa, const uint8_t chunk
 
 void measure_tdx_page(struct measure_tdx *m, uint64_t gpa, const uint8_t *page)
 {
-    measure_tdx_add(m, gpa);
+    record(m, "MEM.PAGE.ADD", gpa);
     for (size_t at = 0; page && at < MEASURE_TDX_PAGE; at += MEASURE_TDX_CHUNK) {
         measure_tdx_extend(m, gpa + at, page + at);
     }

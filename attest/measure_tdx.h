@@ -19,7 +19,6 @@ struct measure_tdx {
     struct crypto_sha sha;
 };
 void measure_tdx_init(struct measure_tdx *m);
-void measure_tdx_add(struct measure_tdx *m, uint64_t gpa);
 void measure_tdx_extend(struct measure_tdx *m, uint64_t gpa,
                         const uint8_t chunk[MEASURE_TDX_CHUNK]);
 /* A page as Linux adds it: then its chunks, or for page NULL none of them. */

@@ -33,10 +33,8 @@ static void print_value(const char *value, bool last)
 
 static void print_table(const struct verdict_table *t)
 {
-    static const char *const words[] = {[VERDICT_HELD] = "ok",
-                                        [VERDICT_FAILED] = "REFUSED",
-                                        [VERDICT_UNBOUND] = "not demanded",
-                                        [VERDICT_TOLD] = ""};
+    static const char *const words[] = {
+        [VERDICT_HELD] = "ok", [VERDICT_FAILED] = "REFUSED", [VERDICT_UNBOUND] = "not demanded"};
     (void)printf("%-*s %-12s %-*s %s\n", FIELD_WIDTH, "field", "verdict", VALUE_WIDTH, "found",
                  "expected");
     for (size_t i = 0; i < t->count; i++) {

@@ -72,11 +72,6 @@ void verdict_unbound(struct verdict *v, const char *member, const char *found)
     row_add(v, VERDICT_UNBOUND, NULL, member, found, "");
 }
 
-void verdict_tell(struct verdict *v, const char *field, const char *found)
-{
-    row_add(v, VERDICT_TOLD, NULL, field, found, "");
-}
-
 void verdict_close(struct verdict *v)
 {
     v->result = v->reason_count == 0 ? VERDICT_ACCEPTED : VERDICT_REFUSED;

@@ -44,9 +44,9 @@ struct verdict_reason {
  * Every field that was looked at, for people; a verifier fills it only for a caller that gave one.
  * Rows beyond the room are dropped: nothing is decided by them.
  */
-enum verdict_state { VERDICT_HELD = 1, VERDICT_FAILED, VERDICT_UNBOUND, VERDICT_TOLD };
+enum verdict_state { VERDICT_HELD = 1, VERDICT_FAILED, VERDICT_UNBOUND };
 struct verdict_row {
-    enum verdict_state state;        /* TOLD: shown, and there is nothing to demand of it */
+    enum verdict_state state;
     const struct verdict_code *code; /* of HELD and FAILED, else NULL */
     const char *field;
     char found[VERDICT_VALUE_MAX];
@@ -83,8 +83,6 @@ bool verdict_check_bytes(struct verdict *v, bool holds, const struct verdict_cod
  * found   "" = not shown
  */
 void verdict_unbound(struct verdict *v, const char *member, const char *found);
-/* A row of the table alone. field lives forever. */
-void verdict_tell(struct verdict *v, const char *field, const char *found);
 
 /* Accepted if and only if there is no reason to refuse. */
 void verdict_close(struct verdict *v);

@@ -47,8 +47,12 @@ static int join(char out[TREE_PATH_MAX], const char *dir, size_t dir_len, const 
                                        : err_set(e, ENAMETOOLONG, "%.80s: path is too long", name);
 }
 
-int start_find_program(struct tree *t, const char *name, const char *const *env, const char *cwd,
-                       char out[TREE_PATH_MAX], struct err *e)
+/*
+ * Where the program args[0] is: as it stands when it has a slash (relative to cwd), else along PATH
+ * of env.
+ */
+static int find_program(struct tree *t, const char *name, const char *const *env, const char *cwd,
+                        char out[TREE_PATH_MAX], struct err *e)
 {
     struct err denied = {0};
 
@@ -162,7 +166,7 @@ int start(struct tree *t, int root_fd, const struct launch_spec *spec, struct se
     }
     (void)snprintf(home, sizeof home, "HOME=%s", u->home);
     if (make_env(variables, home, &env, e) < 0 || close_stdin(spec, e) < 0) { return START_FAILED; }
-    if (start_find_program(t, spec->args[0], variables, spec->cwd, path, e) < 0) {
+    if (find_program(t, spec->args[0], variables, spec->cwd, path, e) < 0) {
         return e->code == ENOENT || e->code == ENOTDIR ? START_NOT_FOUND : START_CANNOT_RUN;
     }
     (void)!run(root_fd, spec, u, path, env, policy, e);

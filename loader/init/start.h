@@ -20,11 +20,4 @@
 MUST_CHECK int start(struct tree *t, int root_fd, const struct launch_spec *spec,
                      struct secrets *secrets, const struct policy *policy, struct err *e);
 
-/*
- * Where the program args[0] is: as it stands when it has a slash (relative to cwd), else along PATH
- * of env.
- */
-MUST_CHECK int start_find_program(struct tree *t, const char *name, const char *const *env,
-                                  const char *cwd, char out[TREE_PATH_MAX], struct err *e);
-
 #endif

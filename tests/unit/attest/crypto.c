@@ -34,7 +34,7 @@ Test(crypto, hashes_give_the_standards_answers_in_any_number_of_pieces)
     expect_hex(
         d, 48,
         "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
-    crypto_sha512("abc", 3, d);
+    cr_assert_eq(crypto_digest(CRYPTO_SHA512, "abc", 3, d), 0);
     expect_hex(
         d, 64,
         "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
@@ -217,7 +217,7 @@ Test(crypto, a_key_written_with_a_compressed_point_is_the_same_key)
     crypto_key_free(k);
 }
 
-Test(crypto, ecdsa_signature_verifies_for_its_digest_alone_and_in_both_forms)
+Test(crypto, ecdsa_signature_verifies_for_its_digest_alone)
 {
     static const enum crypto_key_type types[] = {CRYPTO_P256, CRYPTO_P384, CRYPTO_P521};
     static const size_t sizes[] = {64, 96, 132};
@@ -230,7 +230,6 @@ Test(crypto, ecdsa_signature_verifies_for_its_digest_alone_and_in_both_forms)
         cr_assert_eq(len, sizes[i]);
         cr_assert_eq(crypto_ecdsa_verify(k, digest, sizeof digest, sig, len), 0);
         cr_assert_eq(crypto_ecdsa_verify(k, digest, sizeof digest, sig, len - 1), -EKEYREJECTED);
-        cr_assert_eq(crypto_ecdsa_verify_der(k, digest, sizeof digest, sig, len), -EKEYREJECTED);
         digest[0] ^= 1;
         cr_assert_eq(crypto_ecdsa_verify(k, digest, sizeof digest, sig, len), -EKEYREJECTED);
         memset(sig, 0, sizeof sig);

@@ -113,6 +113,20 @@ static struct crypto_key *fresh(enum crypto_key_type t)
     return k;
 }
 
+/* The flattened form's parts with dots between them [RFC 7516 §7.1]. */
+static char *compact_of(const char *flattened)
+{
+    char *out = NULL;
+    json_t *j = json_loads(flattened, 0, NULL);
+    const char *key = json_string_value(json_object_get(j, "encrypted_key"));
+    cr_assert(asprintf(&out, "%s.%s.%s.%s.%s", json_string_value(json_object_get(j, "protected")),
+                       key ? key : "", json_string_value(json_object_get(j, "iv")),
+                       json_string_value(json_object_get(j, "ciphertext")),
+                       json_string_value(json_object_get(j, "tag"))) > 0);
+    json_decref(j);
+    return out;
+}
+
 Test(jwe, every_algorithm_round_trips_and_none_opens_with_another_key)
 {
     static const struct round rounds[] = {
@@ -133,7 +147,7 @@ Test(jwe, every_algorithm_round_trips_and_none_opens_with_another_key)
         cr_assert_eq(len, 14);
         cr_assert_str_eq((char *)plain, "attack at dawn");
         free(plain);
-        cr_assert_eq(jwe_encrypt_compact(&to, "attack at dawn", 14, &compact, &e), 0, "%s", e.text);
+        compact = compact_of(text);
         cr_assert_eq(
             jwe_decrypt(compact, strlen(compact), JWE_ALLOW_OCICRYPT, k, NULL, &plain, &len, &e), 0,
             "%s", e.text);
