@@ -22,6 +22,7 @@
 #define NEWS_MAX      32
 #define SCAN_MS       60000 /* how often the directory is looked through for what is old */
 #define QUESTION_MS   1000  /* one of a stranger's each */
+#define JUST_MS       2000  /* who looked before an item came asks for it within that time */
 #define PATH_ROOM     4096
 #define NAME_OF_AMD   "AMD"
 #define NAME_OF_INTEL "Intel"
@@ -36,7 +37,8 @@ struct item {
     size_t len;
     bool keep;            /* and now somebody did */
     unsigned failures;    /* in a row */
-    uint64_t not_before;  /* ms: after a failure */
+    uint64_t not_before;  /* ms: after a failure, and after what can be renewed came */
+    uint64_t came;        /* ms; 0 = it has not */
     uint64_t asked, used; /* turns */
 };
 
@@ -159,18 +161,27 @@ static bool is_ours(const struct supply *s, enum collateral_kind kind)
     return kind != COLLATERAL_NONE && (kind == COLLATERAL_TDX) == s->setup.intel;
 }
 
+/* Is there nothing to ask for, since it came after its reader had looked? */
+static bool just_came(const struct item *m, uint64_t now)
+{
+    return m->bytes || (m->came && now - m->came < JUST_MS);
+}
+
 bool supply_want(struct supply *s, const struct collateral_id *id)
 {
-    if (!is_ours(s, id->kind) || lies_there(s, id)) { return false; }
+    if (!is_ours(s, id->kind)) { return false; }
+    bool there = lies_there(s, id), coming = false;
     (void)pthread_mutex_lock(&s->lock);
     uint64_t now = now_ms();
     struct item *m = item_place(s, id);
-    bool coming = m && (m->state == ITEM_QUEUED || m->state == ITEM_BUSY);
-    if (m && !coming && !m->bytes && now >= m->not_before &&
-        (id->kind != COLLATERAL_VCEK || question_take(s, now))) {
-        coming = item_queue(s, m);
+    if (m && just_came(m, now)) {
+        coming = true;
+    } else if (m && (m->state == ITEM_QUEUED || m->state == ITEM_BUSY)) {
+        coming = now >= s->away_until;
+    } else if (m && !there && now >= m->not_before &&
+               (id->kind != COLLATERAL_VCEK || question_take(s, now))) {
+        coming = item_queue(s, m) && now >= s->away_until;
     }
-    coming = coming && now >= s->away_until;
     (void)pthread_mutex_unlock(&s->lock);
     return coming;
 }
@@ -198,7 +209,8 @@ void supply_keep(struct supply *s, const struct collateral_id *id)
     collateral_name(id, name);
     (void)pthread_mutex_lock(&s->lock);
     struct item *m = item_find(s, name);
-    if (m && m->bytes && m->state == ITEM_IDLE && now_ms() >= m->not_before) {
+    bool tried = m && m->failures && now_ms() < m->not_before; /* to write it, in vain */
+    if (m && m->bytes && m->state == ITEM_IDLE && !tried) {
         m->keep = item_queue(s, m);
     }
     (void)pthread_mutex_unlock(&s->lock);
@@ -324,7 +336,8 @@ static void job_settle(struct supply *s, struct item *m, bool fetched, int r, co
     } else {
         s->counts.fetched += fetched;
         m->failures = 0;
-        m->not_before = 0;
+        m->came = now_ms();
+        m->not_before = m->came + pause_ms(s, 0); /* it may be there, and expired */
         (void)snprintf(line, sizeof line, "%s: %s", m->name, fetched ? "fetched" : "kept");
     }
     news_add(s, line);

@@ -48,10 +48,10 @@ MUST_CHECK int supply_new(const struct supply_setup *setup, struct supply **out,
 void supply_free(struct supply *s);
 
 /*
- * Somebody misses this item. True when it is on its way: `changed` will tell that it is there, or
- * that it cannot be had. False when it is not to be waited for: it lies in the directory, was asked
- * for in vain a moment ago, the service is away, or too much is wanted. A list or a set that has
- * expired may be wanted though it is there.
+ * Somebody has looked for this item in vain. True when it is on its way, or came since: `changed`
+ * tells that it is there, or that it cannot be had. False when it is not to be waited for: it lies
+ * in the directory, was asked for in vain a moment ago, the service is away, or too much is wanted.
+ * A list or a set that has expired may be wanted though it is there.
  */
 MUST_CHECK bool supply_want(struct supply *s, const struct collateral_id *id);
 

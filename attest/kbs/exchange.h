@@ -47,6 +47,7 @@ struct exchange {
         *guest_key; /* of a guest out of b->recent; NULL = read it from the claims */
     enum jwe_alg guest_alg;
     struct decision decision;
+    bool coming; /* the evidence was refused, but what the verifier missed is on its way */
 };
 
 /* The token of `Authorization: Bearer`, or an empty view with p NULL. The scheme is case sensitive. [coco §17.2] */

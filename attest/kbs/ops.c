@@ -36,6 +36,7 @@ static void metrics_reply(const struct ops *o, struct http_response *out)
 {
     struct server_stats s = server_stats(o->server);
     struct broker_counts c = broker_counts(o->broker);
+    struct supplies_counts k = supplies_counts(o->supplies);
     const struct metrics_value values[] = {
         {"attested_total", "Guests that have proved themselves.", true, c.attested},
         {"not_attested_total", "Evidence that was refused.", true, c.not_attested},
@@ -44,8 +45,13 @@ static void metrics_reply(const struct ops *o, struct http_response *out)
         {"connections", "Connections now.", false, s.connections},
         {"connections_turned_away_total", "Closed at once: too many.", true, s.turned_away},
         {"buffered_bytes", "Bodies of requests in memory now.", false, s.buffered},
+        {"waiting", "Requests that wait for collateral now.", false, s.waiting},
         {"sessions", "Handshakes and attested sessions now.", false, broker_sessions(o->broker)},
         {"store_outages_total", "Calls that found no database.", true, store_outages(o->store)},
+        {"collateral_fetched_total", "Items taken from vendors' services.", true, k.fetched},
+        {"collateral_refused_total", "Answers of theirs that were not taken.", true, k.refused},
+        {"collateral_outages_total", "Times that a service was found away.", true, k.outages},
+        {"collateral_services_away", "Services that do not answer now.", false, k.away},
         {"audit_seq", "Number of the audit log's last line.", false, o->audit->seq},
         {"audit_lost", "Audit lines that wait for a log that can be written.", false,
          o->audit->lost},

@@ -16,6 +16,7 @@
 #include "attest/kbs/broker.h"
 #include "attest/kbs/http/metrics.h"
 #include "attest/kbs/http/server.h"
+#include "attest/kbs/supplies.h"
 
 /* All borrowed. */
 struct ops {
@@ -23,6 +24,7 @@ struct ops {
     const struct broker *broker;
     const struct server *server;
     const struct audit *audit;
+    const struct supplies *supplies;
     struct metrics metrics;
 };
 

@@ -261,6 +261,7 @@ static int device_verify(struct exchange *x, const struct verifier *v, const str
     v->verify(v->ctx, ev, c, &verdict);
     out->device_count++; /* whatever is in it is freed */
     if (verdict.result != VERDICT_ACCEPTED) { return refused_by(x, v->name, &verdict, e); }
+    x->coming = false; /* it did without */
     (void)snprintf(c->tee, sizeof c->tee, "%s", v->kind);
     c->class = v->class;
     c->tee_key = json_incref((json_t *)(uintptr_t)ev->tee_key);
@@ -327,6 +328,7 @@ static int evidence_verify(struct exchange *x, const struct session *s, const st
         .tee_key = a->key,
         .initdata = {.p = (const uint8_t *)a->initdata, .len = a->initdata_len},
         .now = x->now,
+        .out_coming = &x->coming,
     };
     rc = device_verify(x, v, &ev, out, e);
     if (rc == 0 && devices) { rc = devices_verify(x, &ev, devices, out, e); }
@@ -445,6 +447,11 @@ void handle_attest(struct exchange *x)
     auto_attested proved = {0};
     struct err ignored = {0};
     if (evidence_verify(x, &s, &a, &proved, &e) < 0) {
+        if (x->coming && x->rq->may_wait) { /* not decided yet: the nonce is still to be tried */
+            x->event = NULL;
+            x->out->later = true;
+            return;
+        }
         refuse_evidence(x, &e);
         (void)session_refuse(x->b->sessions, s.id, &ignored); /* invariant 1 */
         return;

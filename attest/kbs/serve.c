@@ -6,6 +6,7 @@
 #include "attest/kbs/serve.h"
 
 #include "attest/kbs/ops.h"
+#include "attest/kbs/supplies.h"
 #include "attest/kbs/verifiers.h"
 #include "guest/base/hosted.h"
 
@@ -22,6 +23,7 @@
 struct beliefs {
     struct config config;
     struct verifiers verifiers;
+    struct supplies supplies; /* started last, with a server to wake */
 };
 
 struct running {
@@ -40,7 +42,10 @@ struct running {
 
 static void beliefs_free(struct beliefs *b)
 {
-    if (b) { config_fini(&b->config); }
+    if (b) {
+        supplies_stop(&b->supplies);
+        config_fini(&b->config);
+    }
     free(b);
 }
 
@@ -58,6 +63,21 @@ static int beliefs_new(const char *path, const struct beliefs *old, struct belie
     verifiers_make(&b->config, &b->verifiers);
     *out = b;
     return 0;
+}
+
+/* A supply's thread says that something has come, or cannot be had. */
+static void collateral_changed(void *ctx)
+{
+    struct running *r = ctx;
+    server_wake(r->server);
+}
+
+static int beliefs_supply(struct running *r, struct beliefs *b, struct err *e)
+{
+    int rc = supplies_start(&b->config, collateral_changed, r, &b->supplies, e);
+    b->verifiers.snp.supply = b->supplies.amd;
+    b->verifiers.tdx.supply = b->supplies.intel;
+    return rc;
 }
 
 static struct broker_setup setup_of(struct running *r)
@@ -120,6 +140,17 @@ static void tell_outages(struct running *r)
     r->outages = store_outages(r->store);
 }
 
+/* What the supplies have to say, to the operator and into the log; before whoever waits for it is asked about again. */
+static void tell_news(void *ctx)
+{
+    struct running *r = ctx;
+    char line[SUPPLY_NEWS_SIZE];
+    while (supplies_news(&r->beliefs->supplies, line)) {
+        (void)fprintf(stderr, "cc-kbs: collateral: %s\n", line);
+        note(r, "collateral", line);
+    }
+}
+
 /* ---- what the server calls ------------------------------------------------------------------- */
 
 static void handle(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
@@ -159,13 +190,16 @@ static int beliefs_replace(struct running *r, struct err *e)
 {
     struct beliefs *fresh;
     int rc = beliefs_new(r->path, r->beliefs, &fresh, e);
+    if (rc == 0 && (rc = beliefs_supply(r, fresh, e)) < 0) { beliefs_free(fresh); }
     if (rc < 0) { return rc; }
+    tell_news(r);
     struct beliefs *old = r->beliefs;
     r->beliefs = fresh;
     struct broker_setup setup = setup_of(r);
     rc = broker_adopt(r->broker, &setup, e);
     if (rc < 0) { r->beliefs = old; }
     r->audit.sync = r->beliefs->config.audit_required;
+    r->ops.supplies = &r->beliefs->supplies;
     beliefs_free(rc < 0 ? fresh : old);
     return rc;
 }
@@ -214,11 +248,13 @@ static int server_make(struct running *r, struct err *e)
         .max_connections = c->max_connections,
         .max_body = c->max_body,
         .max_buffered = c->max_body * BODIES_IN_MEMORY,
+        .wait_ms = (uint32_t)c->collateral.wait_s * 1000,
         .limits = r->limits,
         .handle = handle,
         .handle_ops = handle_ops,
         .observe = observe,
         .hangup = hangup,
+        .woken = tell_news,
         .ctx = r,
     };
     return server_new(&setup, &r->server, e);
@@ -226,6 +262,7 @@ static int server_make(struct running *r, struct err *e)
 
 static void running_fini(struct running *r)
 {
+    if (r->beliefs) { supplies_stop(&r->beliefs->supplies); } /* they wake the server */
     server_free(r->server);
     limiter_free(r->limits);
     broker_free(r->broker);
@@ -277,7 +314,9 @@ int serve_run(const char *config, bool insecure_http, struct err *e)
     int rc = beliefs_new(config, NULL, &r.beliefs, e);
     if (rc == 0) { rc = broker_make(&r, e); }
     if (rc == 0) { rc = server_make(&r, e); }
+    if (rc == 0) { rc = beliefs_supply(&r, r.beliefs, e); }
     if (rc == 0) {
+        r.ops.supplies = &r.beliefs->supplies;
         r.ops.store = r.store;
         r.ops.broker = r.broker;
         r.ops.server = r.server;

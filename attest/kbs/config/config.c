@@ -2,6 +2,7 @@
 /* From a TOML text to a struct that needs no further question: every key is loaded here, every number has its range. */
 #include "attest/kbs/config/config.h"
 
+#include "attest/kbs/config/collateral.h"
 #include "attest/kbs/config/snp.h"
 #include "attest/kbs/config/storage.h"
 #include "attest/kbs/config/tdx.h"
@@ -214,9 +215,9 @@ static int storage_keep(const struct config *old, struct config *c, struct err *
 
 static int config_read(struct reader *r, const struct config *old, struct config *c, struct err *e)
 {
-    static const char *const known[] = {"server",   "storage", "token",        "admin",
-                                        "sessions", "audit",   "insecure_sim", "insecure_coco",
-                                        "limits",   "snp",     "tdx",          NULL};
+    static const char *const known[] = {
+        "server",        "storage", "token", "admin", "sessions",   "audit", "insecure_sim",
+        "insecure_coco", "limits",  "snp",   "tdx",   "collateral", NULL};
     int rc = reader_only_known(r, "", r->doc, known, e);
     if (rc == 0) { rc = server_read(r, c, e); }
     if (rc == 0) { rc = old ? storage_keep(old, c, e) : config_storage_read(r, c, e); }
@@ -227,6 +228,7 @@ static int config_read(struct reader *r, const struct config *old, struct config
     if (rc == 0) { rc = audit_read(r, c, e); }
     if (rc == 0) { rc = config_snp_read(r, &c->snp, e); }
     if (rc == 0) { rc = config_tdx_read(r, &c->tdx, e); }
+    if (rc == 0) { rc = config_collateral_read(r, c, e); }
     if (rc == 0) { rc = insecure_sim_read(r, c, e); }
     if (rc == 0) { rc = insecure_coco_read(r, c, e); }
     return rc;
@@ -268,5 +270,6 @@ void config_fini(struct config *c)
     keys_free(&c->insecure_sim_keys);
     config_snp_fini(&c->snp);
     config_tdx_fini(&c->tdx);
+    config_collateral_fini(&c->collateral);
     wipe(c, sizeof *c);
 }

@@ -62,6 +62,17 @@
  *                                           ppids, which may be left out
  *      collateral_dir = "collateral"        what Intel says, kept there by `cc-attest collateral fetch` or `import`
  *      mr_config_id_alone = false           for guests of CoCo: attest/kbs/evidence/tdx.h; absent = that
+ *      [collateral]                         absent = the directories are read and never filled. With it the broker itself
+ *                                           fetches what is missing or old, beside its work (attest/collateral/supply.h)
+ *      amd_url = "https://kdsintf.amd.com"  AMD's service or a mirror with its paths, for [snp] collateral_dir; absent = none
+ *      intel_url = "https://api.trustedservices.intel.com"      Intel's, for [tdx] collateral_dir; absent = none
+ *      intel_ca_url = "https://certificates.trustedservices.intel.com"      where Intel's root has its list; absent =
+ *                                           intel_url. http will do, too: what comes is signed by the vendor or not taken
+ *      ca_file = "mirror.pem"               PEM: whom to believe for https; absent = the system's
+ *      timeout_seconds = 20                 of one request there; absent = that
+ *      refresh_seconds = 86400              how old lists and TCB data get; absent = a day
+ *      wait_seconds = 5                     how long a guest waits for what is missing of its kind, at most; 0 = not at
+ *                                           all; absent = that. Nobody else waits, and no longer than for an answer
  *      [insecure_sim]                       absent = evidence of kind sim is refused
  *      trusted_keys = ["sim.pub"]           PEM, of the machines whose word is taken for a TEE's
  *      [insecure_coco]                      what CoCo allows; absent = all false
@@ -103,14 +114,23 @@ struct config_certs {
 
 struct config_snp {
     struct snp_keeper *keeper; /* NULL = not enabled */
+    char *collateral_dir;      /* NULL = none */
     struct snp_policy policy;
 };
 
 struct config_tdx {
     struct collateral_keeper *keeper; /* NULL = not enabled */
+    char *collateral_dir;
     struct tdx_endorsements *endorsements;
     struct tdx_policy policy;
     bool mr_config_id_alone;
+};
+
+struct config_collateral {
+    char *amd_url, *intel_url; /* NULL = that vendor's service is not asked */
+    char *intel_ca_url;        /* never NULL where intel_url is not */
+    char *ca_file;             /* NULL = the system's */
+    int64_t timeout_s, refresh_s, wait_s;
 };
 
 struct config {
@@ -136,6 +156,7 @@ struct config {
     bool audit_required;
     struct config_snp snp;
     struct config_tdx tdx;
+    struct config_collateral collateral;
     struct config_keys insecure_sim_keys;
     bool insecure_sample, insecure_without_initdata, insecure_policy_without_initdata;
     bool insecure_header_jwk;

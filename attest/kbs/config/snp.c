@@ -46,22 +46,22 @@ int config_snp_read(struct reader *r, struct config_snp *out, struct err *e)
     static const char *const known[] = {"policy", "collateral_dir", NULL};
     json_t *t;
     auto_free char *policy = NULL;
-    auto_free char *dir = NULL;
     int rc = reader_table(r, "snp", false, known, &t, e);
     if (rc < 0 || !t) { return rc; }
     rc = reader_path(r, t, "policy", &policy, e);
     if (rc == 0 && json_object_get(t, "collateral_dir")) {
-        rc = reader_path(r, t, "collateral_dir", &dir, e);
+        rc = reader_path(r, t, "collateral_dir", &out->collateral_dir, e);
     }
     if (rc == 0) { rc = load_policy(policy, &out->policy, e); }
     if (rc < 0) { return rc; }
-    out->keeper = snp_keeper_new(dir, &snp_amd_roots);
+    out->keeper = snp_keeper_new(out->collateral_dir, &snp_amd_roots);
     return out->keeper ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
 void config_snp_fini(struct config_snp *c)
 {
     snp_keeper_free(c->keeper);
+    free(c->collateral_dir);
     snp_policy_fini(&c->policy);
     *c = (struct config_snp){0};
 }

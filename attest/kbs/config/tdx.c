@@ -48,19 +48,18 @@ int config_tdx_read(struct reader *r, struct config_tdx *out, struct err *e)
     static const char *const known[] = {"policy", "collateral_dir", "mr_config_id_alone", NULL};
     json_t *t;
     auto_free char *policy = NULL;
-    auto_free char *dir = NULL;
     auto_store_value text = {0};
     int rc = reader_table(r, "tdx", false, known, &t, e);
     if (rc < 0 || !t) { return rc; }
     rc = reader_path(r, t, "policy", &policy, e);
-    if (rc == 0) { rc = reader_path(r, t, "collateral_dir", &dir, e); }
+    if (rc == 0) { rc = reader_path(r, t, "collateral_dir", &out->collateral_dir, e); }
     if (rc == 0) { rc = reader_flag(r, t, "mr_config_id_alone", &out->mr_config_id_alone, e); }
     if (rc == 0) { rc = file_read(policy, TDX_POLICY_MAX, false, &text, e); }
     if (rc < 0) { return rc; }
     rc = config_tdx_policy(text.p, text.len, &out->policy, e);
     if (rc < 0) { return err_wrap(e, "%s", policy); }
     out->endorsements = tdx_endorsements_new(tdx_intel_root);
-    out->keeper = collateral_keeper_new(dir, tdx_intel_root);
+    out->keeper = collateral_keeper_new(out->collateral_dir, tdx_intel_root);
     return out->endorsements && out->keeper ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
@@ -68,5 +67,6 @@ void config_tdx_fini(struct config_tdx *c)
 {
     tdx_endorsements_free(c->endorsements);
     collateral_keeper_free(c->keeper);
+    free(c->collateral_dir);
     *c = (struct config_tdx){0};
 }

@@ -8,6 +8,7 @@
 #include "attest/verify/binding.h"
 #include "attest/verify/snp/evidence.h"
 #include "attest/verify/snp/snp.h"
+#include "guest/base/hosted.h"
 
 #include <string.h>
 
@@ -69,6 +70,83 @@ static struct snp_policy session_policy(const struct evidence_snp *s, const stru
     return p;
 }
 
+/* ---- what is not there ----------------------------------------------------------------------- */
+
+/* A version 2 report does not say which of the two products it is from. */
+static enum snp_product first_product(const struct snp_report *r)
+{
+    return r->cpu_product ? r->cpu_product : SNP_MILAN;
+}
+static enum snp_product last_product(const struct snp_report *r)
+{
+    return r->cpu_product ? r->cpu_product : SNP_GENOA;
+}
+
+/* The certificate of the key that signed a report, fetched a moment ago. */
+struct fetched {
+    struct collateral_id id;
+    char *der; /* NULL = none */
+    size_t len;
+};
+static void fetched_fini(struct fetched *f) { free(f->der); }
+#define auto_fetched __attribute__((cleanup(fetched_fini))) struct fetched
+
+static void find_vek(const struct evidence_snp *s, const struct snp_report *r, struct fetched *out)
+{
+    struct collateral_id of[COLLATERAL_OF_REPORT_MAX];
+    if (!s->supply || r->vlek) { return; }
+    for (unsigned p = first_product(r); !out->der && p <= last_product(r); p++) {
+        out->id = of[collateral_of_report(r, (enum snp_product)p, of) - 1];
+        if (!supply_find(s->supply, &out->id, &out->der, &out->len)) { out->der = NULL; }
+    }
+}
+
+/* A chip that the policy does not list is refused whatever its certificate says. */
+static bool chip_may_pass(const struct snp_policy *p, const struct snp_report *r)
+{
+    if (!(p->demands & 1u << SNP_M_CHIPS)) { return true; }
+    for (size_t i = 0; i < p->chips.count; i++) {
+        if (memcmp(p->chips.p + i * SNP_CHIP_ID_SIZE, r->chip_id, SNP_CHIP_ID_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * There is no endorsement, for want of the certificate or of its chain. Is it coming? The chain is fetched before the
+ * certificate, which is held against it.
+ */
+static bool want_endorsement(const struct evidence_snp *s, const struct snp_report *r,
+                             const struct verdict *v)
+{
+    bool no_vek = strcmp(v->reasons[0].code, snp_codes[SNP_CODE_VEK_MISSING].name) == 0;
+    bool coming = false;
+    if (!s->supply || !chip_may_pass(s->policy, r)) { return false; }
+    for (unsigned p = first_product(r); p <= last_product(r); p++) {
+        struct collateral_id of[COLLATERAL_OF_REPORT_MAX];
+        size_t n = collateral_of_report(r, (enum snp_product)p, of);
+        bool chain = supply_want(s->supply, &of[0]);
+        bool vek = no_vek && !r->vlek && supply_want(s->supply, &of[n - 1]);
+        coming = coming || (no_vek ? vek : chain);
+    }
+    return coming;
+}
+
+/* Without a list nobody is refused who need not have one, but it is asked for all the same. */
+static bool want_crl(const struct evidence_snp *s, const struct snp_endorsement *e,
+                     const struct snp_crl *crl, int64_t now)
+{
+    const struct collateral_id id = {.kind = COLLATERAL_AMD_CRL, .product = e->root.product};
+    if (!s->supply || (crl && crl->facts.next_update >= now)) { return false; }
+    return supply_want(s->supply, &id) && (crl || s->policy->require_crl);
+}
+
+static void tell_coming(const struct evidence *ev, bool coming)
+{
+    if (ev->out_coming && coming) { *ev->out_coming = true; }
+}
+
 static void snp_verify(void *ctx, const struct evidence *ev, struct claims *out, struct verdict *v)
 {
     struct evidence_snp *s = ctx;
@@ -84,15 +162,26 @@ static void snp_verify(void *ctx, const struct evidence *ev, struct claims *out,
         return;
     }
     if (!snp_report_parse(parts.report, sizeof parts.report, &r, v)) { return; }
+    auto_fetched fetched = {0};
+    if (!parts.vek.len) { find_vek(s, &r, &fetched); }
+    struct view vek =
+        fetched.der ? (struct view){(const uint8_t *)fetched.der, fetched.len} : parts.vek;
     const struct snp_endorsement *endorsement =
-        snp_keeper_endorse(s->keeper, &r, parts.vek, parts.ask, parts.ark, v);
-    if (!endorsement) { return; }
+        snp_keeper_endorse(s->keeper, &r, vek, parts.ask, parts.ark, v);
+    if (!endorsement) {
+        tell_coming(ev, want_endorsement(s, &r, v));
+        return;
+    }
     bool sealed = binding_report_data(&b, r.report_data, report_data);
     struct snp_policy p = session_policy(s, &b, report_data);
     snp_policy_check_complete(&p, EVIDENCE_SNP_BESIDE, v);
     binding_check_registers(&b, v);
-    verify_snp(&r, endorsement, snp_keeper_crl(s->keeper, endorsement), &p, ev->now, v);
-    if (v->result == VERDICT_ACCEPTED && !claims_make(&r, endorsement, &b, sealed, out)) {
+    const struct snp_crl *crl = snp_keeper_crl(s->keeper, endorsement);
+    tell_coming(ev, want_crl(s, endorsement, crl, ev->now));
+    verify_snp(&r, endorsement, crl, &p, ev->now, v);
+    if (v->result != VERDICT_ACCEPTED) { return; }
+    if (fetched.der) { supply_keep(s->supply, &fetched.id); }
+    if (!claims_make(&r, endorsement, &b, sealed, out)) {
         verdict_refuse(v, &snp_codes[SNP_CODE_EVIDENCE], "no memory", "some", "out of memory");
     }
 }

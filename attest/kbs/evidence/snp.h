@@ -4,6 +4,7 @@
 #define CASEMATE_ATTEST_KBS_EVIDENCE_SNP_H
 
 #include "attest/collateral/snp_keeper.h"
+#include "attest/collateral/supply.h"
 #include "attest/kbs/evidence/verifier.h"
 #include "attest/verify/snp/policy.h"
 
@@ -15,6 +16,7 @@
 struct evidence_snp {
     struct snp_keeper *keeper;
     const struct snp_policy *policy; /* complete but for EVIDENCE_SNP_BESIDE */
+    struct supply *supply; /* of what is in neither evidence nor directory; NULL = there is none */
 };
 
 /* s is borrowed and outlives the verifier. */

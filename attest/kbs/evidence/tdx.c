@@ -188,6 +188,24 @@ static bool session_policy(const struct evidence_tdx *s, const struct binding *b
            (s->mr_config_id_alone || tdx_values_add(&out->mr_config_id, zeros, TDX_MR));
 }
 
+/* As tdx_demand.collateral_for; by then the quote's signature is good. */
+struct search {
+    const struct evidence_tdx *s;
+    const struct evidence *ev;
+};
+
+static const struct tdx_collateral *collateral_find(void *ctx, const struct tdx_endorsement *n)
+{
+    const struct search *q = ctx;
+    const struct tdx_collateral *c = collateral_keeper_find(q->s->keeper, n);
+    const struct collateral_id id = collateral_of_platform(n);
+    if (q->s->supply && (!c || tdx_collateral_expires(c) < q->ev->now) &&
+        supply_want(q->s->supply, &id) && q->ev->out_coming) {
+        *q->ev->out_coming = true;
+    }
+    return c;
+}
+
 static void tdx_verify(void *ctx, const struct evidence *ev, struct claims *out, struct verdict *v)
 {
     const struct evidence_tdx *s = ctx;
@@ -203,11 +221,12 @@ static void tdx_verify(void *ctx, const struct evidence *ev, struct claims *out,
                        "evidence of kind tdx", "%s", ev->additional ? e.text : "no further device");
         return;
     }
+    struct search search = {.s = s, .ev = ev};
     struct tdx_demand demand = {.endorsements = s->endorsements,
                                 .policy = &policy,
                                 .now = ev->now,
-                                .collateral_for = collateral_keeper_find,
-                                .ctx = s->keeper};
+                                .collateral_for = collateral_find,
+                                .ctx = &search};
     verify_tdx(parts.quote, parts.quote_len, &demand, &f, v);
     if (f.quote.version == 0) { return; } /* did not parse */
     initdata_check(s, &b, &f.quote, v);

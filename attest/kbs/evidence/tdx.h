@@ -4,12 +4,14 @@
 #define CASEMATE_ATTEST_KBS_EVIDENCE_TDX_H
 
 #include "attest/collateral/keeper.h"
+#include "attest/collateral/supply.h"
 #include "attest/kbs/evidence/verifier.h"
 
 struct evidence_tdx {
     struct tdx_endorsements *endorsements; /* brings the root */
     struct collateral_keeper *keeper;      /* under the same root */
     const struct tdx_policy *policy;       /* without report data and MRCONFIGID */
+    struct supply *supply; /* of what the keeper does not have; NULL = there is none */
     /*
      * Our guests put their initdata into runtime register 0 as their very first act, and MRCONFIGID
      * is that digest or, for a guest from a pool, zero: both are looked at. The firmware of CoCo's

@@ -19,6 +19,9 @@ struct evidence {
     struct view
         initdata; /* init-data.body, the exact text; empty only where that is allowed by configuration */
     int64_t now;
+    /* Set when something that the verifier missed is on its way, so that the same evidence may be accepted soon; NULL =
+     * nobody waits. */
+    bool *out_coming;
 };
 
 struct verifier {

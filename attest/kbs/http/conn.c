@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection is in one of four phases, each with its own absolute deadline.
+ * One connection is in one of five phases, each with its own absolute deadline.
  *
  *      accept -> HEAD -> BODY -> WRITE -> HEAD ...       HEAD covers the TLS handshake and waiting for a next request
+ *                        BODY -> WAIT -> WRITE           the handler said `later`: it is asked again when something has
+ *                                                        changed, and for the last time at the deadline
  *                               WRITE -> LINGER          after a refusal: what still arrives is thrown away for a
  *                                                        moment, or the reset would overtake our answer
  *
@@ -13,7 +15,8 @@
  *  3. A body is allocated only after its length was held against max_body and the sum against max_buffered; it is wiped
  *     before it is freed, for an administrator's upload is a secret.
  *  4. After a refused head nothing more is read: nobody knows where the next request starts.
- *  5. An answer counts against max_buffered until the kernel has it: whoever asks and does not listen costs no more.
+ *  5. At most WAITING_MAX requests wait at one time; whoever comes then has the answer of that moment.
+ *  6. An answer counts against max_buffered until the kernel has it: whoever asks and does not listen costs no more.
  *     Then it is wiped.
  *
  * OpenSSL is used here directly, and only for TLS; the broker's own cryptography is in attest/crypto.h.
@@ -45,7 +48,9 @@
 #define IDLE_SECONDS   30
 #define LINGER_SECONDS 2
 
-enum phase { PHASE_HEAD, PHASE_BODY, PHASE_WRITE, PHASE_LINGER };
+#define WAITING_MAX 64
+
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_WAIT, PHASE_WRITE, PHASE_LINGER };
 
 struct conn {
     struct list node;
@@ -63,6 +68,7 @@ struct conn {
     struct http_request rq;
     uint8_t *body; /* malloc of rq.body_len bytes */
     size_t body_got;
+    uint64_t began;    /* when the request was complete */
     size_t answer_len; /* bytes of an answer's body that are not with the kernel yet */
     bool close_after;  /* when the answer is out */
     bool linger;       /* the peer may still be sending */
@@ -125,21 +131,28 @@ static void conn_free(struct conn *c)
     if (c->counted) { limiter_disconnect(all->limits, &c->who); }
     list_del(&c->node);
     all->count--;
+    if (c->phase == PHASE_WAIT) { all->waiting--; }
     free(c);
     if (all->stopping && list_empty(&all->list)) { (void)event_base_loopexit(all->base, NULL); }
 }
 
 /* Enter a phase: invariant 2. */
-static void conn_enter(struct conn *c, enum phase phase, int seconds)
+static void conn_enter_for(struct conn *c, enum phase phase, uint32_t ms)
 {
-    uint32_t ms = c->all->phase_ms;
-    struct timeval tv = {.tv_sec = seconds};
-    if (ms) { tv = (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000}; }
+    struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    if (c->phase == PHASE_WAIT) { c->all->waiting--; }
+    if (phase == PHASE_WAIT) { c->all->waiting++; }
     c->phase = phase;
     (void)event_add(c->deadline, &tv);
 }
 
-/* Invariant 5: an answer that does not fit beside the others is not kept. */
+static void conn_enter(struct conn *c, enum phase phase, uint32_t seconds)
+{
+    uint32_t ms = c->all->phase_ms;
+    conn_enter_for(c, phase, ms ? ms : seconds * 1000);
+}
+
+/* Invariant 6: an answer that does not fit beside the others is not kept. */
 static void answer_hold(struct conn *c, struct http_response *rs)
 {
     struct conns *all = c->all;
@@ -327,6 +340,27 @@ static bool conn_read_body(struct conn *c)
     return n == want;
 }
 
+/* Hand the request to its handler; it waits where the handler would have it wait and it may. */
+static void conn_handle(struct conn *c, bool may_wait)
+{
+    const struct conns *all = c->all;
+    struct http_response rs = {0};
+    c->rq.may_wait = may_wait && all->wait_ms && !all->stopping &&
+                     (c->phase == PHASE_WAIT || all->waiting < WAITING_MAX);
+    c->door->handle(all->ctx, &c->rq, c->peer, (int64_t)time(NULL), &rs);
+    if (!rs.later || !c->rq.may_wait) {
+        conn_answer(c, &c->rq, &rs, now_us() - c->began);
+    } else if (c->phase != PHASE_WAIT) {
+        conn_enter_for(c, PHASE_WAIT, all->wait_ms);
+    }
+}
+
+void conn_wake(struct list *node)
+{
+    struct conn *c = LIST_ENTRY(node, struct conn, node);
+    if (c->phase == PHASE_WAIT) { conn_handle(c, true); }
+}
+
 /* Do what the bytes at hand allow. */
 static void conn_advance(struct conn *c)
 {
@@ -335,10 +369,8 @@ static void conn_advance(struct conn *c)
     }
     if (c->phase != PHASE_BODY || !conn_read_body(c)) { return; }
     c->rq.body = (struct view){.p = c->body, .len = c->rq.body_len};
-    struct http_response rs = {0};
-    uint64_t began = now_us();
-    c->door->handle(c->all->ctx, &c->rq, c->peer, (int64_t)time(NULL), &rs);
-    conn_answer(c, &c->rq, &rs, now_us() - began);
+    c->began = now_us();
+    conn_handle(c, true);
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -383,7 +415,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     struct conn *c = arg;
     bool mid_head =
         c->phase == PHASE_HEAD && evbuffer_get_length(bufferevent_get_input(c->bev)) > 0;
-    if (mid_head || c->phase == PHASE_BODY) {
+    if (c->phase == PHASE_WAIT) {
+        conn_handle(c, false);
+    } else if (mid_head || c->phase == PHASE_BODY) {
         conn_refuse(c, 408, NULL, "the request did not arrive in time");
     } else {
         conn_free(c);
@@ -466,10 +500,11 @@ void conn_accept(struct door *d, evutil_socket_t fd, const struct sockaddr *sa)
 void conn_stop(struct list *node)
 {
     struct conn *c = LIST_ENTRY(node, struct conn, node);
+    c->close_after = true;
     if (c->phase == PHASE_HEAD) {
         conn_free(c);
-    } else {
-        c->close_after = true;
+    } else if (c->phase == PHASE_WAIT) {
+        conn_handle(c, false);
     }
 }
 

@@ -16,12 +16,13 @@ struct conns {
     uint32_t max_connections;
     uint64_t max_body, max_buffered;
     struct limiter *limits;
-    uint32_t phase_ms;
+    uint32_t phase_ms, wait_ms;
     http_observer *observe;
     void *ctx; /* of observe and of the doors' handlers */
 
     struct list list;
     uint32_t count;
+    uint32_t waiting;     /* requests whose answer was `later` */
     uint64_t turned_away; /* connections that were closed at once */
     uint64_t buffered;    /* bytes of bodies and answers in memory */
     bool stopping;        /* the loop ends with the last connection */
@@ -42,5 +43,7 @@ void conn_accept(struct door *d, evutil_socket_t fd, const struct sockaddr *sa);
 void conn_stop(struct list *node);
 /* At once. */
 void conn_kill(struct list *node);
+/* Something has changed: one that waits for its answer may have it now. */
+void conn_wake(struct list *node);
 
 #endif

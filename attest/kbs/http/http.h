@@ -37,6 +37,7 @@ struct http_request {
     bool keep_alive; /* the peer is ready for another request */
     bool expect_continue;
     struct view body; /* filled in by the caller */
+    bool may_wait;    /* by the caller: an answer of `later` will be understood */
 };
 
 /*
@@ -79,6 +80,8 @@ struct http_response {
     uint8_t *body;            /* malloc; wiped and freed by http_response_fini() */
     size_t body_len;
     bool close;
+    /* No answer yet: ask again with the same request when something has changed. The rest is zero. */
+    bool later;
 };
 void http_response_fini(struct http_response *rs);
 

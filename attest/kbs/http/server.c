@@ -15,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -30,9 +31,11 @@ struct server {
     struct conns conns;
     struct door guests, ops;
     struct evconnlistener *guests_listener, *ops_listener; /* NULL = there is none */
-    struct event *on_term, *on_int, *on_hup, *on_stop, *on_drain_end;
+    struct event *on_term, *on_int, *on_hup, *on_stop, *on_wake, *on_drain_end;
     int stop_pipe[2]; /* server_stop() writes one byte */
+    int wake_fd;      /* eventfd of server_wake() */
     void (*hangup)(void *ctx);
+    void (*woken)(void *ctx);
 };
 
 /* ---- signals --------------------------------------------------------------------------------- */
@@ -55,6 +58,16 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     (void)event_add(s->on_drain_end, &tv);
     if (list_empty(&s->conns.list)) { (void)event_base_loopexit(s->conns.base, NULL); }
     LIST_EACH_SAFE (n, &s->conns.list) { conn_stop(n); }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct server *s = arg;
+    uint64_t count;
+    if (read(fd, &count, sizeof count) < 0) { return; }
+    if (s->woken) { s->woken(s->conns.ctx); }
+    LIST_EACH_SAFE (n, &s->conns.list) { conn_wake(n); }
 }
 
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
@@ -195,16 +208,18 @@ uint16_t server_ops_port(const struct server *s) { return port_of(s->ops_listene
 static int server_events_new(struct server *s, struct err *e)
 {
     s->conns.base = event_base_new();
-    if (!s->conns.base || pipe(s->stop_pipe) < 0) {
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!s->conns.base || pipe(s->stop_pipe) < 0 || s->wake_fd < 0) {
         return err_set(e, ENOMEM, "event loop: cannot be made");
     }
     s->on_term = evsignal_new(s->conns.base, SIGTERM, on_stop, s);
     s->on_int = evsignal_new(s->conns.base, SIGINT, on_stop, s);
     s->on_hup = evsignal_new(s->conns.base, SIGHUP, on_hangup, s);
     s->on_stop = event_new(s->conns.base, s->stop_pipe[0], EV_READ, on_stop, s);
+    s->on_wake = event_new(s->conns.base, s->wake_fd, EV_READ | EV_PERSIST, on_wake, s);
     s->on_drain_end = event_new(s->conns.base, -1, 0, on_drain_end, s);
-    if (!s->on_term || !s->on_int || !s->on_hup || !s->on_stop || !s->on_drain_end ||
-        event_add(s->on_stop, NULL) < 0) {
+    if (!s->on_term || !s->on_int || !s->on_hup || !s->on_stop || !s->on_wake || !s->on_drain_end ||
+        event_add(s->on_stop, NULL) < 0 || event_add(s->on_wake, NULL) < 0) {
         return err_set(e, ENOMEM, "event loop: out of memory");
     }
     return 0;
@@ -251,10 +266,12 @@ int server_new(const struct server_setup *setup, struct server **out, struct err
                               .max_buffered = setup->max_buffered,
                               .limits = setup->limits,
                               .phase_ms = setup->phase_ms,
+                              .wait_ms = setup->wait_ms,
                               .observe = setup->observe,
                               .ctx = setup->ctx};
     s->hangup = setup->hangup;
-    s->stop_pipe[0] = s->stop_pipe[1] = -1;
+    s->woken = setup->woken;
+    s->stop_pipe[0] = s->stop_pipe[1] = s->wake_fd = -1;
     s->guests = (struct door){.conns = &s->conns, .handle = setup->handle, .limited = true};
     s->ops = (struct door){.conns = &s->conns, .handle = setup->handle_ops};
     list_init(&s->conns.list);
@@ -280,7 +297,8 @@ void server_free(struct server *s)
     if (!s) { return; }
     s->conns.stopping = false; /* conn_kill() need not end a loop any more */
     LIST_EACH_SAFE (n, &s->conns.list) { conn_kill(n); }
-    struct event *const events[] = {s->on_term, s->on_int, s->on_hup, s->on_stop, s->on_drain_end};
+    struct event *const events[] = {s->on_term, s->on_int,  s->on_hup,
+                                    s->on_stop, s->on_wake, s->on_drain_end};
     for (size_t i = 0; i < ARRAY_COUNT(events); i++) {
         if (events[i]) { event_free(events[i]); }
     }
@@ -290,6 +308,7 @@ void server_free(struct server *s)
     for (size_t i = 0; i < 2; i++) {
         if (s->stop_pipe[i] >= 0) { (void)close(s->stop_pipe[i]); }
     }
+    if (s->wake_fd >= 0) { (void)close(s->wake_fd); }
     SSL_CTX_free(s->guests.tls);
     free(s);
 }
@@ -300,6 +319,7 @@ struct server_stats server_stats(const struct server *s)
     return (struct server_stats){.connections = c->count,
                                  .turned_away = c->turned_away,
                                  .buffered = c->buffered,
+                                 .waiting = c->waiting,
                                  .stopping = c->stopping};
 }
 
@@ -322,5 +342,12 @@ void server_stop(struct server *s)
 {
     char b = 0;
     ssize_t n = write(s->stop_pipe[1], &b, 1);
+    (void)n;
+}
+
+void server_wake(struct server *s)
+{
+    uint64_t one = 1;
+    ssize_t n = write(s->wake_fd, &one, sizeof one); /* full: it is awake already */
     (void)n;
 }

@@ -28,10 +28,13 @@ struct server_setup {
     uint64_t max_buffered;  /* bytes, all bodies and answers in memory at one time */
     struct limiter *limits; /* per client; borrowed; NULL = none */
     uint32_t phase_ms;      /* 0 = the time limits above; tests shorten all of them to one */
+    uint32_t wait_ms;       /* how long a request may wait for its answer; 0 = not at all */
     http_handler *handle;
     http_handler *handle_ops;  /* of the second address */
     http_observer *observe;    /* NULL = nobody counts */
     void (*hangup)(void *ctx); /* on SIGHUP, between two requests; NULL = the signal is ignored */
+    /* After server_wake(), before whoever waits is asked about again; NULL = nobody listens. */
+    void (*woken)(void *ctx);
     void *ctx;
 };
 
@@ -50,6 +53,7 @@ struct server_stats {
     uint32_t connections;
     uint64_t turned_away; /* connections that were closed at once */
     uint64_t buffered;    /* bytes of bodies and answers in memory */
+    uint32_t waiting;     /* requests whose answer was `later` */
     bool stopping;
 };
 struct server_stats server_stats(const struct server *s);
@@ -69,5 +73,11 @@ MUST_CHECK int server_run(struct server *s, struct err *e);
 
 /* From any thread. */
 void server_stop(struct server *s);
+
+/*
+ * From any thread: something has changed, so every request whose answer was `later` is handled
+ * again. One that has waited for wait_ms is handled once more, and may wait no longer.
+ */
+void server_wake(struct server *s);
 
 #endif

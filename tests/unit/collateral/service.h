@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A vendor's service on this machine: one canned answer per path, every path that was asked written
- * down. It can be away, and it can take a request and say nothing until it is let go.
+ * down. It can be away, and it can take a request and say nothing until it is let go. And an ear
+ * for what a supply says of it.
  */
 #ifndef CASEMATE_TESTS_COLLATERAL_SERVICE_H
 #define CASEMATE_TESTS_COLLATERAL_SERVICE_H
@@ -149,6 +150,43 @@ static inline void service_stop(void)
     close(service.fd);
     pthread_join(service.thread, NULL);
     service_drop_pages();
+}
+
+/* ---- for a supply's `changed` */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    unsigned count, seen;
+    void (*pass_on)(void); /* NULL = to nobody */
+} changes = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
+
+static inline void changed(void *ctx)
+{
+    (void)ctx;
+    pthread_mutex_lock(&changes.lock);
+    changes.count++;
+    pthread_cond_signal(&changes.more);
+    if (changes.pass_on) { changes.pass_on(); }
+    pthread_mutex_unlock(&changes.lock);
+}
+
+static inline void pass_changes_on(void (*to)(void))
+{
+    pthread_mutex_lock(&changes.lock);
+    changes.pass_on = to;
+    pthread_mutex_unlock(&changes.lock);
+}
+
+/* The next so many; the suite's time limit ends it when there are none. */
+static inline void settle(unsigned times)
+{
+    pthread_mutex_lock(&changes.lock);
+    while (changes.count - changes.seen < times) {
+        pthread_cond_wait(&changes.more, &changes.lock);
+    }
+    changes.seen += times;
+    pthread_mutex_unlock(&changes.lock);
 }
 
 #endif

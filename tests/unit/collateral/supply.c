@@ -26,31 +26,6 @@ static struct collateral_store store;
 static const struct collateral_id here = {.kind = COLLATERAL_TDX,
                                           .fmspc = {0x00, 0xa0, 0x6d, 0x08, 0x00, 0x00}};
 
-/* How often the thread said that something has changed. */
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t more;
-    unsigned count, seen;
-} changes = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
-
-static void changed(void *ctx)
-{
-    (void)ctx;
-    pthread_mutex_lock(&changes.lock);
-    changes.count++;
-    pthread_cond_signal(&changes.more);
-    pthread_mutex_unlock(&changes.lock);
-}
-
-/* The next one; the suite's time limit ends it when there is none. */
-static void settle(void)
-{
-    pthread_mutex_lock(&changes.lock);
-    while (changes.seen == changes.count) { pthread_cond_wait(&changes.more, &changes.lock); }
-    changes.seen++;
-    pthread_mutex_unlock(&changes.lock);
-}
-
 static void start(void)
 {
     struct err e = {0};
@@ -146,15 +121,14 @@ Test(supply, what_is_missed_comes_and_a_chips_certificate_is_stored_when_it_was_
     start();
     cr_assert(supply_want(s, &a.chain_id));
     cr_assert(supply_want(s, &a.vcek_id));
-    settle();
-    settle();
-    cr_assert_not(supply_want(s, &a.chain_id), "it is there");
+    settle(2);
+    cr_assert(supply_want(s, &a.chain_id), "who looked a moment ago looks again");
     cr_assert(is_stored(&a.chain_id));
     cr_assert(in_memory(&a.vcek_id));
     cr_assert_not(is_stored(&a.vcek_id));
-    cr_assert_not(supply_want(s, &a.vcek_id), "it is here");
+    cr_assert(supply_want(s, &a.vcek_id), "who looked a moment ago looks again");
     supply_keep(s, &a.vcek_id);
-    settle();
+    settle(1);
     cr_assert(is_stored(&a.vcek_id));
     cr_assert_not(in_memory(&a.vcek_id));
     says("snp-chain-Milan-vcek.pem: fetched");
@@ -181,8 +155,7 @@ Test(supply, an_answer_about_another_chip_is_not_seen_by_anybody)
     start();
     cr_assert(supply_want(s, &a.chain_id));
     cr_assert(supply_want(s, &other));
-    settle();
-    settle();
+    settle(2);
     cr_assert_not(in_memory(&other));
     cr_assert_not(is_stored(&other));
     says("fetched");
@@ -199,8 +172,7 @@ Test(supply, no_and_too_much_are_answers_that_are_not_asked_for_again_so_soon)
     start();
     cr_assert(supply_want(s, &a.chain_id)); /* 404 */
     cr_assert(supply_want(s, &a.crl_id));
-    settle();
-    settle();
+    settle(2);
     says("answered 404");
     says("too large");
     cr_assert_not(supply_want(s, &a.chain_id));
@@ -218,7 +190,7 @@ Test(supply, while_the_service_is_away_nobody_waits_and_what_is_kept_stays)
     service_be(true, false);
     start();
     cr_assert(supply_want(s, &a.crl_id), "nobody knows yet");
-    settle();
+    settle(1);
     cr_assert(supply_counts(s).away);
     cr_assert_eq(supply_counts(s).outages, 1);
     cr_assert_not(supply_want(s, &a.crl_id));
@@ -237,13 +209,13 @@ Test(supply, what_was_wanted_meanwhile_is_fetched_when_the_service_is_back)
     service_be(true, false);
     start();
     (void)!supply_want(s, &a.crl_id);
-    settle();
+    settle(1);
     says("is away");
     service_be(false, false);
     while (!is_stored(&a.crl_id)) {
-        if (supply_want(s, &a.crl_id)) { settle(); }
+        if (supply_want(s, &a.crl_id)) { settle(1); }
     }
-    while (supply_counts(s).away) { settle(); }
+    while (supply_counts(s).away) { settle(1); }
     says("AMD's service answers again");
     says("snp-crl-Milan.der: fetched");
     cr_assert_eq(supply_counts(s).outages, 1);
@@ -273,7 +245,7 @@ Test(supply, strangers_ask_for_so_many_chips_and_no_more)
         id.chip[2] = (uint8_t)(i >> 8);
         if (!supply_want(s, &id)) { continue; }
         taken++;
-        settle();
+        settle(1);
     }
     cr_assert_geq(taken, 64);
     cr_assert_leq(taken, 200, "%u", taken);
@@ -339,8 +311,39 @@ Test(supply, a_set_of_intels_is_put_together_and_stored)
     setup_of.intel = true;
     start();
     cr_assert(supply_want(s, &here));
-    settle();
+    settle(1);
     cr_assert_eq(evaluation(), 18);
+}
+
+Test(supply, what_came_is_not_asked_for_again_at_once_be_it_expired)
+{
+    char asked[4096];
+    intel_pages(&b);
+    setup_of.intel = true;
+    start();
+    cr_assert(supply_want(s, &here));
+    settle(1);
+    service_asked(asked);
+    for (int i = 0; i < 3; i++) { (void)!supply_want(s, &here); }
+    supply_free(s); /* whatever it had to do is done, or never will be */
+    s = NULL;
+    service_asked(asked);
+    cr_assert_str_eq(asked, "");
+}
+
+Test(supply, what_lies_there_is_not_asked_for)
+{
+    char asked[4096];
+    amd_pages();
+    store_bytes(&a.chain_id, a.chain.p, a.chain.len);
+    store_bytes(&a.vcek_id, a.vcek.p, a.vcek.len);
+    start();
+    cr_assert_not(supply_want(s, &a.chain_id));
+    cr_assert_not(supply_want(s, &a.vcek_id));
+    cr_assert(supply_want(s, &a.crl_id));
+    settle(1);
+    service_asked(asked);
+    cr_assert_str_eq(asked, CRL_PATH "\n");
 }
 
 Test(supply, what_is_old_is_asked_for_again_and_what_is_not_is_not)
@@ -360,7 +363,7 @@ Test(supply, what_is_old_is_asked_for_again_and_what_is_not_is_not)
     bench_make(&b);
     intel_pages(&b);
     start();
-    settle();
+    settle(1);
     cr_assert_eq(evaluation(), 19);
     service_asked(asked);
     cr_assert_str_eq(asked, TCB "\n" QE "\n" PCK_CRL "\n" ROOT_CRL "\n");
@@ -377,7 +380,7 @@ Test(supply, an_older_or_unsigned_answer_does_not_replace_what_is_there)
     bench_make(&b);
     intel_pages(&b);
     start();
-    settle();
+    settle(1);
     says("older than what is there");
     cr_assert_eq(evaluation(), 19);
     supply_free(s);
@@ -385,7 +388,7 @@ Test(supply, an_older_or_unsigned_answer_does_not_replace_what_is_there)
     bench_make(&b);
     intel_pages(&b);
     start();
-    settle();
+    settle(1);
     says("not taken: tdx-00a06d080000-platform.json");
     cr_assert_eq(evaluation(), 19);
 }

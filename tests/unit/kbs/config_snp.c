@@ -101,3 +101,98 @@ Test(config_snp, null_says_aloud_that_something_is_not_demanded)
     cr_assert_eq(load("min_firmware", "null", &c, &e), 0, "%s", e.text);
     config_fini(&c);
 }
+
+/* ---- [collateral], which fills what [snp] and [tdx] read */
+
+/* The configuration of the suite with this at its end, and nothing that was put there before. */
+static int load_with(const char *table, struct config *c, struct err *e)
+{
+    char path[128];
+    static struct stat base;
+    snprintf(path, sizeof path, "%s/" SETUP_CONFIG, dir);
+    cr_assert(base.st_size || stat(path, &base) == 0);
+    cr_assert_eq(truncate(path, base.st_size), 0);
+    write_file(SETUP_CONFIG, "a", table);
+    return load(NULL, NULL, c, e);
+}
+
+Test(config_snp, a_vendors_service_is_named_by_its_address)
+{
+    struct config c = {0};
+    struct err e;
+    cr_assert_eq(load_with("[collateral]\namd_url = \"https://kdsintf.amd.com\"\n", &c, &e), 0,
+                 "%s", e.text);
+    cr_assert_str_eq(c.collateral.amd_url, "https://kdsintf.amd.com");
+    cr_assert_null(c.collateral.intel_url);
+    cr_assert_eq(c.collateral.timeout_s, 20);
+    cr_assert_eq(c.collateral.refresh_s, 86400);
+    cr_assert_eq(c.collateral.wait_s, 5);
+    config_fini(&c);
+}
+
+Test(config_snp, every_number_of_it_can_be_said)
+{
+    struct config c = {0};
+    struct err e;
+    cr_assert_eq(load_with("[collateral]\namd_url = \"http://mirror:8080/amd\"\nca_file = "
+                           "\"server.crt\"\ntimeout_seconds = 1\nrefresh_seconds = 60\n"
+                           "wait_seconds = 0\n",
+                           &c, &e),
+                 0, "%s", e.text);
+    cr_assert_eq(c.collateral.timeout_s, 1);
+    cr_assert_eq(c.collateral.refresh_s, 60);
+    cr_assert_eq(c.collateral.wait_s, 0);
+    cr_assert(strstr(c.collateral.ca_file, "/server.crt"));
+    config_fini(&c);
+}
+
+static const struct bad_table {
+    const char *table, *says;
+} bad_tables[] = {
+    {"", "wants amd_url or intel_url"},
+    {"timeout_seconds = 5\n", "wants amd_url or intel_url"},
+    {"amd_url = \"https://kdsintf.amd.com/\"\n", "without a slash at its end"},
+    {"amd_url = \"kdsintf.amd.com\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"ftp://kdsintf.amd.com\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"file:///etc\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"https://\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"https:///x\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"https://me:secret@host\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"https://host/?a=b\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"https://host/#a\"\n", "wanted http(s)://HOST"},
+    {"amd_url = \"https://a b\"\n", "wanted http(s)://HOST"},
+    {"amd_url = 1\n", "amd_url is not a text"},
+    {"intel_url = \"https://host\"\n", "fills [tdx] collateral_dir, and there is none"},
+    {"amd_url = \"https://host\"\nintel_ca_url = \"https://host\"\n", "without intel_url"},
+    {"amd_url = \"https://host\"\nca_file = \"nowhere.pem\"\n", "nowhere.pem"},
+    {"amd_url = \"https://host\"\nca_file = \"snp.json\"\n", "PEM certificates"},
+    {"amd_url = \"https://host\"\ntimeout_seconds = 0\n", "wanted 1 to 300"},
+    {"amd_url = \"https://host\"\nrefresh_seconds = 59\n", "wanted 60 to 604800"},
+    {"amd_url = \"https://host\"\nwait_seconds = 61\n", "wanted 0 to 60"},
+    {"amd_url = \"https://host\"\nwait = 1\n", "unknown key wait"},
+};
+
+Test(config_snp, one_wrong_line_of_it_is_refused)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(bad_tables); i++) {
+        char text[512];
+        struct config c = {0};
+        struct err e;
+        snprintf(text, sizeof text, "[collateral]\n%s", bad_tables[i].table);
+        cr_expect_lt(load_with(text, &c, &e), 0, "%s", bad_tables[i].table);
+        cr_expect(strstr(e.text, bad_tables[i].says), "%s: %s", bad_tables[i].table, e.text);
+    }
+}
+
+Test(config_snp, a_directory_that_is_not_named_cannot_be_filled)
+{
+    struct config c = {0};
+    struct err e;
+    struct setup_options o = {.dir = dir, .listen = "127.0.0.1:0", .now = 1800000000};
+    end();
+    cr_assert_eq(mkdir(dir, 0700), 0);
+    cr_assert_eq(setup_run(&o, &e), 0, "%s", e.text);
+    write_file(SETUP_CONFIG, "a", "[snp]\npolicy = \"snp.json\"\n");
+    cr_assert_lt(load_with("[collateral]\namd_url = \"https://host\"\n", &c, &e), 0);
+    cr_assert(strstr(e.text, "fills [snp] collateral_dir, and there is none"), "%s", e.text);
+}

@@ -9,7 +9,7 @@
 #include "attest/jose.h"
 #include "attest/verify/binding.h"
 #include "attest/verify/tdx/eventlog.h"
-#include "tests/unit/tdx/bench.h"
+#include "tests/unit/collateral/intel.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -33,6 +33,7 @@ static bool tells; /* does the guest tell its registers? */
 static const char *initdata;
 static struct claims claims;
 static struct verdict v;
+static bool coming; /* what was missed */
 
 static void setup(void)
 {
@@ -124,7 +125,9 @@ static void attest_where(void (*edit)(uint8_t *body), bool set)
                           .nonce = NONCE,
                           .tee_key = tee_key,
                           .initdata = {(const uint8_t *)initdata, strlen(initdata)},
-                          .now = b.now};
+                          .now = b.now,
+                          .out_coming = &coming};
+    coming = false;
     struct verifier verifier = evidence_tdx_verifier(&door);
     v = (struct verdict){0};
     claims_fini(&claims);
@@ -221,6 +224,45 @@ Test(kbs_tdx, other_initdata_than_those_of_the_guest_are_refused)
     attest(NULL);
     refused("tdx-mr-config-id");
     refused("register-initdata");
+}
+
+Test(kbs_tdx, what_intel_says_comes_from_its_service_and_again_when_it_has_expired, .timeout = 60)
+{
+    struct err e = {0};
+    char asked[4096];
+    service_start();
+    struct supply_setup s = {
+        .store = {.dir = dir, .tdx_root = b.root_key},
+        .from = {.intel = service.url, .intel_ca = service.url, .timeout_s = 30},
+        .intel = true,
+        .refresh_s = 3600,
+        .pause_ms = 3600000,
+        .changed = changed};
+    cr_assert_eq(supply_new(&s, &door.supply, &e), 0, "%s", e.text);
+    intel_pages(&b);
+    attest_where(NULL, false);
+    refused("tdx-collateral");
+    cr_assert(coming);
+    settle(1);
+    service_be(true, false);
+    service_asked(asked);
+    attest_where(NULL, false);
+    accepted();
+    cr_assert_not(coming, "an outage stops no start");
+    service_asked(asked);
+    cr_assert_str_eq(asked, "");
+    b.now += 60 * 86400;
+    supply_free(door.supply); /* a broker that was off for so long */
+    cr_assert_eq(supply_new(&s, &door.supply, &e), 0, "%s", e.text);
+    attest_where(NULL, false);
+    refused("tdx-collateral-time");
+    cr_assert(coming);
+    settle(1);
+    attest_where(NULL, false);
+    refused("tdx-collateral-time");
+    cr_assert_not(coming, "the service is away");
+    supply_free(door.supply);
+    service_stop();
 }
 
 static void another_report_data(uint8_t *body) { body[B_REPORT_DATA + 63] ^= 1; }

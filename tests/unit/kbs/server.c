@@ -327,6 +327,135 @@ Test(server, stops_when_asked_but_finishes_what_it_has)
     server_free(srv);
 }
 
+/* ---- answers that come later ------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t more;
+    bool ready;
+    unsigned asked, woken;
+} matter = {.lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER};
+
+static void matter_woken(void *ctx)
+{
+    (void)ctx;
+    pthread_mutex_lock(&matter.lock);
+    matter.woken++;
+    pthread_mutex_unlock(&matter.lock);
+}
+
+/* /now is answered at once; everything else when the matter is ready, or may wait no longer. */
+static void patient(void *ctx, const struct http_request *rq, const char *peer, int64_t now,
+                    struct http_response *out)
+{
+    if (http_view_is(rq->path, "/now")) {
+        echo(ctx, rq, peer, now, out);
+        return;
+    }
+    pthread_mutex_lock(&matter.lock);
+    matter.asked++;
+    pthread_cond_signal(&matter.more);
+    if (matter.ready) {
+        echo(ctx, rq, peer, now, out);
+    } else if (rq->may_wait) {
+        out->later = true;
+    } else {
+        out->status = 503;
+    }
+    pthread_mutex_unlock(&matter.lock);
+}
+
+static void asked_at_least(unsigned n)
+{
+    pthread_mutex_lock(&matter.lock);
+    while (matter.asked < n) { pthread_cond_wait(&matter.more, &matter.lock); }
+    pthread_mutex_unlock(&matter.lock);
+}
+
+static void make_ready(void)
+{
+    pthread_mutex_lock(&matter.lock);
+    matter.ready = true;
+    pthread_mutex_unlock(&matter.lock);
+    server_wake(srv);
+}
+
+#define LATER "POST /later HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+
+Test(server, who_waits_is_answered_when_it_is_time_and_holds_up_nobody, .timeout = 60)
+{
+    start_with((struct server_setup){.wait_ms = 600000, .woken = matter_woken}, patient);
+    int one = dial(), two = dial();
+    say(one, LATER "GET /now HTTP/1.0\r\n\r\n");
+    say(two, "GET /later HTTP/1.0\r\n\r\n");
+    asked_at_least(2);
+    assert_status(once("GET /now HTTP/1.0\r\n\r\n"), "200");
+    cr_assert_eq(server_stats(srv).waiting, 2);
+    server_wake(srv);
+    asked_at_least(4); /* not ready: they go on waiting */
+    make_ready();
+    const char *a = hear_all(one);
+    assert_status(a, "200");
+    cr_assert(strstr(a, "POST /later abc"), "with the same request: %s", a);
+    cr_assert(strstr(a, "GET /now"), "and the next one follows: %s", a);
+    assert_status(hear_all(two), "200");
+    cr_assert_eq(server_stats(srv).waiting, 0);
+    cr_assert_geq(matter.woken, 1);
+    stop();
+}
+
+Test(server, nobody_waits_longer_than_is_allowed, .timeout = 60)
+{
+    start_with((struct server_setup){.wait_ms = 50}, patient);
+    assert_status(once("GET /later HTTP/1.0\r\n\r\n"), "503");
+    cr_assert_eq(matter.asked, 2);
+    cr_assert_eq(server_stats(srv).waiting, 0);
+    stop();
+}
+
+Test(server, without_a_time_to_wait_the_answer_is_that_of_the_moment, .timeout = 60)
+{
+    start_with((struct server_setup){0}, patient);
+    assert_status(once("GET /later HTTP/1.0\r\n\r\n"), "503");
+    cr_assert_eq(matter.asked, 1);
+    stop();
+}
+
+Test(server, only_so_many_wait, .timeout = 60)
+{
+    int fds[65];
+    start_with((struct server_setup){.wait_ms = 600000, .max_connections = 80}, patient);
+    for (unsigned i = 0; i < 64; i++) {
+        fds[i] = dial();
+        say(fds[i], "GET /later HTTP/1.0\r\n\r\n");
+    }
+    asked_at_least(64);
+    assert_status(once("GET /later HTTP/1.0\r\n\r\n"), "503");
+    (void)close(fds[0]); /* whoever leaves makes room */
+    while (server_stats(srv).waiting == 64) {
+        assert_status(once("GET /now HTTP/1.0\r\n\r\n"), "200");
+    }
+    fds[0] = dial();
+    say(fds[0], "GET /later HTTP/1.0\r\n\r\n");
+    asked_at_least(66);
+    make_ready();
+    for (unsigned i = 0; i < 64; i++) { assert_status(hear_all(fds[i]), "200"); }
+    stop();
+}
+
+Test(server, whoever_waits_is_answered_when_the_server_stops, .timeout = 60)
+{
+    start_with((struct server_setup){.wait_ms = 600000}, patient);
+    int one = dial();
+    say(one, "GET /later HTTP/1.1\r\n\r\n");
+    asked_at_least(1);
+    server_stop(srv);
+    assert_status(hear_all(one), "503");
+    (void)pthread_join(thread, NULL);
+    cr_assert_eq(run_rc, 0);
+    server_free(srv);
+}
+
 /* ---- limits, the second address, counting ---------------------------------------------------- */
 
 static struct limiter *limits_of(uint32_t burst, uint32_t connections)
