@@ -13,7 +13,6 @@
 #define DER_OCTET_STRING 0x04
 #define DER_OID          0x06
 #define DER_ENUMERATED   0x0a
-#define DER_UTF8_STRING  0x0c
 #define DER_IA5_STRING   0x16
 #define DER_SEQUENCE     0x30
 

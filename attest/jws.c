@@ -275,7 +275,7 @@ int jwt_check_times(const json_t *claims, int64_t now, int64_t leeway, struct er
     }
     int r = take_time(claims, "exp", &exp, e);
     if (r < 0) { return r; }
-    if (exp < now - leeway) {
+    if (exp <= now - leeway) { /* not on it either [RFC 7519 §4.1.4] */
         return err_set(e, EKEYEXPIRED, "JWT: expired at %" PRId64 ", it is %" PRId64, exp, now);
     }
     if (json_object_get(claims, "nbf")) {

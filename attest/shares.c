@@ -17,7 +17,6 @@
 
 #define AT_K      8
 #define AT_X      9
-#define AT_ZERO   10
 #define AT_LEN    12
 #define AT_SET    16
 #define AT_DIGEST 32

@@ -6,8 +6,6 @@
 #include "attest/policy/rego.h"
 #include "attest/policy/value.h"
 
-#define BUILTIN_ARGS_MAX 3
-
 /* What a running evaluation lets its functions see. */
 struct eval {
     const struct rego_request *rq;

@@ -9,6 +9,7 @@
 #include "attest/base64.h"
 #include "attest/hex.h"
 #include "attest/json.h"
+#include "guest/base/ct.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -128,7 +129,7 @@ static void check_equal(struct verdict *v, const struct verdict_code *code, cons
 {
     char hex[HEX_LEN(64)];
     if (wanted) {
-        verdict_check_bytes(v, memcmp(found, wanted, len) == 0, code, found, wanted, len);
+        verdict_check_bytes(v, ct_eq(found, wanted, len), code, found, wanted, len);
     } else {
         hex_encode(found, len, hex);
         verdict_unbound(v, code->field, hex);

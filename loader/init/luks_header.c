@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define AT_SIZE          8
 #define AT_CHECKSUM_HASH 72
 #define AT_CHECKSUM      448
 #define CHECKSUM_SIZE    64

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define SIGNATURE_ALGO_P384 1
-#define KEY_AUTHOR_EN       1u
 #define KEY_MASKED          2u
 #define KEY_SIGNING(k)      ((k) >> 2 & 7)
 #define KEY_SIGNING_VCEK    0

@@ -11,8 +11,7 @@
 #include "guest/base/cur.h"
 #include "guest/base/err.h"
 
-#define SNP_TRUST_CHAINS_MAX 16 /* three products, two kinds, and their successors */
-#define SNP_TRUST_CRLS_MAX   16
+#define SNP_TRUST_CHAINS_MAX 16 /* three products, two kinds; the first of an issuer is its chain */
 #define SNP_TRUST_KEPT       256 /* endorsements; beyond it the one unused for longest goes */
 
 struct snp_trust;

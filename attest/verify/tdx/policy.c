@@ -5,6 +5,7 @@
 #include "attest/hex.h"
 #include "attest/json.h"
 #include "attest/verify/tdx/codes.h"
+#include "guest/base/ct.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -332,8 +333,8 @@ static void check_report_data(const struct tdx_policy *p, const struct tdx_quote
         verdict_unbound(v, "report_data", hex);
         return;
     }
-    verdict_check_bytes(v, memcmp(q->report_data, p->report_data, TDX_REPORT) == 0,
-                        CODE(REPORT_DATA), q->report_data, p->report_data, TDX_REPORT);
+    verdict_check_bytes(v, ct_eq(q->report_data, p->report_data, TDX_REPORT), CODE(REPORT_DATA),
+                        q->report_data, p->report_data, TDX_REPORT);
 }
 
 /* ---- of the machine */

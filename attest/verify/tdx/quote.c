@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEADER_SIZE     48
 #define KEY_TYPE_P256   2
 #define TEE_TYPE_TDX    0x81
 #define BODY_SIZE_10    584

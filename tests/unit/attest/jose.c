@@ -315,6 +315,33 @@ Test(jwt, tokens_are_accepted_and_refused_as_the_vectors_say)
     json_decref(all);
 }
 
+Test(jwt, ends_with_its_last_second_and_begins_with_its_first)
+{
+    static const struct {
+        const char *claims;
+        int64_t now, leeway;
+        int want;
+    } t[] = {
+        {"{\"exp\":1000}", 999, 0, 0},
+        {"{\"exp\":1000}", 1000, 0, -EKEYEXPIRED},
+        {"{\"exp\":1000}", 1059, 60, 0},
+        {"{\"exp\":1000}", 1060, 60, -EKEYEXPIRED},
+        {"{\"exp\":1000.9}", 999, 0, 0},
+        {"{\"exp\":\"1000\"}", 1, 0, -EBADMSG},
+        {"{\"exp\":1000,\"nbf\":10}", 10, 0, 0},
+        {"{\"exp\":1000,\"nbf\":10}", 9, 0, -EKEYREJECTED},
+        {"{\"exp\":1000,\"nbf\":null}", 20, 0, -EBADMSG},
+        {"{\"nbf\":10}", 20, 0, -EKEYEXPIRED},
+    };
+    for (size_t i = 0; i < ARRAY_COUNT(t); i++) {
+        struct err e = {0};
+        json_t *claims = json_loads(t[i].claims, 0, NULL);
+        cr_expect_eq(jwt_check_times(claims, t[i].now, t[i].leeway, &e), t[i].want, "%s at %ld",
+                     t[i].claims, (long)t[i].now);
+        json_decref(claims);
+    }
+}
+
 Test(jwt, administrators_tokens_verify_with_ed25519)
 {
     size_t len;
