@@ -8,6 +8,9 @@
 /* A signal handler: (sig, info, ucontext) and, fourth, what FS base was. */
     .globl  native_signal_entry
 native_signal_entry:
+    pushfq
+    andl    $~0x40000, (%rsp)           /* the application's alignment check */
+    popfq
     rdfsbase %rcx
     mov     native_host_fs(%rip), %rax
     wrfsbase %rax

@@ -11,7 +11,9 @@
 
 #define TRAP_DB 1
 #define TRAP_PF 14
+#define TRAP_AC 17
 #define FLAG_TF 0x100u
+#define FLAG_AC 0x40000u
 
 static bool dying;
 
@@ -20,6 +22,10 @@ void upcall_from_los(struct regs *r, uint64_t vector, uint64_t error, uint64_t c
     if (vector == TRAP_PF && ward_probe_fault(r)) { return; }
     if (vector == TRAP_DB) { /* the application single-steps into a rewritten call site */
         r->rflags &= ~(uint64_t)FLAG_TF;
+        return;
+    }
+    if (vector == TRAP_AC) { /* it entered there with its own alignment check */
+        r->rflags &= ~(uint64_t)FLAG_AC;
         return;
     }
     if (!dying) { /* the log may fault too */
