@@ -178,10 +178,13 @@ static void base_name(const char *path, char *out)
     out[n] = 0;
 }
 
-/* Everything is built. From here on nothing can fail. */
-static void commit(struct exec *x, const char *comm, uint64_t entry, uint64_t sp)
+/*
+ * Everything is built. Once the other threads are gone nothing can fail. -EINTR: somebody killed
+ * this thread first.
+ */
+static int commit(struct exec *x, const char *comm, uint64_t entry, uint64_t sp)
 {
-    exec_kill_others(); /* sleeps; does not return when somebody else kills this thread */
+    if (!exec_kill_others()) { return -EINTR; }
     struct proc *p = current_proc();
     struct space *old = p->space;
     struct file *old_exe = p->exe;
@@ -194,6 +197,7 @@ static void commit(struct exec *x, const char *comm, uint64_t entry, uint64_t sp
     struct regs *r = current()->regs;
     *r = (struct regs){.rip = entry, .cs = 0x33, .rflags = 0x202, .rsp = sp, .ss = 0x2b};
     exec_reset(comm);
+    return 0;
 }
 
 /* x has file, path and strings. Consumes x. */
@@ -211,7 +215,7 @@ static int run(struct exec *x)
         uint64_t interp_base = x->interp != NULL ? start.base : 0;
         r = stack_finish(&x->stack, &program, interp_base, x->elf.exec_stack, &sp);
     }
-    if (r == 0) { commit(x, comm, start.entry, sp); }
+    if (r == 0) { r = commit(x, comm, start.entry, sp); }
     exec_free(x);
     return r;
 }

@@ -58,7 +58,9 @@ static int check(const struct clone *c)
     if ((c->flags & ~KNOWN) != 0) { return -EINVAL; }
     uint64_t shared = c->flags & THREAD_FLAGS;
     if ((c->flags & CLONE_THREAD) != 0) {
-        if (shared != THREAD_FLAGS || (c->flags & CLONE_CLEAR_SIGHAND) != 0) { return -EINVAL; }
+        if (shared != THREAD_FLAGS || (c->flags & (CLONE_CLEAR_SIGHAND | CLONE_VFORK)) != 0) {
+            return -EINVAL;
+        }
     } else if ((shared & ~CLONE_VM) != 0) {
         return -EINVAL;
     }

@@ -24,6 +24,7 @@ static void leave(struct regs *r)
 int syscall_from_app(struct regs *r)
 {
     big_lock();
+    thread_exit_if_killed(); /* whoever ends it counts the threads: it makes no more of them */
     struct thread *t = current();
     const uint64_t a[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
 
@@ -90,9 +91,10 @@ static void page_fault(struct regs *r, uint64_t va, uint64_t error)
     case 0: return;
     case -ENXIO: signal_fault(LSIG_BUS, LBUS_ADRERR, va, TRAP_PF, error); return;
     case -EACCES: signal_fault(LSIG_SEGV, LSEGV_ACCERR, va, TRAP_PF, error); return;
-    case -ENOMEM:
-        signal_simple(current_proc(), LSIG_KILL);
-        return; /* as Linux's out-of-memory killer */
+    case -ENOMEM: /* as Linux's out-of-memory killer, which spares nobody */
+        signal_proc(current_proc(),
+                    &(struct ksiginfo){.signo = LSIG_KILL, .code = LSI_KERNEL, .forced = true});
+        return;
     default: signal_fault(LSIG_SEGV, LSEGV_MAPERR, va, TRAP_PF, error); return;
     }
 }

@@ -297,10 +297,14 @@ int64_t sys_futex(const uint64_t a[6])
 
 #define ROBUST_MAX 2048
 
-static void robust_death(uint64_t word_va, uint32_t tid)
+static void robust_death(uint64_t word_va, uint32_t tid, bool pending)
 {
     uint32_t word, seen;
     if (word_va % 4 != 0 || get_user_u32(word_va, &word) != 0) { return; }
+    if (pending && word == 0) { /* it died after letting go, before it woke the next */
+        futex_wake_user(word_va, 1);
+        return;
+    }
     while ((word & FUTEX_TID_MASK) == tid) {
         uint32_t new = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
         if (cmpxchg_user_u32(word_va, word, new, &seen) != 0) { return; }
@@ -326,11 +330,11 @@ void robust_list_exit(struct thread *t)
     for (int i = 0; i < ROBUST_MAX && (entry & ~1ull) != head; i++) {
         uint64_t next, at = entry & ~1ull;
         bool readable = get_user_u64(at, &next) == 0;
-        if (at != pending) { robust_death(at + offset, (uint32_t)t->tid); }
+        if (at != pending) { robust_death(at + offset, (uint32_t)t->tid, false); }
         if (!readable) { break; }
         entry = next;
     }
-    if (pending != 0) { robust_death(pending + offset, (uint32_t)t->tid); }
+    if (pending != 0) { robust_death(pending + offset, (uint32_t)t->tid, true); }
 }
 
 int64_t sys_set_robust_list(const uint64_t a[6])

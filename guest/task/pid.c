@@ -80,7 +80,6 @@ int32_t pid_alloc(bool internal)
 
 void pid_forget_container(void) { next_pid = 1; }
 
-
 void pid_add_proc(struct proc *p)
 {
     list_add_tail(bucket(procs, p->pid), &p->by_pid);

@@ -354,23 +354,23 @@ int64_t sys_exit_group(const uint64_t a[6]) { proc_exit((int)(a[0] & 0xff) << 8)
 
 /* ---- exec ----------------------------------------------------------------------------------------------------------- */
 
-void exec_kill_others(void)
+bool exec_kill_others(void)
 {
     struct thread *t = current();
     struct proc *p = t->proc;
 
+    if (t->killed) { return false; } /* another one's exec, which counts on this one to go */
     proc_kill_threads(p, t);
     p->exec_thread = t;
-    while (p->thread_count > 1) {
-        (void)sleep_until(NO_DEADLINE, SLEEP_KILLABLE);
-        thread_exit_if_killed();
-    }
+    while (p->thread_count > 1 && !t->killed) { (void)sleep_until(NO_DEADLINE, SLEEP_KILLABLE); }
     p->exec_thread = NULL;
+    if (t->killed) { return false; }
     if (t->tid != p->pid) {
         pid_del_thread(t);
         t->tid = p->pid;
         pid_add_thread(t);
     }
+    return true;
 }
 
 void exec_reset(const char *comm)

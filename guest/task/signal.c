@@ -98,7 +98,8 @@ bool signal_timer_again(struct sigqueue_head *q, int signo, int32_t timerid, uin
 {
     LIST_EACH (it, &q->queue) {
         struct ksiginfo *info = &LIST_ENTRY(it, struct sigqueued, link)->info;
-        if (info->signo == signo && info->code == LSI_TIMER && info->timerid == timerid) {
+        if (info->signo == signo && info->code == LSI_TIMER && !info->is_raw &&
+            info->timerid == timerid) {
             info->overrun = (int32_t)min_u64((uint64_t)info->overrun + more, INT32_MAX);
             return true;
         }
@@ -122,7 +123,9 @@ bool signal_dequeue(struct thread *t, uint64_t mask, struct ksiginfo *out)
     } else {
         return false;
     }
-    if (out->code == LSI_TIMER) { timer_delivered(t->proc, out->timerid, out->overrun); }
+    if (out->code == LSI_TIMER && !out->is_raw) {
+        timer_delivered(t->proc, out->timerid, out->overrun);
+    }
     return true;
 }
 
@@ -255,7 +258,7 @@ static int generate(struct proc *p, struct thread *t, const struct ksiginfo *inf
 
     if (p->state == PROC_ZOMBIE || p->exiting || signo < 1 || signo > 64) { return 0; }
     if (signo == LSIG_KILL) {
-        if (!shielded(p)) { kill_process(p); }
+        if (!shielded(p) || info->forced) { kill_process(p); }
         return 0;
     }
     if (signo == LSIG_STOP && shielded(p)) { return 0; }

@@ -80,7 +80,7 @@ struct ksiginfo { /* the part of siginfo that is used; laid out for the applicat
     uint64_t utime, stime;
     uint8_t raw[128];   /* rt_sigqueueinfo: as given */
     bool is_raw;
-    bool forced;        /* a fault: ends even the first process */
+    bool forced;        /* a fault, or out of memory: ends even the first process */
 };
 struct proc;
 struct thread;
@@ -228,7 +228,7 @@ struct exec_vec {
 };
 int exec_file(struct file *f, const char *path, const struct exec_vec *v); /* 0: regs are set, return to the application */
 /* task/ hooks of exec: other threads gone, leader's tid taken; then after the point of no return: signals, timers, etc. */
-void exec_kill_others(void);                       /* may sleep */
+MUST_CHECK bool exec_kill_others(void);            /* may sleep; false: killed itself meanwhile, nothing was changed */
 void exec_reset(const char *comm);
 
 /* A kernel-made process (first process, start_container): no parent memory. NULL: no memory. */

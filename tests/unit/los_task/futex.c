@@ -209,6 +209,34 @@ Test(futex, robust_list_that_never_ends_is_given_up)
     cr_assert_eq(current_proc()->thread_count, 1);
 }
 
+static void unlocking_main(void *p)
+{
+    (void)p;
+    uint64_t head = word + 512;
+    cr_assert_eq(put_user_u64(head, head), 0);
+    cr_assert_eq(put_user_u64(head + 8, 16), 0);
+    cr_assert_eq(put_user_u64(head + 16, word + 1024), 0);
+    sys2(NR_set_robust_list, head, 24);
+    while (!owner_may_die) { app_yield(); }
+    sys1(NR_exit, 0);
+}
+
+Test(futex, owner_that_died_between_unlock_and_wake_wakes_the_next)
+{
+    two_words();
+    uint64_t lock = word + 1024 + 16;
+    cr_assert_eq(put_user_u32(lock, 0), 0);
+    cr_assert_gt(app_clone(APP_THREAD, unlocking_main, NULL), 0);
+    static struct waiter_arg w;
+    w = (struct waiter_arg){.slot = 0, .va = lock, .op = WAIT | PRIVATE, .value = 0};
+    start_waiter(&w);
+    owner_may_die = true;
+    app_yield();
+    app_yield();
+    cr_assert_eq(app_u32(lock), 0);
+    cr_assert_eq(done, 1);
+}
+
 static void joined_main(void *p)
 {
     (void)p;

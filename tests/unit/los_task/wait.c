@@ -203,6 +203,47 @@ Test(wait, exit_group_ends_threads_that_sleep)
     cr_assert_eq(clock_mono_ns(), before);
 }
 
+/* As another vCPU's exit_group finds it: in its own code, on the way to a call. */
+static void clones_when_killed(void *p)
+{
+    current()->killed = true;
+    (void)app_clone(APP_THREAD, sleeps_long, p);
+    cr_assert(false, "a killed thread returned from a call");
+}
+
+Test(wait, killed_thread_makes_no_more_threads)
+{
+    cr_assert_gt(app_clone(APP_THREAD, clones_when_killed, NULL), 0);
+    app_yield();
+    cr_assert_eq(current_proc()->thread_count, 1);
+}
+
+static bool exec_went_on;
+static void execs(void *p)
+{
+    cr_assert_gt(app_clone(APP_THREAD, sleeps_long, p), 0);
+    app_yield();
+    big_lock();
+    exec_went_on = exec_kill_others(); /* the other one is on its way when SIGKILL comes */
+    big_unlock();
+    sys0(NR_gettid);
+}
+
+Test(wait, exec_that_is_killed_while_it_waits_is_forgotten)
+{
+    uint32_t status;
+    int64_t pid = child(execs, 0);
+    app_yield(); /* its second thread */
+    app_yield();
+    cr_assert_neq(proc_find((int32_t)pid)->exec_thread, NULL, "it waits");
+    cr_assert_eq(sys2(NR_kill, pid, LSIG_KILL), 0);
+    while (proc_find((int32_t)pid)->state != PROC_ZOMBIE) { app_yield(); }
+    cr_assert_not(exec_went_on);
+    cr_assert_eq(proc_find((int32_t)pid)->exec_thread, NULL);
+    cr_assert_eq(wait_for(pid, &status, 0), pid);
+    cr_assert_eq(status, LSIG_KILL);
+}
+
 Test(wait, groups_select_children_and_setpgid_keeps_to_the_session)
 {
     uint32_t status;
@@ -242,4 +283,5 @@ Test(wait, mixtures_of_sharing_and_namespaces_are_refused)
     cr_assert_eq(app_clone(0x10000 | LSIG_CHLD, ends_with, NULL), -EINVAL);   /* THREAD alone */
     cr_assert_eq(app_clone(0x20000000 | LSIG_CHLD, ends_with, NULL), -EPERM); /* NEWPID */
     cr_assert_eq(app_clone(0x1000 | LSIG_CHLD, ends_with, NULL), -EINVAL);    /* PIDFD */
+    cr_assert_eq(app_clone(APP_THREAD | VFORK, ends_with, NULL), -EINVAL);
 }
