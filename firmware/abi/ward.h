@@ -49,6 +49,8 @@
 
 #define WARD_NONE    0xffffffff /* table_link: no child */
 #define WARD_OPS_MAX 32
+/* Guarded: the region ends with what the ward notes, this much per page of it and a byte per chunk of RAM. */
+#define WARD_TABLE_NOTE 16
 
 /* evidence forms, firmware/README.md */
 #define WARD_FORM_RAW      0 /* the caller's 64 bytes as they are; only before seal */
@@ -82,7 +84,7 @@
 #define VFRAME_SS     0xff8
 
 #ifndef __ASSEMBLER__
-#include "guest/base/cc.h"
+#include "firmware/abi/layout.h"
 
 struct ward_op {
     uint32_t call; /* WARD_TABLE_SET, _LINK, _MASK, _COPY */
@@ -118,6 +120,13 @@ ABI_AT(struct vpage, exit_frame, VPAGE_EXIT_FRAME);
 ABI_AT(struct vpage, los, VPAGE_LOS);
 ABI_AT(struct vpage, ops, 1024);
 ABI_AT(struct vpage, io, 2048);
+
+/* Pages of the region that are no tables for that reason. */
+static inline uint32_t ward_note_pages(uint64_t tables_size, uint64_t ram_end)
+{
+    uint64_t notes = tables_size / PAGE_SIZE * WARD_TABLE_NOTE + ram_end / CHUNK_SIZE;
+    return (uint32_t)((notes + PAGE_SIZE - 1) / PAGE_SIZE);
+}
 
 /* Page-table entry bits that cross the interface. */
 #define PTE_P     0x001ull

@@ -36,7 +36,7 @@ struct table_meta {
     uint8_t use;    /* enum table_use */
     uint16_t links; /* at most ENTRIES */
 };
-ABI_SIZE(struct table_meta, 16);
+ABI_SIZE(struct table_meta, WARD_TABLE_NOTE);
 
 /* The region ends with one table_meta per page and one byte per 2 MiB of RAM, 1 = accepted. */
 

@@ -28,14 +28,14 @@ static bool may_write(const struct region *r) { return (r->prot & LPROT_WRITE) !
 /* ---- one page -------------------------------------------------------------------------------- */
 
 /*
- * A private copy of frame f, or f itself when nobody else refers to it. Takes over the caller's
- * reference to f.
+ * A private copy of frame f; f itself when nobody else refers to it, or without memory: then its
+ * count says that it is not to be written. Takes over the caller's reference to f.
  */
 static gpa_t own_frame(gpa_t f)
 {
-    if (frame_refs(f) == 1) { return f; }
-    gpa_t copy = frame_alloc(false);
-    if (gpa_ok(copy)) { memcpy(frame_va(copy), frame_va(f), PAGE_SIZE); }
+    gpa_t copy = frame_refs(f) != 1 ? frame_alloc(false) : GPA_NONE;
+    if (!gpa_ok(copy)) { return f; }
+    memcpy(frame_va(copy), frame_va(f), PAGE_SIZE);
     frame_put(f);
     return copy;
 }
@@ -54,7 +54,7 @@ static gpa_t page_for(struct region *r, uint64_t va, bool must, bool write, bool
         gpa_t f = mobj_take(s->stash, va / PAGE_SIZE);
         if (gpa_ok(f)) {
             if (write && must) { f = own_frame(f); }
-            *w = gpa_ok(f) && may_write(r) && frame_refs(f) == 1;
+            *w = may_write(r) && frame_refs(f) == 1;
             return f;
         }
     }
@@ -73,7 +73,7 @@ static gpa_t page_for(struct region *r, uint64_t va, bool must, bool write, bool
     *w = is_shared(r) && may_write(r);
     if (!is_shared(r) && write && must) {
         f = own_frame(f);
-        *w = true;
+        *w = frame_refs(f) == 1;
     }
     return f;
 }
@@ -304,7 +304,10 @@ int space_populate(struct space *s, uint64_t lo, uint64_t hi, bool write)
     gather_start(&g, s);
     while (lo < hi && err == 0) {
         struct region *r = region_find(s, lo);
-        if (r == NULL) { return -ENOMEM; }
+        if (r == NULL) {
+            err = -ENOMEM;
+            break;
+        }
         uint64_t base = align_down(lo, CHUNK_SIZE);
         uint64_t end = min_u64(min_u64(hi, r->hi), base + CHUNK_SIZE);
         if (allowed(r, write, false) && !(wants_chunk(r, base) && fill_chunk(&g, r, base))) {

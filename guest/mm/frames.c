@@ -310,7 +310,9 @@ void frames_init(void)
     }
     m.unused_chunks = m.chunks - own;
     for (uint64_t i = 0; i < own * CHUNK_FRAMES; i++) { m.refs[i] = 1; }
-    for (uint64_t i = heap_gpa / PAGE_SIZE; i < (heap_gpa + heap_size) / PAGE_SIZE; i++) {
+    /* Not frame 0: in mobj.c its address says "none". */
+    uint64_t first = max_u64(heap_gpa / PAGE_SIZE, 1);
+    for (uint64_t i = first; i < (heap_gpa + heap_size) / PAGE_SIZE; i++) {
         m.refs[i] = 0;
         frame_mark_free(i);
     }

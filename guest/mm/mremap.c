@@ -61,11 +61,31 @@ static void move_pages(struct space *s, uint64_t from, uint64_t to, uint64_t len
         off += PAGE_SIZE;
     }
     gather_finish(&g);
-    for (uint64_t off = 0; s->stash != NULL && mobj_pages(s->stash) != 0 && off < len;
-         off += PAGE_SIZE) {
-        gpa_t f = mobj_take(s->stash, (from + off) / PAGE_SIZE);
-        if (gpa_ok(f) && mobj_insert(s->stash, (to + off) / PAGE_SIZE, f) < 0) { frame_put(f); }
+}
+
+/*
+ * Pages of [from, from + len) that wait in the stash wait at `to` as well; -ENOMEM: none does. What
+ * is left where they were goes with mobj_remove().
+ */
+static int copy_stashed(struct space *s, uint64_t from, uint64_t to, uint64_t len)
+{
+    uint64_t left = s->stash != NULL ? mobj_pages(s->stash) : 0;
+    for (uint64_t off = 0; left > 0 && off < len; off += PAGE_SIZE) {
+        gpa_t f = mobj_frame(s->stash, (from + off) / PAGE_SIZE, false);
+        if (!gpa_ok(f)) { continue; }
+        if (mobj_insert(s->stash, (to + off) / PAGE_SIZE, f) < 0) {
+            mobj_remove(s->stash, to / PAGE_SIZE, (to + len) / PAGE_SIZE);
+            return -ENOMEM;
+        }
+        frame_get(f);
+        left--;
     }
+    return 0;
+}
+
+static void remove_stashed(struct space *s, uint64_t at, uint64_t len)
+{
+    if (s->stash != NULL) { mobj_remove(s->stash, at / PAGE_SIZE, (at + len) / PAGE_SIZE); }
 }
 
 /* [old, old + old_len), one region, becomes [to, to + new_len). */
@@ -78,9 +98,13 @@ static int64_t move(struct space *s, struct region *r, uint64_t old_len, uint64_
     want.hi = to + new_len;
     int e = grow_object(r, new_len);
     if (e == 0 && tables_left() < 2 * (new_len / CHUNK_SIZE + 4)) { e = -ENOMEM; }
-    if (e == 0) { e = region_add(s, &want); }
+    uint64_t both = min_u64(old_len, new_len);
+    if (e == 0) { e = copy_stashed(s, from, to, both); }
     if (e < 0) { return e; }
-    move_pages(s, from, to, min_u64(old_len, new_len));
+    e = region_add(s, &want);
+    remove_stashed(s, e < 0 ? to : from, both);
+    if (e < 0) { return e; }
+    move_pages(s, from, to, both);
     if (!keep_old) {
         e = space_unmap(s, from, old_len);
         if (e < 0) { return e; }
@@ -96,6 +120,21 @@ static int64_t move_fixed(struct space *s, uint64_t old, uint64_t old_len, uint6
     int e = space_unmap(s, to, new_len);
     if (e == 0) { e = regions_cut(s, old, old + old_len); }
     return e < 0 ? e : move(s, region_find(s, old), old_len, to, new_len, keep);
+}
+
+/* Another mapping of what the shared region at `old` shows, unless that goes to make room for it. */
+static int64_t second_view(struct space *s, uint64_t old, uint64_t to, uint64_t len)
+{
+    if (to < USER_LOWEST || to % PAGE_SIZE != 0 || !user_range_ok(to, len)) { return -ENOMEM; }
+    int e = space_unmap(s, to, len);
+    const struct region *r = e == 0 ? region_find(s, old) : NULL;
+    if (r == NULL) { return e < 0 ? e : -EFAULT; }
+    struct region want = *r;
+    want.off = r->off + (old - r->lo);
+    want.lo = to;
+    want.hi = to + len;
+    e = region_add(s, &want);
+    return e < 0 ? e : (int64_t)to;
 }
 
 int64_t sys_mremap(const uint64_t a[6])
@@ -120,16 +159,8 @@ int64_t sys_mremap(const uint64_t a[6])
     if (r == NULL) { return -EFAULT; }
     if (old_len == 0) { /* a second mapping of a shared object */
         if ((r->flags & REGION_SHARED) == 0 || (flags & MREMAP_MAYMOVE_) == 0) { return -EINVAL; }
-        struct region want = *r;
-        want.off = r->off + (old - r->lo);
-        want.lo = (flags & MREMAP_FIXED_) != 0 ? to : region_gap(s, new_len, PAGE_SIZE, false);
-        want.hi = want.lo + new_len;
-        if (want.lo == 0 || want.lo % PAGE_SIZE != 0 || !user_range_ok(want.lo, new_len)) {
-            return -ENOMEM;
-        }
-        int e = space_unmap(s, want.lo, new_len);
-        if (e == 0) { e = region_add(s, &want); }
-        return e < 0 ? e : (int64_t)want.lo;
+        if ((flags & MREMAP_FIXED_) == 0) { to = region_gap(s, new_len, PAGE_SIZE, false); }
+        return second_view(s, old, to, new_len);
     }
     if (r->hi - old < old_len) { return -EFAULT; }
     bool keep = (flags & MREMAP_DONTUNMAP_) != 0;

@@ -198,6 +198,13 @@ void space_discard(struct space *s, uint64_t lo, uint64_t hi)
     stash_remove(s, lo, hi);
 }
 
+/* Nothing is at va, down to the level of l: the last page that the missing entry would cover. */
+static uint64_t last_missing(const struct leaf *l, uint64_t va)
+{
+    uint64_t span = PAGE_SIZE << (9 * (l->level - 1));
+    return align_down(va, span) + span - PAGE_SIZE;
+}
+
 /*
  * Private pages of [lo, hi) leave the tables and wait in the stash; shared ones are found again in
  * their object.
@@ -208,9 +215,7 @@ static int stash_range(struct space *s, const struct region *r, uint64_t lo, uin
         for (uint64_t va = lo; va < hi; va += PAGE_SIZE) {
             struct leaf l = tree_find(s, va);
             if (l.entry == 0) {
-                /* nothing down to this level: go on behind what the missing entry would cover */
-                uint64_t span = PAGE_SIZE << (9 * (l.level - 1));
-                va = align_down(va, span) + span - PAGE_SIZE;
+                va = last_missing(&l, va);
                 continue;
             }
             gpa_t f = leaf_frame(&l, va);
@@ -344,8 +349,12 @@ static void zap_own(struct region *r, uint64_t lo, uint64_t hi)
     gather_start(&g, r->space);
     for (uint64_t va = lo; va < hi; va += PAGE_SIZE) {
         struct leaf l = tree_find(r->space, va);
+        if (l.entry == 0) {
+            va = last_missing(&l, va);
+            continue;
+        }
         gpa_t f = mobj_frame(r->mobj, (r->off + (va - r->lo)) / PAGE_SIZE, false);
-        if (l.entry != 0 && leaf_frame(&l, va).v == f.v) { tree_clear(&g, va, va + PAGE_SIZE); }
+        if (leaf_frame(&l, va).v == f.v) { tree_clear(&g, va, va + PAGE_SIZE); }
     }
     gather_finish(&g);
 }

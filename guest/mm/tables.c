@@ -22,6 +22,11 @@ static uint32_t queued; /* operations in vpage.ops, guarded regime */
 void tables_init(void)
 {
     total = (uint32_t)(handoff->tables_size / PAGE_SIZE);
+    if (ward_guarded()) {
+        uint64_t ram_end = handoff->ram[1].size != 0 ? handoff->ram[1].gpa + handoff->ram[1].size
+                                                     : handoff->ram[0].size;
+        total -= ward_note_pages(handoff->tables_size, ram_end);
+    }
     fresh = CORE_TABLES;
     in_use = CORE_TABLES;
     free_head = TABLE_NONE;

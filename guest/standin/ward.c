@@ -45,7 +45,7 @@ void native_ward_start(uint64_t ram_size, bool guarded)
         .tee = TEE_NONE,
         .flags = guarded ? HANDOFF_GUARDED : 0,
         .ram = {{0, ram_size}, {0, 0}},
-        .heap_gpa = BOOT_GPA + BOOT_SIZE / 2,
+        .heap_gpa = BOOT_GPA,
         .heap_size = BOOT_SIZE / 2,
         .tables_gpa = TABLES_GPA,
         .tables_size = tables,

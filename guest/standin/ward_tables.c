@@ -23,7 +23,11 @@ static struct {
 static uint32_t fresh = CORE_TABLES, flushes = 1;
 
 static uint64_t *entries(uint64_t t) { return (uint64_t *)(LOS_TABLES + t * PAGE_SIZE); }
-static uint32_t count(void) { return (uint32_t)(handoff->tables_size / PAGE_SIZE); }
+static uint32_t count(void)
+{
+    return (uint32_t)(handoff->tables_size / PAGE_SIZE) -
+           ward_note_pages(handoff->tables_size, handoff->ram[0].size);
+}
 static uint64_t child_of(uint64_t e) { return ((e & PTE_FRAME) - TABLES_GPA) / PAGE_SIZE; }
 static bool is_leaf(unsigned level, uint64_t e) { return level == 1 || (e & PTE_PS) != 0; }
 

@@ -45,6 +45,13 @@ Test(frames, every_frame_is_given_once_and_then_none)
     cr_assert_not(gpa_ok(run_alloc(0)));
 }
 
+/* With this much RAM the allocator's arrays leave the boot region free. */
+Test(frames, frame_0_is_never_given)
+{
+    standin_boot_with(HOLE_LO, false);
+    cr_assert_eq(frame_refs((gpa_t){0}), 1);
+}
+
 Test(frames, chunk_is_aligned_and_comes_back_whole)
 {
     standin_boot();

@@ -689,6 +689,65 @@ Test(space, mremap_moves_2_mib_pages_whole_and_shared_pages_after_fork_large)
     moves_whole();
 }
 
+Test(space, mremap_shows_nothing_that_it_unmaps_first)
+{
+    int64_t va = map(0, 2 * P, RW, LMAP_SHARED | LMAP_ANONYMOUS);
+    put8(va, 1);
+    uint64_t free_before = mem_free_pages();
+    cr_assert_eq(call(sys_mremap, (uint64_t)va, 0, 2 * P, 3 /* MAYMOVE, FIXED */, (uint64_t)va, 0),
+                 -EFAULT);
+    cr_assert_geq(mem_free_pages(), free_before);
+    check(own());
+}
+
+/* A page that waits for mprotect() to come back, which a child refers to as well. */
+Test(space, write_without_memory_fails_and_loses_nothing)
+{
+    int64_t va = map(0, 32 * P, RW, ANON);
+    put8(va, 7);
+    struct space *child = space_fork(own());
+    cr_assert_neq(child, NULL);
+    cr_assert_eq(protect(va, 32 * P, 0), 0);
+    cr_assert_eq(protect(va, 32 * P, RW), 0);
+    gpa_t g, last = GPA_NONE;
+    for (g = frame_alloc(false); gpa_ok(g); g = frame_alloc(false)) { last = g; }
+    uint8_t nine = 9;
+    cr_assert_neq(copy_to_user(va, &nine, 1), 0);
+    cr_assert_eq(get8(own(), va), 7);
+    frame_put(last);
+    put8(va, 9);
+    cr_assert_eq(get8(own(), va), 9);
+    cr_assert_eq(get8(child, va), 7);
+}
+
+Test(space, move_without_memory_fails_and_loses_nothing)
+{
+    int64_t va = map(0, 4 * P, RW, ANON), to = 0x10000000000;
+    put8(va, 7);
+    cr_assert_eq(protect(va, 4 * P, 0), 0);
+    while (gpa_ok(frame_alloc(false))) {}
+    while (mem_alloc(512) != NULL) {} /* what the object's nodes are made of */
+    cr_assert_eq(remap((uint64_t)va, 4 * P, 4 * P, 3, (uint64_t)to), -ENOMEM);
+    cr_assert_eq(protect(va, 4 * P, RW), 0);
+    cr_assert_eq(get8(own(), va), 7);
+}
+
+/* The loop over what a mapping may hold follows its tables, not its size. */
+Test(space, hole_of_8_tib_is_punched_at_once, .timeout = 20)
+{
+    int64_t va = map(0, 8ull << 40, RW, LMAP_SHARED | LMAP_ANONYMOUS | 0x4000 /* NORESERVE */);
+    cr_assert_gt(va, 0);
+    put8(va + 5 * P, 1);
+    cr_assert_eq(call(sys_madvise, (uint64_t)va, 8ull << 40, 9 /* REMOVE */, 0, 0, 0), 0);
+    cr_assert_eq(get8(own(), va + 5 * P), 0);
+}
+
+Test(space, last_tables_are_kept_for_giving_memory_back)
+{
+    while (table_new(1, false) != TABLE_NONE) {}
+    for (unsigned i = 0; i < 64; i++) { cr_assert_neq(table_new(1, true), TABLE_NONE, "%u", i); }
+}
+
 Test(space, dontneed_zeroes_private_memory_and_keeps_shared)
 {
     int64_t va = map(0, 20 * P, RW, ANON), sh = map(0, 2 * P, RW, LMAP_SHARED | LMAP_ANONYMOUS);
