@@ -35,10 +35,12 @@ void jwk_fini(struct jwk *k);
 #define auto_jwk __attribute__((cleanup(jwk_fini))) struct jwk
 
 /*
- * RSA, EC (P-256, P-384, P-521), OKP (Ed25519); private when `d` is there. Members it does not know
- * are ignored [§4].
+ * A key that a stranger sent: RSA, EC (P-256, P-384, P-521), OKP (Ed25519), the public half alone.
+ * `d` is refused before anything is computed: whether p and q are primes takes the library seconds.
+ * Members it does not know are ignored [§4].
  */
 MUST_CHECK int jwk_from_json(const json_t *j, struct jwk *out, struct err *e);
+/* A key of our own, or one a broker gave us: private when `d` is there. */
 MUST_CHECK int jwk_parse(const char *text, size_t len, struct jwk *out, struct err *e);
 
 /*

@@ -246,8 +246,8 @@ static int kek_by_ecdh(const struct joined *h, const struct crypto_key *key, con
     if (!epk_json) { return err_set(e, EBADMSG, "JWE header: \"epk\" is missing"); }
     r = jwk_from_json(epk_json, &epk, e);
     if (r < 0) { return err_wrap(e, "JWE header: epk"); }
-    if (crypto_key_type(epk.key) != crypto_key_type(key) || crypto_key_is_private(epk.key)) {
-        return err_set(e, EBADMSG, "JWE header: epk is not a public key on our key's curve");
+    if (crypto_key_type(epk.key) != crypto_key_type(key)) {
+        return err_set(e, EBADMSG, "JWE header: epk is not a key on our key's curve");
     }
     uint8_t z[CRYPTO_COORD_MAX];
     size_t z_len;

@@ -110,7 +110,7 @@ static int kind_of(const json_t *j, enum crypto_key_type *out, struct err *e)
                    crv ? crv : "");
 }
 
-int jwk_from_json(const json_t *j, struct jwk *out, struct err *e)
+static int read_key(const json_t *j, bool may_be_private, struct jwk *out, struct err *e)
 {
     enum crypto_key_type type = 0;
     struct crypto_parts parts = {0};
@@ -118,6 +118,9 @@ int jwk_from_json(const json_t *j, struct jwk *out, struct err *e)
     struct jwk k = {0};
 
     if (!json_is_object(j)) { return err_set(e, EBADMSG, "JWK: not an object"); }
+    if (!may_be_private && json_object_get(j, "d")) {
+        return err_set(e, EINVAL, "JWK: a private key, wanted its public half alone");
+    }
     int r = kind_of(j, &type, e);
     if (r == 0) { r = take_name(j, "alg", k.alg, sizeof k.alg, e); }
     if (r == 0) { r = take_name(j, "kid", k.kid, sizeof k.kid, e); }
@@ -132,11 +135,16 @@ int jwk_from_json(const json_t *j, struct jwk *out, struct err *e)
     return 0;
 }
 
+int jwk_from_json(const json_t *j, struct jwk *out, struct err *e)
+{
+    return read_key(j, false, out, e);
+}
+
 int jwk_parse(const char *text, size_t len, struct jwk *out, struct err *e)
 {
     auto_json j = NULL;
     int r = json_load_strict("JWK", text, len, JWK_TEXT_MAX, &j, e);
-    return r < 0 ? r : jwk_from_json(j, out, e);
+    return r < 0 ? r : read_key(j, true, out, e);
 }
 
 /* ---- out */

@@ -175,9 +175,6 @@ static int tee_key_read(const json_t *runtime, struct attestation *a, struct err
             "tee-pubkey: found alg %.31s, wanted ECDH-ES+A256KW on P-256 or P-521, or RSA-OAEP-256",
             a->jwk.alg);
     }
-    if (crypto_key_is_private(a->jwk.key)) {
-        return err_set(e, EINVAL, "tee-pubkey: found a private key");
-    }
     return transcript_tee_key(raw, &a->key, e);
 }
 

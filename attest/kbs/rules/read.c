@@ -525,9 +525,9 @@ static int approver_read(struct rules *r, const char *name, const json_t *j, str
     int rc = jwk_from_json(j, &jwk, e);
     if (rc < 0) { return err_wrap(e, "approver %s", name); }
     enum crypto_key_type t = crypto_key_type(jwk.key);
-    if (t == CRYPTO_RSA || crypto_key_is_private(jwk.key)) {
+    if (t == CRYPTO_RSA) {
         return err_set(e, EINVAL,
-                       "approver %s: wanted a public key for ES256, ES384, ES512 or EdDSA", name);
+                       "approver %s: wanted a key for ES256, ES384, ES512 or EdDSA", name);
     }
     struct approver *a = &r->approvers[r->approver_count++];
     memcpy(a->name, name, strlen(name) + 1);

@@ -660,6 +660,25 @@ Test(broker, takes_no_key_that_opens_nothing)
     }
 }
 
+/* Nor a private one, which would keep the broker busy for seconds, session or not. */
+Test(broker, takes_no_private_key)
+{
+    struct crypto_key *k;
+    json_t *jwk = NULL;
+    guest_auth(&b, &g);
+    cr_assert_eq(crypto_key_generate(CRYPTO_P256, 0, &k), 0);
+    cr_assert_eq(jwk_to_json(k, "ECDH-ES+A256KW", true, &jwk), 0);
+    json_t *doc = json_pack("{s:{s:s, s:o}, s:{s:{}, s:s}}", "runtime-data", "nonce", g.nonce,
+                            "tee-pubkey", jwk, "tee-evidence", "primary_evidence",
+                            "additional_evidence", "");
+    char *body = json_dumps(doc, JSON_COMPACT);
+    auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, body);
+    assert_refused(&a, "AttestationError", "JWK: a private key, wanted its public half alone");
+    free(body);
+    json_decref(doc);
+    crypto_key_free(k);
+}
+
 /* ---- paths --------------------------------------------------------------------------------- */
 
 Test(broker, routes_and_paths)
