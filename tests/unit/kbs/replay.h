@@ -131,8 +131,12 @@ static inline void replay_start(struct replay *r, void (*tune)(struct replay *r)
                              .handle = replay_handle,
                              .ctx = r};
     cr_assert_eq(server_new(&s, &r->server, &e), 0, "%s", e.text);
-    r->ops = (struct ops){
-        .store = r->b.store, .broker = r->b.broker, .server = r->server, .audit = &r->audit};
+    static const struct supplies none;
+    r->ops = (struct ops){.store = r->b.store,
+                          .broker = r->b.broker,
+                          .server = r->server,
+                          .supplies = &none,
+                          .audit = &r->audit};
     cr_assert_eq(pthread_create(&r->thread, NULL, replay_serve, r), 0);
 }
 
