@@ -2,6 +2,7 @@
 /* See layout_write.h. */
 #include "loader/layout_write.h"
 
+#include "guest/base/io.h"
 #include "loader/image/members.h"
 
 #include <errno.h>
@@ -15,22 +16,13 @@
 static int put_file(int dir, const char *name, const void *p, size_t len, struct err *e)
 {
     char temp[64];
-    const uint8_t *from = p;
 
     (void)snprintf(temp, sizeof temp, ".casemate-%ld", (long)getpid());
     (void)unlinkat(dir, temp, 0);
     auto_fd fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0) { return err_set(e, errno, "create %s: %s", name, strerror(errno)); }
-    int r = 0;
-    while (r == 0 && len > 0) {
-        ssize_t n = write(fd, from, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { r = err_set(e, errno, "write %s: %s", name, strerror(errno)); }
-        if (n > 0) {
-            from += n;
-            len -= (size_t)n;
-        }
-    }
+    int r = write_all(fd, p, len);
+    if (r < 0) { r = err_set(e, -r, "write %s: %s", name, strerror(-r)); }
     if (r == 0 && close(steal_fd(&fd)) < 0) {
         r = err_set(e, errno, "write %s: %s", name, strerror(errno));
     }

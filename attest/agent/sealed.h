@@ -5,7 +5,8 @@
  *   sealed.<header>.<payload>.<signature>      a JWS in compact form behind "sealed."
  *
  *   header    {"alg":"ES256","kid":K}: K is a kbs: resource that is a public P-256 JWK, or the
- *             local name of one (settings.h, credentials)
+ *             local name of one (settings.h, credentials). So whoever may put a key where the
+ *             broker gives it to this guest may seal for it
  *   vault     {"version":"0.1.0","type":"vault","provider":"kbs","name":"kbs:///…",
  *             "provider_settings":{},"annotations":{}}: the secret is that resource
  *   envelope  {…,"type":"envelope","provider":P,"key_id","encrypted_key","encrypted_data",

@@ -36,4 +36,19 @@ MUST_CHECK static inline int read_all(int fd, void *p, size_t len)
     return 0;
 }
 
+/* The same at a place of the file, in bytes from its start. */
+MUST_CHECK static inline int pread_all(int fd, void *p, size_t len, uint64_t off)
+{
+    uint8_t *to = p;
+    while (len > 0) {
+        ssize_t n = pread(fd, to, len, (off_t)off);
+        if (n < 0 && errno == EINTR) { continue; }
+        if (n <= 0) { return n < 0 ? -errno : -ENODATA; }
+        to += n;
+        off += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
 #endif

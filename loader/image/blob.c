@@ -7,6 +7,7 @@
 #include "loader/image/image.h"
 
 #include "attest/crypto.h"
+#include "guest/base/io.h"
 #include "guest/base/ovf.h"
 
 #include <errno.h>
@@ -25,16 +26,9 @@ static void close_blob(struct blob *b) { blob_close(b); }
 
 static int read_exactly(const struct blob *b, uint8_t *p, uint64_t off, size_t len, struct err *e)
 {
-    while (len > 0) {
-        ssize_t n = pread(b->fd, p, len, (off_t)(b->base + off));
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "read: %s", strerror(errno)); }
-        if (n == 0) { return err_set(e, EBADMSG, "ends %zu bytes early", len); }
-        p += n;
-        off += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return 0;
+    int r = pread_all(b->fd, p, len, b->base + off);
+    if (r == -ENODATA) { return err_set(e, EBADMSG, "ends early"); }
+    return r < 0 ? err_set(e, -r, "read: %s", strerror(-r)) : 0;
 }
 
 static int copy_and_check(const struct blob *b, const struct digest *want, uint8_t *to,

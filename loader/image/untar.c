@@ -5,6 +5,7 @@
  */
 #include "loader/image/untar.h"
 
+#include "guest/base/io.h"
 #include "guest/base/ovf.h"
 #include "loader/image/pax.h"
 #include "loader/image/tar.h"
@@ -330,23 +331,10 @@ static int begin(struct untar *u, struct err *e)
     return u->left == 0 ? end_of_data(u, e) : 0;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t len, struct err *e)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "write: %s", strerror(errno)); }
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int take_data(struct untar *u, const uint8_t *p, size_t n, struct err *e)
 {
-    if (u->state == IN_FILE && write_all(u->fd, p, n, e) < 0) {
-        return err_wrap(e, "'%.80s'", path_of(u));
-    }
+    int r = u->state == IN_FILE ? write_all(u->fd, p, n) : 0;
+    if (r < 0) { return err_set(e, -r, "'%.80s': write: %s", path_of(u), strerror(-r)); }
     if (u->state == IN_META) {
         memcpy(u->meta + u->meta_len, p, n); /* room for all of u->left was made */
         u->meta_len += n;

@@ -4,6 +4,7 @@
 
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
+#include "guest/base/io.h"
 #include "loader/init/env.h"
 #include "loader/init/luks.h"
 #include "loader/init/private_file.h"
@@ -16,17 +17,9 @@
 static int read_at(void *ctx, uint64_t off, void *buf, size_t len, struct err *e)
 {
     const int *fd = ctx;
-    uint8_t *p = buf;
-    while (len > 0) {
-        ssize_t n = pread(*fd, p, len, (off_t)off);
-        if (n < 0 && errno == EINTR) { continue; }
-        if (n < 0) { return err_set(e, errno, "the host does not read it: %s", strerror(errno)); }
-        if (n == 0) { return err_set(e, EBADMSG, "the host ends it early"); }
-        p += n;
-        off += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return 0;
+    int r = pread_all(*fd, buf, len, off);
+    if (r == -ENODATA) { return err_set(e, EBADMSG, "the host ends it early"); }
+    return r < 0 ? err_set(e, -r, "the host does not read it: %s", strerror(-r)) : 0;
 }
 
 /* The content's first size bytes into fd, and their digest. */
