@@ -85,6 +85,12 @@ static void send_expiry(struct ptimer *t, uint64_t missed)
     }
 }
 
+/* Never is a long time: what lies behind it stays there instead of coming round to the past. */
+static uint64_t later(uint64_t at, uint64_t ns)
+{
+    return ns < NO_DEADLINE - 1 - at ? at + ns : NO_DEADLINE - 1;
+}
+
 static void fire(struct timer *timer)
 {
     struct ptimer *t = CONTAINER_OF(timer, struct ptimer, timer);
@@ -96,14 +102,14 @@ static void fire(struct timer *timer)
     }
     if (t->interval_ns != 0) {
         if (counts_cpu(t)) {
-            t->cpu_at += t->interval_ns;
+            t->cpu_at = later(t->cpu_at, t->interval_ns);
             timer_arm(timer, deadline_after(t->interval_ns));
         } else {
             uint64_t mono = clock_mono_ns();
             if (mono > t->due_ns) {
                 missed = (mono - t->due_ns) / t->interval_ns;
             } /* late by whole periods */
-            t->due_ns += (missed + 1) * t->interval_ns;
+            t->due_ns = later(t->due_ns, (missed + 1) * t->interval_ns);
             timer_arm(timer, t->due_ns);
         }
     }
@@ -165,7 +171,7 @@ static void set_timer(struct ptimer *t, uint64_t ns, uint64_t interval, bool abs
     if (ns == 0) { return; }
     if (counts_cpu(t)) {
         if (!cpu_time(t, &now)) { return; }
-        t->cpu_at = absolute ? ns : now + ns;
+        t->cpu_at = absolute ? ns : later(now, ns);
         timer_arm(&t->timer, deadline_after(t->cpu_at > now ? t->cpu_at - now : 0));
     } else {
         t->due_ns = absolute ? clock_deadline(clock_is_wall(t->clock), ns) : deadline_after(ns);

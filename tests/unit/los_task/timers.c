@@ -98,6 +98,15 @@ Test(timers, interval_timer_repeats_without_drift)
     cr_assert_eq(seen_count, 5);
 }
 
+Test(timers, interval_longer_than_time_fires_once)
+{
+    const int64_t once[4] = {INT64_MAX, 0, 0, 100}; /* for ever, then 100 us */
+    app_handle(LSIG_ALRM, note, 0, 0);
+    cr_assert_eq(sys3(NR_setitimer, 0, app_put(once, sizeof once), 0), 0);
+    for (int i = 0; i < 3; i++) { sleep_ns(1000000000); }
+    cr_assert_eq(seen_count, 1);
+}
+
 static int64_t make_timer(int signo, uint64_t *out_id_va)
 {
     uint64_t event[8] = {0xabc, (uint64_t)signo, 0}; /* SIGEV_SIGNAL */
