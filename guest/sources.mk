@@ -46,8 +46,8 @@ NATIVE_ARCHIVES += los
 # The judge of the host's requests alone, for tests.
 control_SRCS := guest/control.c
 NATIVE_ARCHIVES += control
-# Decoding for x86/patch.c: pure, tested as a host program.
-x86code_SRCS := guest/x86/insn.c guest/x86/hole.c
+# Decoding for x86/patch.c, and the direct map: tested as host programs.
+x86code_SRCS := guest/x86/insn.c guest/x86/hole.c guest/x86/direct.c
 NATIVE_ARCHIVES += x86code
 
 # The library OS as the guest runs it; firmware/ packs it into the core image.

@@ -40,13 +40,31 @@ static uint32_t *count_of(uint32_t t)
     return &counts[t / COUNTS_PER_FRAME][t % COUNTS_PER_FRAME];
 }
 
-static bool count_make(uint32_t t)
+static bool counts_make(uint32_t t)
 {
     uint32_t **f = &counts[t / COUNTS_PER_FRAME];
     if (*f == NULL) {
         gpa_t g = frame_alloc(true);
         if (!gpa_ok(g)) { return false; }
         *f = frame_va(g);
+    }
+    return true;
+}
+
+/*
+ * The next frame of counts is made while this one has room: the table that brings more RAM into use
+ * must not wait for RAM.
+ */
+static bool count_make(uint32_t t)
+{
+    static bool ahead;
+    uint32_t later = t + COUNTS_PER_FRAME / 2;
+
+    if (!counts_make(t)) { return false; }
+    if (!ahead && later < total) {
+        ahead = true; /* not once more for a table that this frame needs */
+        (void)counts_make(later);
+        ahead = false;
     }
     return true;
 }

@@ -29,9 +29,9 @@ int ram_chunks_map(uint64_t chunk, uint64_t count)
         unsigned i = (unsigned)(chunk % GIB_CHUNKS);
         unsigned n = (unsigned)min_u64(count, GIB_CHUNKS - i);
         if (gib >= ARRAY_COUNT(direct_l2)) { return -ENOMEM; }
-        if (ward_guarded() && ward_call(WARD_RAM_ACCEPT, chunk, n, 0, 0, 0) < 0) { return -ENOMEM; }
-        uint32_t t = direct_table(gib);
+        uint32_t t = direct_table(gib); /* before accepting, which nobody survives twice */
         if (t == TABLE_NONE) { return -ENOMEM; }
+        if (ward_guarded() && ward_call(WARD_RAM_ACCEPT, chunk, n, 0, 0, 0) < 0) { return -ENOMEM; }
         table_set(t, 2, i, n, chunk * CHUNK_SIZE | RAM_FLAGS);
         chunk += n;
         count -= n;

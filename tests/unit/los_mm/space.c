@@ -742,6 +742,15 @@ Test(space, hole_of_8_tib_is_punched_at_once, .timeout = 20)
     cr_assert_eq(get8(own(), va + 5 * P), 0);
 }
 
+Test(space, tables_are_counted_without_waiting_for_memory)
+{
+    uint32_t t = 0;
+    while (t < 600) { t = table_new(1, false); }
+    while (gpa_ok(frame_alloc(false))) {}
+    while (t != TABLE_NONE && t < 1100) { t = table_new(1, false); }
+    cr_assert_eq(t, 1100);
+}
+
 Test(space, last_tables_are_kept_for_giving_memory_back)
 {
     while (table_new(1, false) != TABLE_NONE) {}
