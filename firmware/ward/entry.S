@@ -123,19 +123,18 @@ ward_interrupt_done:
     pop     %rax
     iretq
 
+.macro TO_VFRAME from, to
+    mov     \from(%rsp), %rcx
+    mov     %rcx, CPU_VFRAME + \to(%rax)
+.endm
+
 ward_interrupt_up:                      /* rcx, rax, rip, cs, rflags, rsp, ss */
-    mov     8(%rsp), %rcx
-    mov     %rcx, CPU_VFRAME + VFRAME_RAX(%rax)
-    mov     16(%rsp), %rcx
-    mov     %rcx, CPU_VFRAME + VFRAME_RIP(%rax)
-    mov     24(%rsp), %rcx
-    mov     %rcx, CPU_VFRAME + VFRAME_CS(%rax)
-    mov     32(%rsp), %rcx
-    mov     %rcx, CPU_VFRAME + VFRAME_RFLAGS(%rax)
-    mov     40(%rsp), %rcx
-    mov     %rcx, CPU_VFRAME + VFRAME_RSP(%rax)
-    mov     48(%rsp), %rcx
-    mov     %rcx, CPU_VFRAME + VFRAME_SS(%rax)
+    TO_VFRAME 8, VFRAME_RAX
+    TO_VFRAME 16, VFRAME_RIP
+    TO_VFRAME 24, VFRAME_CS
+    TO_VFRAME 32, VFRAME_RFLAGS
+    TO_VFRAME 40, VFRAME_RSP
+    TO_VFRAME 48, VFRAME_SS
     movl    $1, VPAGE_DEFERRED(%rax)
     pop     %rcx
     lea     PRIVATE_TEMPLATE(%rax), %rsp

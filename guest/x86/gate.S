@@ -23,6 +23,17 @@
 #define VF(x) %gs:(CPU_VFRAME + x)
 #define GATE(sym) (sym - gate)
 
+/* rsp = struct regs: the registers of a call, but rcx and r11, which the instruction takes for itself. */
+.macro LOAD_CALL
+    mov     REGS_R10(%rsp), %r10
+    mov     REGS_R9(%rsp), %r9
+    mov     REGS_R8(%rsp), %r8
+    mov     REGS_RAX(%rsp), %rax
+    mov     REGS_RDX(%rsp), %rdx
+    mov     REGS_RSI(%rsp), %rsi
+    mov     REGS_RDI(%rsp), %rdi
+.endm
+
 /* rsp = struct regs: everything in it becomes what runs. */
 .macro RETURN_TO_FRAME
     mov     REGS_R15(%rsp), %r15
@@ -32,14 +43,8 @@
     mov     REGS_RBP(%rsp), %rbp
     mov     REGS_RBX(%rsp), %rbx
     mov     REGS_R11(%rsp), %r11
-    mov     REGS_R10(%rsp), %r10
-    mov     REGS_R9(%rsp), %r9
-    mov     REGS_R8(%rsp), %r8
-    mov     REGS_RAX(%rsp), %rax
     mov     REGS_RCX(%rsp), %rcx
-    mov     REGS_RDX(%rsp), %rdx
-    mov     REGS_RSI(%rsp), %rsi
-    mov     REGS_RDI(%rsp), %rdi
+    LOAD_CALL
     lea     REGS_RIP(%rsp), %rsp
     iretq
 .endm
@@ -137,13 +142,7 @@ fast_exit:
 fast_exit_lo:
     cmpl    $0, %gs:VPAGE_PENDING
     jne     exit_pending
-    mov     REGS_R10(%rsp), %r10
-    mov     REGS_R9(%rsp), %r9
-    mov     REGS_R8(%rsp), %r8
-    mov     REGS_RAX(%rsp), %rax
-    mov     REGS_RDX(%rsp), %rdx
-    mov     REGS_RSI(%rsp), %rsi
-    mov     REGS_RDI(%rsp), %rdi
+    LOAD_CALL
     mov     REGS_RIP(%rsp), %rcx
     mov     REGS_RFLAGS(%rsp), %r11
     mov     REGS_RBP(%rsp), %rbp
