@@ -29,15 +29,19 @@ struct policy {
 /* ---- variables */
 
 /*
- * Names with which a host could make another program out of the one that was allowed; a trailing *
- * is a prefix.
+ * Names with which a host could make another program out of the one that was allowed, or have it
+ * write the keys of its connections where the host reads; a trailing * is a prefix.
  */
 /* clang-format off */
 static const char *const sensitive[] = {
     "LD_*", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH", "NLSPATH", "PATH", "IFS", "ENV",
     "BASH_*", "BASHOPTS", "SHELLOPTS", "PS4", "PROMPT_COMMAND", "PYTHON*", "PERL*", "RUBY*",
     "GEM_*", "NODE_*", "JAVA_*", "_JAVA_OPTIONS", "JDK_*", "CLASSPATH", "LUA_*", "PHP*",
-    "OPENSSL_*", "SSL_CERT_*", "GIT_*", "DOTNET_*", "CORECLR_*", "QT_PLUGIN_PATH", "XDG_*",
+    "OPENSSL_*", "SSL_CERT_*", "SSLKEYLOGFILE", "CURL_*", "REQUESTS_CA_BUNDLE", "KRB5*", "ODBC*",
+    "GIT_*", "DOTNET_*", "CORECLR_*", "COR_*", "COMPlus_*", "MONO_*", "GHCRTS", "OCAMLRUNPARAM",
+    "CAMLRUNPARAM", "BUNDLE_*", "npm_config_*", "NPM_CONFIG_*", "QT_*", "GTK_*", "GIO_*", "XDG_*",
+    "AWKPATH", "AWKLIBPATH", "TAR_OPTIONS", "MAKEFLAGS", "GNUMAKEFLAGS", "LESSOPEN", "LESSCLOSE",
+    "PAGER", "EDITOR", "VISUAL",
     "TERMINFO*", "R_*", "JULIA_*", "ERL_*", "GODEBUG", "MALLOC_*", "HOSTALIASES", "RES_OPTIONS",
     "LOCALDOMAIN", "TCLLIBPATH", "GUILE_*",
 };

@@ -50,8 +50,9 @@
  *
  *   [agent]                          # the agent's: attest/agent/settings.h
  *
- * Patterns are those of guest/base/glob.h. Variables that loaders and interpreters read (LD_PRELOAD,
- * PYTHONPATH, PATH and the like) match only a pattern without '*'.
+ * Patterns are those of guest/base/glob.h. Variables that loaders, interpreters and TLS
+ * libraries read (LD_PRELOAD, PYTHONPATH, PATH, SSLKEYLOGFILE and the like) match only a pattern
+ * without '*'. The list is of what is known: an application's own switches are the owner's to name.
  *
  * Control: TERM, KILL, INT and WINCH need no rule; nothing else is allowed without one. Events are
  * the names of rules that were used, "evidence" (the application asked for evidence, a token or a

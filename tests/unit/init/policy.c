@@ -198,11 +198,24 @@ Test(policy, patterns_match_whole_texts)
 
 Test(policy, knows_the_variables_that_change_programs)
 {
-    static const char *const yes[] = {"LD_PRELOAD=x", "LD_LIBRARY_PATH=/x", "PYTHONPATH=/x",
-                                      "BASH_ENV=x",   "NODE_OPTIONS=x",     "PERL5LIB=x",
-                                      "RUBYOPT=x",    "GLIBC_TUNABLES=",    "PATH=/x",
-                                      "ENV=x",        "JAVA_TOOL_OPTIONS=x"};
-    static const char *const no[] = {"LANG=C", "L=1", "MYPATH=/x", "ENVIRONMENT=x", "path=/x"};
+    static const char *const yes[] = {"LD_PRELOAD=x",
+                                      "LD_LIBRARY_PATH=/x",
+                                      "PYTHONPATH=/x",
+                                      "BASH_ENV=x",
+                                      "NODE_OPTIONS=x",
+                                      "PERL5LIB=x",
+                                      "RUBYOPT=x",
+                                      "GLIBC_TUNABLES=",
+                                      "PATH=/x",
+                                      "ENV=x",
+                                      "JAVA_TOOL_OPTIONS=x",
+                                      "SSLKEYLOGFILE=/dev/stderr",
+                                      "LESSOPEN=|x",
+                                      "COR_PROFILER_PATH=/x",
+                                      "COMPlus_x=1",
+                                      "npm_config_node_options=x"};
+    static const char *const no[] = {"LANG=C",  "L=1",   "MYPATH=/x",       "ENVIRONMENT=x",
+                                     "path=/x", "COR=x", "SSLKEYLOGFILES=x"};
     for (size_t i = 0; i < ARRAY_COUNT(yes); i++) {
         cr_assert(policy_env_is_sensitive(yes[i]), "%s", yes[i]);
     }
