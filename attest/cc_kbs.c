@@ -9,6 +9,7 @@
 #include "attest/kbs/desk/cmd.h"
 #include "attest/kbs/desk/command.h"
 #include "attest/kbs/config/config.h"
+#include "attest/kbs/file.h"
 #include "attest/kbs/serve.h"
 #include "attest/kbs/desk/setup.h"
 #include "attest/kbs/desk/split.h"
@@ -212,13 +213,9 @@ static int cmd_init(int argc, char **argv)
 
 static int admin_token(const char *key_file, const char *issuer, int64_t days, struct err *e)
 {
-    auto_store_value pem = {0};
     auto_key key = NULL;
     char *token = NULL;
-    int rc = file_read(key_file, 64 * 1024, true, &pem, e);
-    if (rc == 0 && (rc = crypto_key_from_pem(pem.p, pem.len, &key)) < 0) {
-        rc = err_set(e, -rc, "%s: not a PEM key", key_file);
-    }
+    int rc = file_key(key_file, true, &key, e);
     if (rc == 0) { rc = setup_admin_token(key, issuer, now_s(), days * 24 * 3600, &token, e); }
     if (rc < 0) { return rc; }
     (void)printf("%s\n", token);

@@ -2,6 +2,7 @@
 /* The table [collateral] of a configuration. */
 #include "attest/kbs/config/collateral.h"
 
+#include "attest/kbs/file.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

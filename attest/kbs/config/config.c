@@ -6,6 +6,7 @@
 #include "attest/kbs/config/snp.h"
 #include "attest/kbs/config/storage.h"
 #include "attest/kbs/config/tdx.h"
+#include "attest/kbs/file.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
 
@@ -67,7 +68,7 @@ static int token_read(struct reader *r, struct config *c, struct err *e)
     auto_free char *chain = NULL;
     int rc = reader_table(r, "token", true, known, &t, e);
     if (rc == 0) { rc = reader_path(r, t, "key", &path, e); }
-    if (rc == 0) { rc = load_key(path, true, &c->token_key, e); }
+    if (rc == 0) { rc = file_key(path, true, &c->token_key, e); }
     if (rc == 0) { rc = reader_text(r, t, "issuer", "cc-kbs", &c->token_issuer, e); }
     if (rc == 0) { rc = reader_number(r, t, "seconds", 0, 0, 86400, &c->token_seconds, e); }
     if (rc == 0 && json_object_get(t, "chain")) {

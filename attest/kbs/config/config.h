@@ -176,9 +176,4 @@ void config_fini(struct config *c); /* wipes keys; a zeroed one is fine */
 /* Make a storage key and write it, wrapped, to the file that [storage.pkcs11] of this configuration names; a new file. */
 MUST_CHECK int config_wrap_storage_key(const char *path, struct err *e);
 
-/* The whole of a file of at most max bytes. private: refuse one that others may read. */
-struct store_value;
-MUST_CHECK int file_read(const char *path, size_t max, bool private, struct store_value *out,
-                         struct err *e);
-
 #endif

@@ -9,7 +9,6 @@
 #include "attest/kbs/config/config.h"
 
 #define CONFIG_MAX (64u * 1024)
-#define PEM_MAX    (64u * 1024)
 
 /* One file being read: the tree, and the directory that names are relative to. */
 struct reader {
@@ -57,7 +56,6 @@ MUST_CHECK int reader_keys(struct reader *r, const json_t *table, const char *na
 
 /* ---- loaders */
 
-MUST_CHECK int load_key(const char *path, bool private, struct crypto_key **out, struct err *e);
 /* For reader_files(): out is a struct config_certs, a struct jwk_set. */
 MUST_CHECK int load_certs(const char *path, void *out, struct err *e);
 MUST_CHECK int load_jwks(const char *path, void *out, struct err *e);

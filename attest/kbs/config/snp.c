@@ -2,6 +2,7 @@
 /* The table [snp] of a configuration. */
 #include "attest/kbs/config/snp.h"
 
+#include "attest/kbs/file.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

@@ -4,13 +4,12 @@
 
 #include "attest/hex.h"
 #include "attest/kbs/config/hsm.h"
+#include "attest/kbs/file.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- where ----------------------------------------------------------------------------------- */
 
@@ -175,25 +174,13 @@ int config_storage_read(struct reader *r, struct config *c, struct err *e)
     return json_object_get(t, "pkcs11") ? hsm_key_read(r, t, c, e) : hex_key_read(r, t, c, e);
 }
 
-static int file_new(const char *path, const uint8_t *p, size_t len, struct err *e)
-{
-    char hex[2 * HSM_WRAPPED_MAX + 2];
-    hex_encode(p, len, hex);
-    hex[2 * len] = '\n';
-    auto_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) { return err_set(e, errno, "%s: %s", path, strerror(errno)); }
-    if (write(fd, hex, 2 * len + 1) != (ssize_t)(2 * len + 1) || fsync(fd) < 0) {
-        return err_set(e, EIO, "%s: cannot be written", path);
-    }
-    return 0;
-}
-
 int config_wrap_storage_key(const char *path, struct err *e)
 {
     auto_reader r = {0};
     auto_hsm h = {0};
     json_t *t;
     uint8_t key[STORE_KEY_SIZE], wrapped[HSM_WRAPPED_MAX];
+    char hex[HEX_LEN(HSM_WRAPPED_MAX) + 1];
     size_t len = sizeof wrapped;
     int rc = reader_open(path, &r, e);
     if (rc == 0) { rc = table_read(&r, &t, e); }
@@ -204,5 +191,8 @@ int config_wrap_storage_key(const char *path, struct err *e)
     struct hsm module = hsm_of(&h);
     rc = hsm_wrap(&module, key, sizeof key, wrapped, &len, e);
     wipe(key, sizeof key);
-    return rc < 0 ? rc : file_new(h.wrapped, wrapped, len, e);
+    if (rc < 0) { return rc; }
+    hex_encode(wrapped, len, hex);
+    hex[2 * len] = '\n';
+    return file_make(h.wrapped, true, hex, 2 * len + 1, e);
 }

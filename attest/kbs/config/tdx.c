@@ -2,6 +2,7 @@
 /* The table [tdx] of a configuration. */
 #include "attest/kbs/config/tdx.h"
 
+#include "attest/kbs/file.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>

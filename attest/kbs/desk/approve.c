@@ -7,10 +7,9 @@
 
 #include "attest/initdata.h"
 #include "attest/jose.h"
+#include "attest/kbs/file.h"
 #include "attest/kbs/rules/approval.h"
-#include "attest/kbs/config/config.h"
 #include "attest/kbs/rules/names.h"
-#include "attest/kbs/store/store.h"
 #include "attest/rfc3339.h"
 #include "guest/base/hosted.h"
 
@@ -18,17 +17,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
-
-#define KEY_FILE_MAX (64u * 1024)
-
-static int key_read(const char *path, bool private, struct crypto_key **out, struct err *e)
-{
-    auto_store_value pem = {0};
-    int rc = file_read(path, KEY_FILE_MAX, private, &pem, e);
-    if (rc < 0) { return rc; }
-    rc = crypto_key_from_pem(pem.p, pem.len, out);
-    return rc < 0 ? err_set(e, -rc, "%s: not a PEM key", path) : 0;
-}
 
 /* ---- sign ------------------------------------------------------------------------------------ */
 
@@ -108,7 +96,7 @@ static int sign(const struct wishes *w, struct err *e)
     auto_key key = NULL;
     auto_free char *text = NULL;
     int rc = approval_of(w, &a, e);
-    if (rc == 0) { rc = key_read(w->key, true, &key, e); }
+    if (rc == 0) { rc = file_key(w->key, true, &key, e); }
     if (rc == 0 && !crypto_key_is_private(key)) {
         return err_set(e, EINVAL, "%s: not a private key", w->key);
     }
@@ -176,7 +164,7 @@ static int show_key(const char *path, struct err *e)
 {
     auto_key key = NULL;
     auto_json jwk = NULL;
-    int rc = key_read(path, false, &key, e);
+    int rc = file_key(path, false, &key, e);
     if (rc == 0 && (rc = jwk_to_json(key, NULL, false, &jwk)) < 0) {
         rc = err_set(e, -rc, "%s: not a key that has a JWK", path);
     }

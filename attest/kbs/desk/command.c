@@ -5,7 +5,7 @@
 #include "attest/base64.h"
 #include "attest/hex.h"
 #include "attest/json.h"
-#include "attest/kbs/config/config.h"
+#include "attest/kbs/file.h"
 #include "attest/kbs/desk/import.h"
 #include "attest/kbs/rules/rules.h"
 #include "attest/kbs/store/store.h"
@@ -63,7 +63,7 @@ static int path_make(const char *prefix, const char *name, char *out, size_t siz
     return 0;
 }
 
-/* ---- resources, policies, lists -------------------------------------------------------------- */
+/* ---- resources, policies --------------------------------------------------------------------- */
 
 static int set_resource(const struct client *c, char **argv, int argc, struct err *e)
 {
@@ -75,33 +75,10 @@ static int set_resource(const struct client *c, char **argv, int argc, struct er
     return rc < 0 ? rc : ask(c, HTTP_POST, path, value.p, value.len, false, e);
 }
 
-static int delete_resource(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argc;
-    char path[1200];
-    int rc = path_make("/kbs/v0/resource/", argv[0], path, sizeof path, e);
-    return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
-}
-
 static int import(const struct client *c, char **argv, int argc, struct err *e)
 {
     (void)argc;
     return import_run(c, argv[0], e);
-}
-
-static int list(const struct client *c, char **argv, int argc, struct err *e)
-{
-    const char *what = argc ? argv[0] : "resources";
-    if (strcmp(what, "resources") == 0) {
-        return ask(c, HTTP_GET, "/casemate/v0/resources", NULL, 0, true, e);
-    }
-    if (strcmp(what, "references") == 0) {
-        return ask(c, HTTP_GET, "/casemate/v0/references", NULL, 0, true, e);
-    }
-    if (strcmp(what, "approvals") == 0) {
-        return ask(c, HTTP_GET, "/casemate/v0/approvals", NULL, 0, true, e);
-    }
-    return -EINVAL;
 }
 
 /* id: of an attestation policy; NULL = the resource policy. */
@@ -132,38 +109,6 @@ static int set_attestation_policy(const struct client *c, char **argv, int argc,
 {
     (void)argc;
     return upload_policy(c, "/kbs/v0/attestation-policy", argv[0], argv[1], e);
-}
-
-static int attestation_policy(const struct client *c, enum http_method m, const char *id,
-                              struct err *e)
-{
-    char path[1200];
-    int rc = path_make("/casemate/v0/attestation-policy/", id, path, sizeof path, e);
-    return rc < 0 ? rc : ask(c, m, path, NULL, 0, m == HTTP_GET, e);
-}
-
-static int get_attestation_policy(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argc;
-    return attestation_policy(c, HTTP_GET, argv[0], e);
-}
-
-static int delete_attestation_policy(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argc;
-    return attestation_policy(c, HTTP_DELETE, argv[0], e);
-}
-
-static int get_policy(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argv, (void)argc;
-    return ask(c, HTTP_GET, "/casemate/v0/policy", NULL, 0, true, e);
-}
-
-static int delete_policy(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argv, (void)argc;
-    return ask(c, HTTP_DELETE, "/casemate/v0/policy", NULL, 0, false, e);
 }
 
 /* ---- reference values ------------------------------------------------------------------------ */
@@ -246,22 +191,6 @@ static int set_reference(const struct client *c, char **argv, int argc, struct e
     return ask(c, HTTP_POST, "/kbs/v0/reference-value", body, strlen(body), false, e);
 }
 
-static int get_reference(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argc;
-    char path[1200];
-    int rc = path_make("/kbs/v0/reference-value/", argv[0], path, sizeof path, e);
-    return rc < 0 ? rc : ask(c, HTTP_GET, path, NULL, 0, true, e);
-}
-
-static int delete_reference(const struct client *c, char **argv, int argc, struct err *e)
-{
-    (void)argc;
-    char path[1200];
-    int rc = path_make("/casemate/v0/references/", argv[0], path, sizeof path, e);
-    return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
-}
-
 /* ---- approvals ------------------------------------------------------------------------------- */
 
 static int approve(const struct client *c, char **argv, int argc, struct err *e)
@@ -272,13 +201,48 @@ static int approve(const struct client *c, char **argv, int argc, struct err *e)
     return rc < 0 ? rc : ask(c, HTTP_POST, "/casemate/v0/approvals", text.p, text.len, true, e);
 }
 
-static int withdraw(const struct client *c, char **argv, int argc, struct err *e)
+/* ---- requests without a body: a name behind a path, or none ------------------------------------ */
+
+struct plain {
+    const char *command;
+    int names; /* how many arguments: 0 or 1 */
+    enum http_method method;
+    const char *path;
+};
+
+static const struct plain plain[] = {
+    {"delete-resource", 1, HTTP_DELETE, "/kbs/v0/resource/"},
+    {"get-policy", 0, HTTP_GET, "/casemate/v0/policy"},
+    {"delete-policy", 0, HTTP_DELETE, "/casemate/v0/policy"},
+    {"get-attestation-policy", 1, HTTP_GET, "/casemate/v0/attestation-policy/"},
+    {"delete-attestation-policy", 1, HTTP_DELETE, "/casemate/v0/attestation-policy/"},
+    {"get-reference", 1, HTTP_GET, "/kbs/v0/reference-value/"},
+    {"delete-reference", 1, HTTP_DELETE, "/casemate/v0/references/"},
+    {"withdraw", 1, HTTP_DELETE, "/casemate/v0/approvals/"},
+};
+
+static int plain_run(const struct client *c, const struct plain *p, int argc, char **argv,
+                     struct err *e)
 {
-    (void)argc;
     char path[1200];
-    int rc = path_make("/casemate/v0/approvals/", argv[0], path, sizeof path, e);
-    return rc < 0 ? rc : ask(c, HTTP_DELETE, path, NULL, 0, false, e);
+    if (argc != p->names) { return -EINVAL; }
+    int rc = path_make(p->path, argc ? argv[0] : "", path, sizeof path, e);
+    return rc < 0 ? rc : ask(c, p->method, path, NULL, 0, p->method == HTTP_GET, e);
 }
+
+static int list(const struct client *c, char **argv, int argc, struct err *e)
+{
+    static const char *const kinds[] = {"resources", "references", "approvals"};
+    char path[64];
+    for (size_t i = 0; i < ARRAY_COUNT(kinds); i++) {
+        if (argc && strcmp(argv[0], kinds[i]) != 0) { continue; }
+        (void)snprintf(path, sizeof path, "/casemate/v0/%s", kinds[i]);
+        return ask(c, HTTP_GET, path, NULL, 0, true, e);
+    }
+    return -EINVAL;
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
 
 int command_run(const struct client *c, int argc, char **argv, struct err *e)
 {
@@ -288,25 +252,22 @@ int command_run(const struct client *c, int argc, char **argv, struct err *e)
         int (*run)(const struct client *c, char **argv, int argc, struct err *e);
     } commands[] = {
         {"set-resource", 2, 2, set_resource},
-        {"delete-resource", 1, 1, delete_resource},
         {"import", 1, 1, import},
         {"list", 0, 1, list},
         {"set-policy", 1, 1, set_policy},
-        {"get-policy", 0, 0, get_policy},
-        {"delete-policy", 0, 0, delete_policy},
         {"set-attestation-policy", 2, 2, set_attestation_policy},
-        {"get-attestation-policy", 1, 1, get_attestation_policy},
-        {"delete-attestation-policy", 1, 1, delete_attestation_policy},
         {"set-reference", 1, 64, set_reference},
-        {"get-reference", 1, 1, get_reference},
-        {"delete-reference", 1, 1, delete_reference},
         {"approve", 1, 1, approve},
-        {"withdraw", 1, 1, withdraw},
     };
     for (size_t i = 0; i < ARRAY_COUNT(commands); i++) {
         if (strcmp(argv[0], commands[i].name) != 0) { continue; }
         if (argc - 1 < commands[i].min || argc - 1 > commands[i].max) { return -EINVAL; }
         return commands[i].run(c, argv + 1, argc - 1, e);
+    }
+    for (size_t i = 0; i < ARRAY_COUNT(plain); i++) {
+        if (strcmp(argv[0], plain[i].command) == 0) {
+            return plain_run(c, &plain[i], argc - 1, argv + 1, e);
+        }
     }
     return -EINVAL;
 }

@@ -3,7 +3,7 @@
 #include "attest/kbs/desk/import.h"
 
 #include "attest/json.h"
-#include "attest/kbs/config/config.h"
+#include "attest/kbs/file.h"
 #include "attest/kbs/rules/names.h"
 #include "guest/base/hosted.h"
 

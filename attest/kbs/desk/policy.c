@@ -7,7 +7,7 @@
 #include "attest/kbs/desk/cmd.h"
 
 #include "attest/jose.h"
-#include "attest/kbs/config/config.h"
+#include "attest/kbs/file.h"
 #include "attest/kbs/policies.h"
 #include "attest/kbs/rules/names.h"
 #include "attest/rfc3339.h"

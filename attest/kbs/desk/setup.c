@@ -4,12 +4,12 @@
 
 #include "attest/hex.h"
 #include "attest/jose.h"
+#include "attest/kbs/file.h"
 #include "attest/kbs/store/store.h"
 #include "guest/base/ct.h"
 #include "guest/base/hosted.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,14 +34,7 @@ static int write_new(const char *dir, const char *name, bool private, const char
         path = NULL;
         return err_set(e, ENOMEM, "out of memory");
     }
-    auto_fd fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, private ? 0600 : 0644);
-    if (fd < 0) { return err_set(e, errno, "%s: %s", path, strerror(errno)); }
-    size_t len = strlen(text);
-    ssize_t n = write(fd, text, len);
-    if (n != (ssize_t)len || fsync(fd) < 0) {
-        return err_set(e, EIO, "%s: cannot be written", path);
-    }
-    return 0;
+    return file_make(path, private, text, strlen(text), e);
 }
 
 static int write_key(const char *dir, const char *name, const struct crypto_key *k, bool private,

@@ -17,7 +17,6 @@ struct store_backend {
 
 struct store_ops {
     void (*close)(struct store_backend *b);
-    int (*ping)(struct store_backend *b, struct err *e);
 
     int (*put)(struct store_backend *b, const char *kind, const char *name, const uint8_t *p,
                size_t len, struct err *e);

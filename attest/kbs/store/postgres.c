@@ -296,12 +296,6 @@ static int count_begin(struct store_backend *b, const char *name, int64_t used, 
     return pg_ask_rows(of(b), COUNT_BEGIN, v, ARRAY_COUNT(v), &rows, e);
 }
 
-static int ping(struct store_backend *b, struct err *e)
-{
-    int64_t ignored;
-    return count_get(b, "", &ignored, e);
-}
-
 /* ---- sessions -------------------------------------------------------------------------------- */
 
 static int session_open(struct store_backend *b, const char *id, int64_t expires, const uint8_t *p,
@@ -398,7 +392,6 @@ static const struct store_session_ops session_ops = {
 
 static const struct store_ops pg_ops = {
     .close = pg_store_close,
-    .ping = ping,
     .put = item_put,
     .put_all = item_put_all,
     .get = item_get,

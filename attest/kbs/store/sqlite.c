@@ -192,12 +192,6 @@ static int count_begin(struct store_backend *b, const char *name, int64_t used, 
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static int ping(struct store_backend *b, struct err *e)
-{
-    int64_t ignored;
-    return count_get(b, "", &ignored, e);
-}
-
 static void sqlite_close(struct store_backend *b)
 {
     struct sqlite_store *st = of(b);
@@ -210,7 +204,6 @@ static void sqlite_close(struct store_backend *b)
 
 static const struct store_ops sqlite_ops = {
     .close = sqlite_close,
-    .ping = ping,
     .put = item_put,
     .put_all = item_put_all,
     .get = item_get,
