@@ -196,6 +196,15 @@ int file_exec_ok(struct file *f)
     return inode_may(f->inode, MAY_EXEC);
 }
 
+void file_exec_ids(const struct file *f, uint32_t *uid, uint32_t *gid)
+{
+    const struct inode *i = f->inode;
+
+    if (f->mnt && (f->mnt->flags & MOUNT_NOSUID)) { return; }
+    if (i->mode & LS_ISUID) { *uid = i->uid; }
+    if ((i->mode & LS_ISGID) && (i->mode & 010)) { *gid = i->gid; }
+}
+
 size_t file_path(struct file *f, char *buf, size_t size)
 {
     char *text = path_text(file_place(f), current_proc()->fs->root, buf, size);

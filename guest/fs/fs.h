@@ -120,6 +120,8 @@ int64_t file_read_at(struct file *f, void *dst, size_t len, uint64_t off); /* in
 int64_t file_size(struct file *f);
 /* May the current process execute it? 0, -EACCES, -ENOEXEC for non-regular files. */
 int file_exec_ok(struct file *f);
+/* Whom the program behind f runs as: its set-user-ID and set-group-ID bits change what is in *uid and *gid. */
+void file_exec_ids(const struct file *f, uint32_t *uid, uint32_t *gid);
 size_t file_path(struct file *f, char *buf, size_t size); /* absolute, in the current root; length without NUL */
 
 /*

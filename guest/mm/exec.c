@@ -31,6 +31,7 @@ struct exec {
     struct stack stack;
     struct file *file, *interp; /* referenced */
     struct elf elf, interp_elf;
+    struct cred cred; /* of the program */
     char path[PATH_SIZE]; /* of file, for comm and messages */
     char line[SCRIPT_LINE];
 };
@@ -192,6 +193,9 @@ static int commit(struct exec *x, const char *comm, uint64_t entry, uint64_t sp)
     p->space = x->space;
     sched_space_changed();
     p->exe = x->file;
+    p->cred = x->cred;
+    p->dumpable = !x->stack.secure;
+    if (x->stack.secure) { p->pdeathsig = 0; }
     x->space = old;
     x->file = old_exe;
     struct regs *r = current()->regs;
@@ -212,6 +216,8 @@ static int run(struct exec *x)
     if (r == 0) { r = find_interp(x); }
     if (r == 0) { r = map_program(x, &program, &start); }
     if (r == 0) {
+        x->stack.cred = &x->cred;
+        x->stack.secure = cred_exec(x->file, &x->cred);
         uint64_t interp_base = x->interp != NULL ? start.base : 0;
         r = stack_finish(&x->stack, &program, interp_base, x->elf.exec_stack, &sp);
     }

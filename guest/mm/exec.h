@@ -35,6 +35,8 @@ struct stack {
     uint64_t argc, envc;
     uint64_t execfn;
     uint64_t env_end;
+    const struct cred *cred; /* the program's, borrowed */
+    bool secure;             /* it gains something by running */
 };
 /* An empty stack region in s; exec: executable. */
 MUST_CHECK int stack_start(struct stack *k, struct space *s);

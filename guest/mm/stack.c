@@ -209,7 +209,7 @@ static void aux_pair(struct words *w, uint64_t id, uint64_t value)
 static void auxv(struct words *w, const struct stack *k, const struct image *program,
                  uint64_t interp_base, uint64_t random_va, uint64_t platform_va)
 {
-    const struct cred *c = &current_proc()->cred;
+    const struct cred *c = k->cred;
     uint64_t vdso = vdso_map(k->space);
     aux_pair(w, vdso != 0 ? AT_SYSINFO_EHDR_ : AT_FLAGS_, vdso);
     aux_pair(w, AT_HWCAP_, hwcap());
@@ -225,7 +225,7 @@ static void auxv(struct words *w, const struct stack *k, const struct image *pro
     aux_pair(w, AT_EUID_, c->euid);
     aux_pair(w, AT_GID_, c->rgid);
     aux_pair(w, AT_EGID_, c->egid);
-    aux_pair(w, AT_SECURE_, 0);
+    aux_pair(w, AT_SECURE_, k->secure);
     aux_pair(w, AT_RANDOM_, random_va);
     aux_pair(w, AT_HWCAP2_, 2); /* FSGSBASE */
     aux_pair(w, AT_EXECFN_, k->execfn);

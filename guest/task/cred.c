@@ -4,6 +4,7 @@
  * are what programs expect to see, not a boundary (README). Every thread of a process changes together; libraries that
  * send each thread the same call find it done.
  */
+#include "guest/fs/fs.h"
 #include "guest/mm/mm.h"
 #include "guest/sys/sys.h"
 #include "guest/task/proc.h"
@@ -28,6 +29,24 @@ static void fix_caps(struct cred *c, const struct cred *old)
     }
     if (old->euid == 0 && c->euid != 0) { c->cap_effective = 0; }
     if (old->euid != 0 && c->euid == 0) { c->cap_effective = c->cap_permitted; }
+}
+
+/* [capabilities(7), transformation during execve; there are no capabilities of files] */
+bool cred_exec(const struct file *f, struct cred *out)
+{
+    struct cred *c = out;
+
+    *c = *cred();
+    if (!current_proc()->no_new_privs) { file_exec_ids(f, &c->euid, &c->egid); }
+    bool gains = c->euid != c->ruid || c->egid != c->rgid;
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    c->keep_caps = false;
+    if (gains) { c->cap_ambient = 0; }
+    c->cap_permitted = c->cap_ambient;
+    if (c->ruid == 0 || c->euid == 0) { c->cap_permitted |= c->cap_inheritable | c->cap_bounding; }
+    c->cap_effective = c->euid == 0 ? c->cap_permitted : c->cap_ambient;
+    return gains;
 }
 
 int64_t sys_getuid(const uint64_t a[6]) { return (void)a, cred()->ruid; }

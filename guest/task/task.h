@@ -109,6 +109,9 @@ struct cred {
     bool keep_caps;
 };
 
+/* What the current process's will be when it executes f. True: the program gains something, AT_SECURE. */
+bool cred_exec(const struct file *f, struct cred *out);
+
 enum proc_state { PROC_LIVE, PROC_STOPPED, PROC_ZOMBIE };
 
 struct sigqueue_head {
