@@ -27,7 +27,7 @@ HOST_ARCHIVES += initdata evidence collateral
 
 # Policies in Rego: an interpreter that only computes.
 rego_SRCS := $(addprefix attest/policy/,arena.c builtins.c check.c decide.c decision.c eval.c lex.c parse.c \
-              regex.c time.c trace.c value.c)
+              regex.c run.c time.c trace.c value.c)
 HOST_ARCHIVES += rego
 
 # The key broker: everything but its main. kbs_pure: functions of bytes, without sockets, files or a clock.

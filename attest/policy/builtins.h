@@ -3,32 +3,7 @@
 #ifndef CASEMATE_ATTEST_POLICY_BUILTINS_H
 #define CASEMATE_ATTEST_POLICY_BUILTINS_H
 
-#include "attest/policy/rego.h"
-#include "attest/policy/value.h"
-
-/* What a running evaluation lets its functions see. */
-struct eval {
-    const struct rego_request *rq;
-    struct arena arena;
-    uint64_t steps_left;
-    unsigned depth;
-    unsigned line; /* of what is being evaluated */
-    struct err *e;
-    int rc; /* sticks; 0 = nothing went wrong. After it every value is NULL and means nothing. */
-    const struct value *input, *data;
-    const struct module *module;
-    const struct value **known; /* by rule: what has been evaluated already */
-    bool *done;
-    struct values asked; /* reference values: name, value, name, value ... */
-    struct trace *trace;
-};
-
-/* Evaluation ends with this reason. Returns NULL. */
-const struct value *eval_fail(struct eval *v, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Counts n steps; false when there are none left. */
-MUST_CHECK bool eval_charge(struct eval *v, uint64_t n);
-/* Passes on a value just made; NULL of a maker is "no memory", said here. */
-const struct value *eval_made(struct eval *v, const struct value *made);
+#include "attest/policy/run.h"
 
 struct builtin {
     const char *name;
