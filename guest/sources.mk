@@ -21,7 +21,7 @@ LOS_FS_SRCS   := guest/fs/inode.c guest/fs/dentry.c guest/fs/mount.c guest/fs/wa
                  guest/fs/proc_sys.c guest/fs/sysfs.c guest/fs/view.c
 LOS_NET_SRCS  := guest/streams.c guest/stream_io.c guest/stream_rings.c guest/stdio.c guest/blob.c \
                  guest/net/socket.c guest/net/msg.c guest/net/option.c guest/net/queue.c guest/net/local.c guest/net/unix.c \
-                 guest/net/inet.c
+                 guest/net/inet.c guest/net/iface.c
 LOS_SYS_SRCS  := guest/machine.c guest/control.c guest/sys/table.c guest/sys/private.c
 LOS_SRCS = guest/base/sha2.c $(LOS_MM_SRCS) $(LOS_TASK_SRCS) $(LOS_FS_SRCS) $(LOS_NET_SRCS) $(LOS_SYS_SRCS)
 

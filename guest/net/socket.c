@@ -167,7 +167,7 @@ static int64_t socket_ioctl(struct file *f, uint32_t cmd, uint64_t arg)
         return put_user_u32(arg, (uint32_t)min_u64(s->ops->readable(s), INT32_MAX));
     }
     if (cmd == SIOCATMARK_) { return put_user_u32(arg, 0); }
-    return -ENOTTY;
+    return iface_ioctl(cmd, arg);
 }
 
 static void socket_release(struct file *f)

@@ -217,4 +217,8 @@ uint32_t inet_ring_size(void); /* the more connections, the smaller their rings 
 int64_t option_get(struct socket *s, int level, int name, uint64_t va, uint64_t len_va);
 int64_t option_set(struct socket *s, int level, int name, uint64_t va, uint32_t len);
 
+/* ---- iface.c --------------------------------------------------------------------------------- */
+
+int iface_ioctl(uint32_t cmd, uint64_t va); /* -ENOTTY: not about interfaces */
+
 #endif
