@@ -90,7 +90,9 @@ static void take(struct sigqueue_head *q, int signo, struct ksiginfo *out)
         *out = found->info;
         drop(q, found);
     } else {
-        *out = (struct ksiginfo){.signo = signo, .code = LSI_KERNEL};
+        /* there was no memory to say more; a fault must end what it cannot pass */
+        bool fault = (SIG_BIT(signo) & SYNC_SIGNALS) != 0;
+        *out = (struct ksiginfo){.signo = signo, .code = LSI_KERNEL, .forced = fault};
     }
 }
 

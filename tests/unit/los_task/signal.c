@@ -157,6 +157,21 @@ Test(signal, first_process_is_not_ended_by_what_it_does_not_handle)
     cr_assert_not(current_proc()->exiting);
 }
 
+/* A fault that is not delivered comes again, for ever. */
+Test(signal, fault_without_memory_ends_the_first_process, .exit_code = 128 + LSIG_ILL)
+{
+    while (mem_alloc(32) != NULL) {}
+    upcall_from_app(current()->regs, 6 /* #UD */, 0, 0);
+}
+
+Test(signal, no_memory_ends_the_first_process, .exit_code = 128 + LSIG_KILL)
+{
+    uint64_t args[6] = {0, 32 * PAGE_SIZE, 3, 0x22 /* PRIVATE, ANONYMOUS */, UINT64_MAX, 0};
+    int64_t va = sys_mmap(args);
+    while (gpa_ok(frame_alloc(false))) {}
+    upcall_from_app(current()->regs, 14 /* #PF */, 6, (uint64_t)va);
+}
+
 /* ---- frames ------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t frame_at;
