@@ -350,6 +350,7 @@ static int run_guest(struct run *r, int *out_status, struct err *e)
                     .blob_count = r->blob_count,
                     .spare_cores = spare_cores(r->opts.cpus),
                     .sockets_max = r->opts.network ? SOCKETS_MAX : 0},
+        .names = r->opts.network && r->initdata != NULL,
         .running = signals_to,
         .sim = {.arg = r->signer, .measure = measure_sim, .report = sim_signer_report},
         .log = r->opts.debug ? print_log : NULL,

@@ -20,9 +20,10 @@ struct streams {
     bool running; /* the thread exists */
     bool stop;    /* the thread shall end */
     int epoll_fd, bell_fd, kick_fd;
-    int stdio[STREAM_STDIO_COUNT];
-    bool stdio_used[STREAM_STDIO_COUNT];
+    int stdio[STREAM_STDIO_COUNT]; /* our own, -1 = none or taken by a stream */
+    bool stdio_careful[STREAM_STDIO_COUNT];
     uint32_t sockets;
+    uint32_t last_id;
 
     bool broken;
     uint64_t ctl_tail, ctl_head, ready_tail, ready_head;

@@ -3,112 +3,31 @@
  * Connections carried out in our network namespace (guest/abi/stream_socket.h).
  *
  * By address (the container): loopback and unspecified addresses are refused, they would reach the
- * host's own services. By name (the agent): the host's own view decides, loopback included. A name
- * is looked up by a thread of its own, since getaddrinfo() waits; job and stream share a small
- * block, and whoever lets go last frees it. A stream that is closed leaves its job behind, so the
- * jobs have a ceiling of their own.
+ * host's own services. By name (the agent): the host's own view decides, loopback included. The
+ * helper of names.h looks names up; its socket's buffer bounds what may wait there, also for
+ * streams that are closed by now, and an answer that nobody waits for is dropped.
  */
 #include "vmm/streams_priv.h"
 
 #include "guest/base/hosted.h"
-#include "vmm/stream_addr.h"
+#include "guest/base/ovf.h"
+#include "vmm/names.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #define NAME_WAIT_NS 30000000000u /* looking up a name, when the guest named no limit */
-#define LOOKUPS_MAX  16u          /* threads of this process that do so at once */
-
-/* ---- looking up a name ----------------------------------------------------------------------- */
-
-struct lookup {
-    pthread_mutex_t lock;
-    unsigned refs;
-    bool done;
-    int kick_fd; /* a duplicate: the device may be gone when the answer comes */
-    char host[STREAM_HOST_NAME_MAX + 1];
-    char port[8];
-    struct addrinfo *list;
-};
-static atomic_uint lookups; /* threads there are */
-
-static void lookup_put(struct lookup *l)
-{
-    (void)pthread_mutex_lock(&l->lock);
-    bool last = --l->refs == 0;
-    (void)pthread_mutex_unlock(&l->lock);
-    if (!last) { return; }
-    if (l->list != NULL) { freeaddrinfo(l->list); }
-    (void)close(l->kick_fd);
-    (void)pthread_mutex_destroy(&l->lock);
-    free(l);
-}
-
-static void *lookup_thread(void *arg)
-{
-    struct lookup *l = arg;
-    struct addrinfo *list = NULL;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
-
-    if (getaddrinfo(l->host, l->port, &hints, &list) != 0) { list = NULL; }
-    (void)pthread_mutex_lock(&l->lock);
-    l->list = list;
-    l->done = true;
-    (void)pthread_mutex_unlock(&l->lock);
-    (void)eventfd_write(l->kick_fd, 1);
-    lookup_put(l);
-    (void)atomic_fetch_sub(&lookups, 1);
-    return NULL;
-}
-
-static struct lookup *lookup_start(const uint8_t *host, size_t len, uint16_t port, int kick_fd)
-{
-    struct lookup *l = calloc(1, sizeof *l);
-    if (l == NULL) { return NULL; }
-    l->kick_fd = fcntl(kick_fd, F_DUPFD_CLOEXEC, 3);
-    if (l->kick_fd < 0) {
-        free(l);
-        return NULL;
-    }
-    (void)pthread_mutex_init(&l->lock, NULL);
-    memcpy(l->host, host, len);
-    (void)snprintf(l->port, sizeof l->port, "%u", port);
-    l->refs = 2;
-    pthread_t t;
-    if (pthread_create(&t, NULL, lookup_thread, l) != 0) {
-        l->refs = 1;
-        lookup_put(l);
-        return NULL;
-    }
-    (void)pthread_detach(t);
-    return l;
-}
-
-/* NULL: as many as may be are under way, or something ran out. */
-static struct lookup *lookup_new(const uint8_t *host, size_t len, uint16_t port, int kick_fd)
-{
-    struct lookup *l = NULL;
-    if (atomic_fetch_add(&lookups, 1) < LOOKUPS_MAX) { l = lookup_start(host, len, port, kick_fd); }
-    if (l == NULL) { (void)atomic_fetch_sub(&lookups, 1); }
-    return l;
-}
 
 /* ---- outgoing TCP ---------------------------------------------------------------------------- */
 
 struct connect {
-    struct lookup *lookup;       /* NULL once answered, or without a name */
-    struct addrinfo *list;       /* owned */
-    const struct addrinfo *next; /* to try */
-    int last_error;              /* of the address tried before; positive */
-    bool shut;                   /* the guest's fin has been passed on */
+    uint32_t asked; /* the helper, under this id; 0 = not, or answered */
+    unsigned next;  /* address to try */
+    struct names_answer answer;
+    int last_error; /* of the address tried before; positive */
+    bool shut;      /* the guest's fin has been passed on */
 };
 
 /* Starts one attempt. 0 in progress or done, else -errno. */
@@ -138,10 +57,9 @@ static void answer(struct stream *st)
 /* The next address of the list, until one attempt starts; else the last error. */
 static void try_next(struct stream *st, struct connect *c)
 {
-    while (c->next != NULL) {
-        const struct addrinfo *ai = c->next;
-        c->next = ai->ai_next;
-        int r = attempt(st, ai->ai_addr, ai->ai_addrlen);
+    while (c->next < c->answer.count) {
+        unsigned i = c->next++;
+        int r = attempt(st, &c->answer.addr[i].to.any, c->answer.addr[i].len);
         if (r == 0) { return; }
         c->last_error = -r;
     }
@@ -171,20 +89,39 @@ static void check_attempt(struct stream *st, struct connect *c)
     try_next(st, c);
 }
 
-static void check_lookup(struct stream *st, struct connect *c)
+/* Asks the helper. 0 or -errno. */
+static int ask(struct stream *st, struct connect *c, uint16_t port, struct view host)
 {
-    (void)pthread_mutex_lock(&c->lookup->lock);
-    bool done = c->lookup->done;
-    if (done) {
-        c->list = c->lookup->list;
-        c->lookup->list = NULL;
+    const struct names *n = streams_config(st->device)->names;
+    struct names_request q = {
+        .id = streams_next_id(st->device), .port = port, .host_len = (uint16_t)host.len};
+
+    if (n == NULL) { return -ENETUNREACH; }
+    memcpy(q.host, host.p, host.len);
+    if (send(n->fd, &q, sizeof q, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof q) { return -EAGAIN; }
+    c->asked = q.id;
+    return 0;
+}
+
+bool stream_connect_answers(struct streams *s)
+{
+    struct names_answer a;
+    ssize_t n;
+
+    while ((n = recv(streams_config(s)->names->fd, &a, sizeof a, MSG_DONTWAIT)) == sizeof a) {
+        for (uint32_t i = 0; i < STREAMS_MAX; i++) {
+            struct stream *st = streams_stream(s, i);
+            if (st == NULL || st->kind != &stream_connect || !st->live) { continue; }
+            struct connect *c = st->priv;
+            if (c->asked == 0 || c->asked != a.id) { continue; }
+            c->asked = 0;
+            c->answer = a;
+            c->answer.count = (uint32_t)min_u64(a.count, NAMES_ADDR_MAX);
+            if (st->result == -EINPROGRESS && !st->closing) { try_next(st, c); }
+            break;
+        }
     }
-    (void)pthread_mutex_unlock(&c->lookup->lock);
-    if (!done) { return; }
-    lookup_put(c->lookup);
-    c->lookup = NULL;
-    c->next = c->list;
-    try_next(st, c);
+    return n < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 static bool host_ok(struct view host)
@@ -201,8 +138,8 @@ static int connect_start(struct stream *st, struct connect *c, const struct stre
     union sockaddr_any to;
 
     if (host.len > 0) {
-        c->lookup = lookup_new(host.p, host.len, peer->port, streams_kick_fd(st->device));
-        if (c->lookup == NULL) { return -EAGAIN; }
+        int r = ask(st, c, peer->port, host);
+        if (r < 0) { return r; }
         st->deadline_ns = streams_now_ns() + NAME_WAIT_NS;
     } else {
         socklen_t len = stream_addr_out(peer, &to);
@@ -250,14 +187,10 @@ static bool connect_work(struct stream *st)
     struct connect *c = st->priv;
 
     if (st->result == -EINPROGRESS) {
-        if (c->lookup != NULL) {
-            check_lookup(st, c);
-        } else {
-            check_attempt(st, c);
-        }
+        if (c->asked == 0) { check_attempt(st, c); }
         if (st->result == -EINPROGRESS && st->deadline_ns != 0 &&
             streams_now_ns() >= st->deadline_ns) {
-            stream_opened(st, c->lookup != NULL ? -EHOSTUNREACH : -ETIMEDOUT);
+            stream_opened(st, c->asked != 0 ? -EHOSTUNREACH : -ETIMEDOUT);
         }
         return false;
     }
@@ -292,11 +225,8 @@ static void connect_option(struct stream *st, uint32_t id, int32_t value)
 
 static void connect_close(struct stream *st)
 {
-    struct connect *c = st->priv;
-    if (c->lookup != NULL) { lookup_put(c->lookup); }
-    if (c->list != NULL) { freeaddrinfo(c->list); }
     streams_socket_put(st->device);
-    free(c);
+    free(st->priv);
 }
 
 const struct stream_kind stream_connect = {.name = "connect",

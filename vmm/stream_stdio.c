@@ -25,8 +25,7 @@ struct stdio {
     bool careful; /* the description is shared and may block */
 };
 
-/* A descriptor of our own for the same file. *careful: it may block. */
-static int own(int fd, bool input, bool *careful)
+int stream_stdio_own(int fd, bool input, bool *careful)
 {
     struct stat sb;
     char path[32];
@@ -56,17 +55,13 @@ static int stdio_open(struct stream *st, const struct stream_msg *open, const ui
         (number == 0) != (st->from_size == 0)) {
         return -EINVAL;
     }
-    if (streams_stdio_fd(s, number) < 0) { return -EBADF; }
     auto_free struct stdio *io = calloc(1, sizeof *io);
     if (io == NULL) { return -ENOMEM; }
-    if (!streams_stdio_get(s, number)) { return -EBUSY; }
     io->number = number;
-    int fd = own(streams_stdio_fd(s, number), number == 0, &io->careful);
-    int r = fd < 0 ? fd : stream_watch(st, fd);
-    if (r < 0) {
-        streams_stdio_put(s, number);
-        return r;
-    }
+    int fd = streams_stdio_take(s, number, &io->careful);
+    if (fd < 0) { return -EBADF; }
+    int r = stream_watch(st, fd);
+    if (r < 0) { return r; }
     st->priv = steal_ptr(&io);
     return 0;
 }
@@ -116,13 +111,7 @@ static bool stdio_work(struct stream *st)
     return more;
 }
 
-static void stdio_close(struct stream *st)
-{
-    const struct stdio *io = st->priv;
-    if (st->closing) { streams_stdio_end(st->device, io->number); }
-    streams_stdio_put(st->device, io->number);
-    free(st->priv);
-}
+static void stdio_close(struct stream *st) { free(st->priv); }
 
 const struct stream_kind stream_stdio = {.name = "stdio",
                                          .carries_out = true,

@@ -13,9 +13,9 @@
 #include "guest/base/hosted.h"
 #include "guest/base/ovf.h"
 #include "guest/base/shm.h"
+#include "vmm/names.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -30,10 +30,10 @@
 #define WAKE_NS    50000u /* a gap shorter than this would have cost more to sleep through */
 #define KEY_BELL   UINT64_MAX
 #define KEY_KICK   (UINT64_MAX - 1)
+#define KEY_NAMES  (UINT64_MAX - 2)
 
 const struct streams_config *streams_config(const struct streams *s) { return &s->config; }
 int streams_doorbell_fd(const struct streams *s) { return s->bell_fd; }
-int streams_kick_fd(const struct streams *s) { return s->kick_fd; }
 
 uint64_t streams_now_ns(void)
 {
@@ -118,10 +118,11 @@ static void on_event(struct streams *s, const struct epoll_event *ev)
     }
     if (ev->data.u64 == KEY_KICK) {
         (void)eventfd_read(s->kick_fd, &count);
-        for (uint32_t i = 0; i < s->used; i++) {
-            if (s->stream[i] != NULL && s->stream[i]->result == -EINPROGRESS) {
-                stream_again(s->stream[i]);
-            }
+        return;
+    }
+    if (ev->data.u64 == KEY_NAMES) {
+        if (!stream_connect_answers(s)) {
+            (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, s->config.names->fd, NULL);
         }
         return;
     }
@@ -195,17 +196,16 @@ int streams_socket_get(struct streams *s)
 }
 void streams_socket_put(struct streams *s) { s->sockets--; }
 
-bool streams_stdio_get(struct streams *s, uint32_t number)
+uint32_t streams_next_id(struct streams *s)
 {
-    bool was = s->stdio_used[number];
-    s->stdio_used[number] = true;
-    return !was;
+    s->last_id += s->last_id == UINT32_MAX ? 2 : 1;
+    return s->last_id;
 }
-void streams_stdio_put(struct streams *s, uint32_t number) { s->stdio_used[number] = false; }
-int streams_stdio_fd(const struct streams *s, uint32_t number) { return s->stdio[number]; }
-void streams_stdio_end(struct streams *s, uint32_t number)
+
+int streams_stdio_take(struct streams *s, uint32_t number, bool *out_careful)
 {
-    if (s->stdio[number] >= 0) { (void)close(steal_fd(&s->stdio[number])); }
+    *out_careful = s->stdio_careful[number];
+    return steal_fd(&s->stdio[number]);
 }
 
 static int watch_event(struct streams *s, int fd, uint64_t key, struct err *e)
@@ -227,13 +227,16 @@ static int open_descriptors(struct streams *s, struct err *e)
     }
     for (size_t i = 0; i < STREAM_STDIO_COUNT; i++) {
         if (s->config.stdio[i] < 0) { continue; }
-        s->stdio[i] = fcntl(s->config.stdio[i], F_DUPFD_CLOEXEC, 3);
-        if (s->stdio[i] < 0) {
-            return err_set(e, errno, "streams: descriptor %zu: %s", i, strerror(errno));
-        }
+        int r = stream_stdio_own(s->config.stdio[i], i == 0, &s->stdio_careful[i]);
+        if (r < 0) { return err_set(e, -r, "streams: descriptor %zu: %s", i, strerror(-r)); }
+        s->stdio[i] = r;
     }
-    int r = watch_event(s, s->bell_fd, KEY_BELL, e);
-    return r < 0 ? r : watch_event(s, s->kick_fd, KEY_KICK, e);
+    if (watch_event(s, s->bell_fd, KEY_BELL, e) < 0 ||
+        watch_event(s, s->kick_fd, KEY_KICK, e) < 0 ||
+        (s->config.names != NULL && watch_event(s, s->config.names->fd, KEY_NAMES, e) < 0)) {
+        return -e->code;
+    }
+    return 0;
 }
 
 int streams_new(struct streams **out, const struct streams_config *c, struct err *e)
@@ -270,10 +273,12 @@ int streams_new(struct streams **out, const struct streams_config *c, struct err
 
 int streams_start(struct streams *s, struct err *e)
 {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
     sigset_t all, before;
+    /* Signals are the program's business, not this thread's, but for those of its own mistakes. */
     (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all,
-                          &before); /* signals are the program's business, not this thread's */
+    for (size_t i = 0; i < ARRAY_COUNT(own); i++) { (void)sigdelset(&all, own[i]); }
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int r = pthread_create(&s->thread, NULL, io_thread, s);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (r != 0) { return err_set(e, r, "streams: thread: %s", strerror(r)); }
@@ -360,8 +365,7 @@ void streams_free(struct streams *s)
     if (s == NULL) { return; }
     stop_thread(s);
     device_drop(s);
-    for (size_t i = 0; i < STREAM_STDIO_COUNT; i++) { streams_stdio_end(s, (uint32_t)i); }
-    int fds[] = {s->epoll_fd, s->bell_fd, s->kick_fd};
+    int fds[] = {s->epoll_fd, s->bell_fd, s->kick_fd, s->stdio[0], s->stdio[1], s->stdio[2]};
     for (size_t i = 0; i < ARRAY_COUNT(fds); i++) {
         if (fds[i] >= 0) { (void)close(fds[i]); }
     }

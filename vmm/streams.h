@@ -20,6 +20,7 @@
 #include "guest/base/err.h"
 
 struct streams;
+struct names;
 
 /* Bytes the guest may read by digest: [off, off + size) of a file. */
 struct streams_blob {
@@ -49,7 +50,8 @@ struct streams_config {
     uint16_t rows, cols; /* size of the terminal; 0 = there is none */
     /* Online cores beyond those that vCPUs use; above 1 the I/O thread may spin before it sleeps. */
     unsigned spare_cores;
-    uint32_t sockets_max; /* outside connections open at once; 0 = no network */
+    uint32_t sockets_max;      /* outside connections open at once; 0 = no network */
+    const struct names *names; /* borrowed (names.h); NULL: nothing is connected to by name */
 
     void *arg;              /* for the callbacks, which run under the device's lock */
     void (*irq)(void *arg); /* inject the device interrupt (VEC_DEVICE, any vCPU) */

@@ -99,15 +99,15 @@ const struct streams_config *streams_config(const struct streams *s);
  */
 int streams_socket_get(struct streams *s);
 void streams_socket_put(struct streams *s);
-/* A stdio number is open at most once. */
-bool streams_stdio_get(struct streams *s, uint32_t number);
-void streams_stdio_put(struct streams *s, uint32_t number);
-int streams_stdio_fd(const struct streams *s, uint32_t number); /* borrowed */
-void streams_stdio_end(struct streams *s, uint32_t number);     /* the guest closed it: so do we */
 /*
- * Wakes the I/O thread: for helpers on other threads. An eventfd, borrowed while the device lives.
+ * The descriptor is the caller's from now on, -1: there is none, or none any more. *out_careful:
+ * others share its description, and it may block.
  */
-int streams_kick_fd(const struct streams *s);
+int streams_stdio_take(struct streams *s, uint32_t number, bool *out_careful);
+int stream_stdio_own(int fd, bool input, bool *out_careful); /* stream_stdio.c: for the device */
+uint32_t streams_next_id(struct streams *s);                 /* never 0, not used for long */
+/* stream_socket.c: what the helper has answered. False: there is no helper any more. */
+bool stream_connect_answers(struct streams *s);
 uint64_t streams_now_ns(void);
 void streams_deadline(struct streams *s,
                       uint64_t deadline_ns); /* the I/O thread looks at deadlines by then */

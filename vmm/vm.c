@@ -61,17 +61,22 @@ void vm_fail(struct vm *vm, const struct err *why)
     stop_all(vm);
 }
 
-void vm_cpus_ready(struct vm *vm)
+static void set(struct vm *vm, bool *what)
 {
     pthread_mutex_lock(&vm->lock);
-    vm->cpus_ready = true;
+    *what = true;
     pthread_cond_broadcast(&vm->wake);
     pthread_mutex_unlock(&vm->lock);
 }
 
+void vm_cpus_ready(struct vm *vm) { set(vm, &vm->cpus_ready); }
+void vm_sandboxed(struct vm *vm) { set(vm, &vm->sandboxed); }
+
 void vm_wait_ready(struct vm *vm)
 {
     pthread_mutex_lock(&vm->lock);
-    while (!vm->cpus_ready && !atomic_load(&vm->stop)) { pthread_cond_wait(&vm->wake, &vm->lock); }
+    while (!(vm->cpus_ready && vm->sandboxed) && !atomic_load(&vm->stop)) {
+        pthread_cond_wait(&vm->wake, &vm->lock);
+    }
     pthread_mutex_unlock(&vm->lock);
 }

@@ -8,6 +8,7 @@
 #include "guest/abi/handoff.h"
 #include "vmm/kvm.h"
 #include "vmm/mem.h"
+#include "vmm/names.h"
 #include "vmm/vmm.h"
 
 #include <pthread.h>
@@ -45,14 +46,16 @@ struct vm {
     struct kvm_cpuid_list cpuid;
     struct vcpu vcpu[CPU_MAX];
     unsigned cpus;
+    struct names names;
     struct streams *streams;
     void *firmware;           /* host memory of the firmware slot (tee_sim.c) */
     struct core_header core;  /* of the placed or offered image               */
     uint64_t fdt_off, fdt_size;
 
-    pthread_mutex_t lock; /* guards the four below */
-    pthread_cond_t wake;  /* cpus_ready or stop */
+    pthread_mutex_t lock; /* guards the five below */
+    pthread_cond_t wake;  /* cpus_ready and sandboxed, or stop */
     bool cpus_ready;
+    bool sandboxed;
     bool ended;
     struct err *error;    /* first failure */
     atomic_bool stop;
@@ -63,8 +66,9 @@ struct vm {
 void vm_end(struct vm *vm, unsigned status);
 void vm_fail(struct vm *vm, const struct err *why);
 void vm_stop_init(void); /* the signal for it, in this thread and those it will make; harmless when repeated */
-/* vCPUs 1.. wait until their entry state is set: at launch, or when the ward says that it is up. Or until the end. */
+/* vCPUs 1.. wait until their entry state is set (at launch, or when the ward says that it is up) and the sandbox is closed. */
 void vm_cpus_ready(struct vm *vm);
+void vm_sandboxed(struct vm *vm);
 void vm_wait_ready(struct vm *vm);
 
 /* vcpu.c */

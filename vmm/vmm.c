@@ -2,6 +2,7 @@
 /* One guest, from nothing to gone. vmm_run() is the order of start. */
 #include "vmm/vmm.h"
 
+#include "vmm/sandbox.h"
 #include "vmm/vm.h"
 
 #include <errno.h>
@@ -60,6 +61,7 @@ static int streams_make(struct vm *vm, struct err *e)
     c.window_size = vm->mem.window.size;
     c.item[STREAM_ITEM_AGENT] =
         (struct streams_item){.bytes = vm->l->agent.p, .size = vm->l->agent.len};
+    c.names = vm->l->names ? &vm->names : NULL;
     c.arg = vm;
     c.irq = inject;
     c.log = guest_log;
@@ -99,20 +101,31 @@ static void *vcpu_thread(void *arg)
     return NULL;
 }
 
-/* vCPU 0 runs here, the others in threads of their own. */
-static void run_all(struct vm *vm)
+/* Threads are made before the sandbox is closed, and run the guest after. */
+static int threads_make(struct vm *vm, struct err *e)
 {
-    struct err e = {0};
-
     for (unsigned i = 1; i < vm->cpus; i++) {
         int r = pthread_create(&vm->vcpu[i].thread, NULL, vcpu_thread, &vm->vcpu[i]);
         if (r != 0) {
             vm->vcpu[i].thread = pthread_self();
-            err_note(&e, r, "thread of vCPU %u: %s", i, strerror(r));
-            vm_fail(vm, &e);
-            break;
+            return err_set(e, r, "thread of vCPU %u: %s", i, strerror(r));
         }
         vm->vcpu[i].threaded = true;
+    }
+    return 0;
+}
+
+/* vCPU 0 runs here, the others in threads of their own. */
+static void run_all(struct vm *vm)
+{
+    const struct sandbox box = {.network = vm->l->streams.sockets_max > 0, .helper = vm->names.pid};
+    struct err e = {0};
+
+    if (threads_make(vm, &e) < 0 || sandbox_enter(&box, &e) < 0) {
+        vm_fail(vm, &e);
+    } else {
+        vm->result->phase_ns[VMM_PHASE_RUN] = now_ns();
+        vm_sandboxed(vm);
     }
     vcpu_run(&vm->vcpu[0]);
     for (unsigned i = 1; i < vm->cpus; i++) {
@@ -123,6 +136,7 @@ static void run_all(struct vm *vm)
 static void machine_free(struct vm *vm)
 {
     streams_free(vm->streams);
+    names_stop(&vm->names);
     for (unsigned i = 0; i < vm->cpus; i++) { vcpu_fini(&vm->vcpu[i]); }
     if (vm->fd >= 0) { (void)close(vm->fd); }
     if (vm->kvm >= 0) { (void)close(vm->kvm); }
@@ -145,7 +159,13 @@ static int tee_select(const struct vmm_launch *l, const struct tee_ops **out, st
 
 int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
 {
-    struct vm vm = {.l = l, .result = out, .kvm = -1, .fd = -1, .cpus = l->cpus, .error = e};
+    struct vm vm = {.l = l,
+                    .result = out,
+                    .kvm = -1,
+                    .fd = -1,
+                    .cpus = l->cpus,
+                    .error = e,
+                    .names = {.fd = -1}};
 
     *out = (struct vmm_result){.phase_ns[VMM_PHASE_START] = now_ns()};
     if (l->cpus < 1 || l->cpus > VMM_CPUS_MAX) {
@@ -161,14 +181,15 @@ int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e)
     pthread_cond_init(&vm.wake, NULL);
     vm_stop_init();
 
-    int r = machine_make(&vm, e);
+    int r = l->names ? names_start(&vm.names, e) : 0;
+    if (r == 0) { r = machine_make(&vm, e); }
     if (r == 0) { out->phase_ns[VMM_PHASE_MACHINE] = now_ns(); }
     if (r < 0 || fdt_write(&vm, e) < 0 || streams_make(&vm, e) < 0 || vm.tee->launch(&vm, e) < 0 ||
         streams_start(vm.streams, e) < 0) {
         machine_free(&vm);
         return err_wrap(e, "start guest");
     }
-    out->phase_ns[VMM_PHASE_PLACED] = out->phase_ns[VMM_PHASE_RUN] = now_ns();
+    out->phase_ns[VMM_PHASE_PLACED] = now_ns();
     if (l->running) { l->running(l->running_arg, vm.streams); }
 
     run_all(&vm);

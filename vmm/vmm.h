@@ -62,7 +62,8 @@ struct vmm_launch {
     struct vmm_bytes launch_page; /* the page that names core and agent by hash           */
     uint8_t host_data[32]; /* digest of initdata for HOST_DATA, zero without              */
 
-    struct streams_config streams; /* items, blobs, stdio, terminal; window and callbacks are the monitor's */
+    struct streams_config streams; /* items, blobs, stdio, terminal; window, names and callbacks are the monitor's */
+    bool names; /* the guest may connect by name: its agent does, no container needs it */
     /* Optional: told the device once the guest runs, for signals and resizes, and NULL once it has ended. */
     void (*running)(void *arg, struct streams *s);
     void *running_arg;
@@ -83,7 +84,8 @@ struct vmm_result {
 /*
  * Runs one guest until it ends. Returns 0 with *out filled in when the guest ended by itself; a negative errno with the
  * reason when the machine could not be made, the guest panicked (the code in words), or the monitor met an exit it does
- * not expect. Everything it made is gone on return.
+ * not expect. Everything it made is gone on return, but for the sandbox (sandbox.h): from the first instruction of the
+ * guest on, all threads of this process are in it, and remain there.
  */
 MUST_CHECK int vmm_run(const struct vmm_launch *l, struct vmm_result *out, struct err *e);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * STREAM_KIND_STDIO: arg = 0, 1 or 2, each at most once at a time; no name. 0 has only a ring to
+ * STREAM_KIND_STDIO: arg = 0, 1 or 2, each once; no name. 0 has only a ring to
  * the guest, 1 and 2 only one to the host. Plain bytes, readable by the host. The fin of 0 is the
  * end of the host's standard input; the guest's fin of 1 or 2 closes the host's descriptor there
- * once all bytes are out. -EBADF in OPENED: the host has no such descriptor. An error on 1 or 2
+ * once all bytes are out. -EBADF in OPENED: the host has no such descriptor, or has no longer. An error on 1 or 2
  * (EPIPE, ENOSPC, ...) is what the host's write() said.
  *
  * With a terminal, line discipline and its signals are the guest's: the host's terminal is raw, 0

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Claims about the two ends when both keep the rules. */
 #include "tests/unit/streams/ends.h"
+#include "vmm/names.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -255,6 +256,14 @@ Test(together, numbers_and_rings_come_back)
 
 /* ---- sockets --------------------------------------------------------------------------------- */
 
+static struct names helper;
+static void with_names(void)
+{
+    struct err e = {0};
+    cr_assert_eq(names_start(&helper, &e), 0, "%s", e.text);
+    ends.config.names = &helper;
+}
+
 static int listener(uint16_t *port)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -285,6 +294,7 @@ Test(together, the_agent_connects_by_name)
     uint16_t port;
     int l = listener(&port);
     ends.config.sockets_max = 4;
+    with_names();
     ends_start(true);
     struct stream *s = dial("localhost", &(struct stream_addr){.port = port});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
@@ -305,6 +315,7 @@ Test(together, the_agent_connects_by_name)
     cr_assert_eq(stream_read_all(s, buf, 1), -ENODATA);
     stream_close(s);
     streams_free(ends.host);
+    names_stop(&helper);
 }
 
 Test(together, a_reset_is_an_error_after_the_data)
@@ -312,6 +323,7 @@ Test(together, a_reset_is_an_error_after_the_data)
     uint16_t port;
     int l = listener(&port);
     ends.config.sockets_max = 4;
+    with_names();
     ends_start(true);
     struct stream *s = dial("127.0.0.1", &(struct stream_addr){.port = port});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), 0);
@@ -324,6 +336,7 @@ Test(together, a_reset_is_an_error_after_the_data)
     (void)close(peer);
     cr_assert_eq(stream_read_all(s, buf, 1), -ECONNRESET);
     streams_free(ends.host);
+    names_stop(&helper);
 }
 
 Test(together, a_refused_connection_says_so)
@@ -331,12 +344,14 @@ Test(together, a_refused_connection_says_so)
     uint16_t port;
     (void)close(listener(&port));
     ends.config.sockets_max = 4;
+    with_names();
     ends_start(true);
     struct stream *s = dial("127.0.0.1", &(struct stream_addr){.port = port});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), -ECONNREFUSED);
     s = dial("no-such-host.invalid", &(struct stream_addr){.port = 1});
     cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), -EHOSTUNREACH);
     streams_free(ends.host);
+    names_stop(&helper);
 }
 
 Test(together, the_container_cannot_reach_the_hosts_loopback)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Claims about whoever waits: for room in a ring, for a reader who takes his time, for descriptors,
- * for names. Clock and name service are played here.
+ * for names. Clock and name helper are played here.
  */
 #include "tests/unit/streams/ends.h"
+#include "vmm/names.h"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,16 +21,6 @@ int clock_gettime(clockid_t id, struct timespec *t)
     int r = (int)syscall(SYS_clock_gettime, id, t);
     t->tv_sec += later_s;
     return r;
-}
-
-static int name_server[2]; /* silent until its writing end is closed */
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                struct addrinfo **out)
-{
-    char b;
-    (void)node, (void)service, (void)hints, (void)out;
-    (void)!read(name_server[0], &b, 1);
-    return EAI_AGAIN;
 }
 
 /* ---- room in a control ring that was filled while its reader was at it ------------------------ */
@@ -195,20 +185,50 @@ static struct stream *dial_name(void)
 
 Test(waiting, names_that_nobody_waits_for_do_not_pile_up)
 {
-    cr_assert_eq(pipe2(name_server, O_CLOEXEC), 0);
-    ends.config.sockets_max = 8;
+    int pair[2], state = 0;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    struct names helper = {.fd = pair[0]}; /* never reads */
+    ends.config.names = &helper;
+    ends.config.sockets_max = 4;
     ends_start(false);
-    for (int i = 0; i < 16; i++) { /* each is closed at once, and its thread stays behind */
-        stream_close(dial_name());
+    for (int i = 0; i < 10000 && state != -EAGAIN; i++) { /* each is closed at once */
+        struct stream *s = dial_name();
+        streams_service(ends.host);
+        streams_poll();
+        state = stream_state(s);
+        stream_close(s);
         streams_service(ends.host);
         streams_service(ends.host);
         streams_poll();
     }
+    cr_assert_eq(state, -EAGAIN);
+    streams_free(ends.host);
+    cr_assert_str_eq(ends.broken, "");
+}
+
+Test(waiting, an_answer_about_names_goes_to_whoever_asked)
+{
+    int pair[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    struct names helper = {.fd = pair[0]};
+    struct names_request q;
+    ends.config.names = &helper;
+    ends.config.sockets_max = 4;
+    ends_start(true);
     struct stream *s = dial_name();
-    streams_service(ends.host);
-    streams_poll();
-    cr_assert_eq(stream_state(s), -EAGAIN);
-    (void)close(name_server[1]);
+    cr_assert_eq(recv(pair[1], &q, sizeof q, 0), (ssize_t)sizeof q);
+    cr_assert_eq(q.port, 443);
+    cr_assert_eq(q.host_len, 4);
+    cr_assert_eq(memcmp(q.host, "host", 4), 0);
+    struct names_answer stray = {.id = q.id + 1}, wild = {.id = q.id, .count = UINT32_MAX};
+    wild.addr[0].len = 1; /* no address that connect() takes; nor are the seven zeros behind it */
+    cr_assert_eq(send(pair[1], &stray, sizeof stray, 0), (ssize_t)sizeof stray);
+    cr_assert_eq(send(pair[1], &wild, sizeof wild, 0), (ssize_t)sizeof wild);
+    int r = stream_wait_open(s, NO_DEADLINE, false);
+    cr_assert(r == -EINVAL || r == -EAFNOSUPPORT, "%d", r);
+    (void)close(pair[1]); /* the helper dies: nobody spins over it, and the device goes on */
+    s = dial_name();
+    cr_assert_eq(stream_wait_open(s, NO_DEADLINE, false), -EAGAIN);
     streams_free(ends.host);
     cr_assert_str_eq(ends.broken, "");
 }
