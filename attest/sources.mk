@@ -34,7 +34,7 @@ HOST_ARCHIVES += rego
 kbs_pure_SRCS := $(addprefix attest/kbs/,appraise.c audit_check.c claims.c ear.c initdata_claims.c target.c trust.c http/http.c http/limit.c \
     http/metrics.c rules/agree.c rules/approval.c rules/check.c rules/names.c rules/read.c \
     rules/reference.c rules/rule.c rules/rules.c)
-kbs_SRCS := $(addprefix attest/kbs/,admin.c appraisal.c approvals.c audit.c broker.c exchange.c file.c ops.c policies.c rcar.c \
+kbs_SRCS := $(addprefix attest/kbs/,admin.c appraisal.c approvals.c attestation.c audit.c broker.c exchange.c file.c ops.c policies.c rcar.c \
     references.c release.c serve.c supplies.c token.c verifiers.c \
     config/coco.c config/collateral.c config/config.c config/hsm.c config/reader.c config/snp.c config/storage.c \
     config/tdx.c desk/approve.c desk/client.c desk/command.c desk/import.c desk/policy.c \

@@ -14,14 +14,6 @@
 
 #define EVIDENCE "ear.veraison.annotated-evidence"
 
-void attested_fini(struct attested *a)
-{
-    for (size_t i = 0; i < a->device_count; i++) { claims_fini(&a->device[i]); }
-    json_decref(a->initdata_claims);
-    json_decref(a->submods);
-    *a = (struct attested){0};
-}
-
 static int by_policy(struct broker *b, const struct rego_policy *p, const json_t *evidence,
                      int64_t now, struct appraisal *out, struct err *e)
 {
@@ -52,14 +44,6 @@ static int device_appraise(struct broker *b, enum claims_class class, const json
     return *out ? 0 : err_set(e, ENOMEM, "appraisal: out of memory");
 }
 
-/* "cpu0", "gpu1": class, and how many of that class came before. */
-static void submodule_name(const struct attested *a, size_t index, char out[static 16])
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < index; i++) { n += a->device[i].class == a->device[index].class; }
-    (void)snprintf(out, 16, "%s%u", claims_class_name(a->device[index].class), n);
-}
-
 int appraise_devices(struct broker *b, int64_t now, struct attested *a, struct err *e)
 {
     auto_json all = json_object();
@@ -67,12 +51,12 @@ int appraise_devices(struct broker *b, int64_t now, struct attested *a, struct e
         const struct claims *c = &a->device[i];
         auto_json evidence = NULL;
         json_t *submodule = NULL;
-        char name[16];
+        char name[ATTESTED_NAME_SIZE];
         int rc = claims_to_evidence(c, a->nonce, i == 0 ? a->additional : NULL,
                                     i == 0 ? a->initdata_claims : NULL, &evidence, e);
         if (rc == 0) { rc = device_appraise(b, c->class, evidence, now, &submodule, e); }
         if (rc < 0) { return rc; }
-        submodule_name(a, i, name);
+        attested_name(a, i, name);
         if (json_object_set_new(all, name, submodule) != 0) {
             return err_set(e, ENOMEM, "appraisal: out of memory");
         }

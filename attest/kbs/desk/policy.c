@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A policy tried on claims from a file: does it load, what does it say, which rule decided, and why
- * did the others not. Nothing is counted, and the token is taken at its word: this is for the owner
- * at his desk, the broker decides by itself.
+ * A policy tried on claims from a file, or on recorded evidence: does it load, what does it say,
+ * which rule decided, and why did the others not. Evidence is judged by the verifiers of a broker's
+ * configuration; its nonce, and a token, are taken at their word, and nothing is counted: this is
+ * for the owner at his desk, the broker decides by itself.
  */
 #include "attest/kbs/desk/cmd.h"
 
 #include "attest/jose.h"
+#include "attest/kbs/attestation.h"
+#include "attest/kbs/config/config.h"
 #include "attest/kbs/file.h"
 #include "attest/kbs/policies.h"
 #include "attest/kbs/rules/names.h"
+#include "attest/kbs/verifiers.h"
 #include "attest/rfc3339.h"
 #include "guest/base/hosted.h"
 
@@ -23,13 +27,15 @@
 #define EVIDENCE        "ear.veraison.annotated-evidence"
 
 struct trial {
-    const char *policy_file, *claims_file, *resource, *eval, *references_file, *at;
+    const char *policy_file, *resource, *eval, *references_file, *at;
+    const char *claims_file;                       /* either this */
+    const char *evidence_file, *tee, *config_file; /* or these */
     const char *approval_files[APPROVALS_MAX];
     size_t approval_count;
     bool insecure_policy;
 
     struct policy policy;
-    json_t *claims;     /* a token's payload */
+    json_t *claims;     /* a token's payload; NULL = the evidence was refused */
     json_t *references; /* by name; NULL = none */
     struct store_value approvals[APPROVALS_MAX];
     int64_t now;
@@ -100,6 +106,70 @@ static int claims_read(const char *path, json_t **out, struct err *e)
     return *out ? 0 : err_set(e, ENOMEM, "out of memory");
 }
 
+/* ---- recorded evidence ----------------------------------------------------------------------- */
+
+static void reasons_print(const struct decision *d)
+{
+    for (size_t i = 0; i < d->reason_count; i++) { (void)printf("    %s\n", d->reasons[i]); }
+}
+
+/* As a token would show it, but for what an attestation policy says. */
+static int payload_of(const struct attested *a, const json_t *key, json_t **out, struct err *e)
+{
+    auto_json all = json_object();
+    for (size_t i = 0; i < a->device_count; i++) {
+        auto_json evidence = NULL;
+        char name[ATTESTED_NAME_SIZE];
+        int rc = claims_to_evidence(&a->device[i], a->nonce, i == 0 ? a->additional : NULL,
+                                    i == 0 ? a->initdata_claims : NULL, &evidence, e);
+        if (rc < 0) { return rc; }
+        attested_name(a, i, name);
+        (void)printf("%s: evidence of %s is genuine\n", name, a->device[i].tee);
+        (void)json_object_set_new(
+            all, name, json_pack("{s:s, s:O}", "ear.status", "none", EVIDENCE, evidence));
+    }
+    *out = json_pack("{s:O, s:O}", "tee-pubkey", key, "submods", all);
+    return *out ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+/* The body of a POST to /attest. When it is refused, that is printed and *out stays NULL. */
+static int evidence_read(const struct trial *t, json_t **out, struct err *e)
+{
+    auto_config c = {0};
+    auto_store_value body = {0};
+    auto_attestation a = {0};
+    auto_attested proved = {0};
+    struct verifiers v = {0};
+    struct decision d = {0};
+    struct err why = {0};
+    int rc = config_load(t->config_file, NULL, &c, e);
+    if (rc < 0) { return err_wrap(e, "%s", t->config_file); }
+    verifiers_make(&c, &v);
+    if (!verifier_find(v.v, v.count, t->tee)) {
+        return err_set(e, EINVAL, "--tee: found %.60s, for which %s enables no verifier", t->tee,
+                       t->config_file);
+    }
+    rc = file_read(t->evidence_file, CLAIMS_FILE_MAX, false, &body, e);
+    if (rc < 0) { return rc; }
+    rc = attestation_read((struct view){.p = body.p, .len = body.len}, &a, &why);
+    const struct attestation_judge judge = {
+        .verifiers = v.v,
+        .verifier_count = v.count,
+        .insecure_without_initdata = c.insecure_without_initdata,
+        .tee = t->tee,
+        .nonce = a.nonce,
+        .now = t->now,
+        .out_decision = &d,
+    };
+    if (rc == 0) { rc = attestation_judge(&a, &judge, &proved, &why); }
+    if (rc == 0) { return payload_of(&proved, a.key, out, e); }
+    (void)printf("refused: %s\n", why.text);
+    reasons_print(&d);
+    return 0;
+}
+
+/* ---- reading, in all ------------------------------------------------------------------------- */
+
 static int references_read(const char *path, json_t **out, struct err *e)
 {
     auto_store_value text = {0};
@@ -113,8 +183,16 @@ static int references_read(const char *path, json_t **out, struct err *e)
 
 static int trial_read(struct trial *t, struct err *e)
 {
+    t->now = (int64_t)time(NULL);
+    if (t->at && !rfc3339_parse(t->at, strlen(t->at), &t->now)) {
+        return err_set(e, EINVAL, "--at: found %.40s, wanted a time like 2026-12-31T00:00:00Z",
+                       t->at);
+    }
     int rc = policy_read(t->policy_file, &t->policy, e);
-    if (rc == 0) { rc = claims_read(t->claims_file, &t->claims, e); }
+    if (rc == 0) {
+        rc = t->claims_file ? claims_read(t->claims_file, &t->claims, e)
+                            : evidence_read(t, &t->claims, e);
+    }
     if (rc == 0 && t->references_file) {
         rc = references_read(t->references_file, &t->references, e);
     }
@@ -122,11 +200,6 @@ static int trial_read(struct trial *t, struct err *e)
         struct store_value *v = &t->approvals[i];
         rc = file_read(t->approval_files[i], CLAIMS_FILE_MAX, false, v, e);
         while (rc == 0 && v->len && v->p[v->len - 1] == '\n') { v->len--; }
-    }
-    t->now = (int64_t)time(NULL);
-    if (rc == 0 && t->at && !rfc3339_parse(t->at, strlen(t->at), &t->now)) {
-        return err_set(e, EINVAL, "--at: found %.40s, wanted a time like 2026-12-31T00:00:00Z",
-                       t->at);
     }
     return rc;
 }
@@ -173,11 +246,6 @@ static int take(void *ctx, const char *counter, uint64_t max, bool *out_taken, s
 }
 
 /* ---- trying ---------------------------------------------------------------------------------- */
-
-static void reasons_print(const struct decision *d)
-{
-    for (size_t i = 0; i < d->reason_count; i++) { (void)printf("    %s\n", d->reasons[i]); }
-}
 
 /* Each rule by itself; the first that allows decides. */
 static int rules_try(struct trial *t, struct err *e)
@@ -267,6 +335,7 @@ static int try(struct trial *t, struct err *e)
 {
     int rc = trial_read(t, e);
     if (rc < 0) { return rc; }
+    if (!t->claims) { return 3; }
     if (t->eval && !t->policy.rego) { return err_set(e, EINVAL, "--eval is for policies in Rego"); }
     if (t->eval) { return rego_show(t, e); }
     struct view path = {.p = (const uint8_t *)t->resource, .len = strlen(t->resource)};
@@ -278,14 +347,23 @@ static int try(struct trial *t, struct err *e)
 
 static bool trial_options(int argc, char **argv, struct trial *t)
 {
-    static const struct option options[] = {
-        {"claims", required_argument, NULL, 'c'},    {"resource", required_argument, NULL, 'r'},
-        {"eval", required_argument, NULL, 'e'},      {"references", required_argument, NULL, 'v'},
-        {"approval", required_argument, NULL, 'a'},  {"at", required_argument, NULL, 't'},
-        {"insecure-policy", no_argument, NULL, 'i'}, {0}};
+    static const struct option options[] = {{"claims", required_argument, NULL, 'c'},
+                                            {"evidence", required_argument, NULL, 'E'},
+                                            {"tee", required_argument, NULL, 'T'},
+                                            {"config", required_argument, NULL, 'C'},
+                                            {"resource", required_argument, NULL, 'r'},
+                                            {"eval", required_argument, NULL, 'e'},
+                                            {"references", required_argument, NULL, 'v'},
+                                            {"approval", required_argument, NULL, 'a'},
+                                            {"at", required_argument, NULL, 't'},
+                                            {"insecure-policy", no_argument, NULL, 'i'},
+                                            {0}};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
         case 'c': t->claims_file = optarg; break;
+        case 'E': t->evidence_file = optarg; break;
+        case 'T': t->tee = optarg; break;
+        case 'C': t->config_file = optarg; break;
         case 'r': t->resource = optarg; break;
         case 'e': t->eval = optarg; break;
         case 'v': t->references_file = optarg; break;
@@ -299,7 +377,10 @@ static bool trial_options(int argc, char **argv, struct trial *t)
         }
     }
     t->policy_file = optind == argc - 1 ? argv[optind] : NULL;
-    return t->policy_file && t->claims_file && !t->resource != !t->eval;
+    bool evidence = t->evidence_file && t->tee && t->config_file;
+    bool nothing_of_it = !t->evidence_file && !t->tee && !t->config_file;
+    return t->policy_file && !t->resource != !t->eval &&
+           (t->claims_file ? nothing_of_it : evidence);
 }
 
 static int check(const char *path, struct err *e)
