@@ -47,8 +47,9 @@ NATIVE_ARCHIVES += los
 control_SRCS := guest/control.c
 NATIVE_ARCHIVES += control
 # Decoding for x86/patch.c, and the direct map: tested as host programs.
-x86code_SRCS := guest/x86/insn.c guest/x86/hole.c guest/x86/direct.c
-NATIVE_ARCHIVES += x86code
+x86code_SRCS := guest/x86/insn.c guest/x86/hole.c
+x86direct_SRCS := guest/x86/direct.c
+NATIVE_ARCHIVES += x86code x86direct
 
 # The library OS as the guest runs it; firmware/ packs it into the core image.
 LOS_ENTRY_SRCS := guest/main.c guest/first.c

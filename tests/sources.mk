@@ -13,6 +13,7 @@ UNIT_LDLIBS_policy := -ljansson -lcrypto
 UNIT_LIBS_los_mm := los
 UNIT_LIBS_los_task := los
 UNIT_LIBS_x86code := x86code
+UNIT_LIBS_x86direct := x86direct
 
 UNIT_LIBS_image := loader image jose crypto_full crypto_small base
 UNIT_LDLIBS_image := -ljansson -lz -lzstd -ldeflate -lcrypto
