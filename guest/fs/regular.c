@@ -65,9 +65,13 @@ static int64_t write_piece(struct mobj *o, struct uio *u, uint64_t pos, size_t n
     int64_t err = -ENOSPC;
 
     if (pos + n > size && mobj_truncate(o, pos + n) != 0) { return -ENOSPC; }
-    gpa_t g = mobj_frame(o, pos / PAGE_SIZE, true);
+    bool is_new = false; /* and holds what its last owner left */
+    gpa_t g = n == PAGE_SIZE ? mobj_frame_to_fill(o, pos / PAGE_SIZE, &is_new)
+                             : mobj_frame(o, pos / PAGE_SIZE, true);
     if (gpa_ok(g)) {
-        moved = uio_get(u, (uint8_t *)frame_va(g) + pos % PAGE_SIZE, n);
+        uint8_t *to = (uint8_t *)frame_va(g) + pos % PAGE_SIZE;
+        moved = uio_get(u, to, n);
+        if (is_new && moved < n) { memset(to + moved, 0, n - moved); }
         err = -EFAULT;
     }
     if (moved < n && pos + n > size && mobj_truncate(o, max_u64(size, pos + moved)) != 0) {

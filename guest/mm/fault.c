@@ -221,7 +221,6 @@ static bool fill_chunk(struct gather *g, struct region *r, uint64_t base)
         for (uint64_t i = 0; i < CHUNK_FRAMES; i++) { frame_put((gpa_t){c.v + i * PAGE_SIZE}); }
         return false;
     }
-    memset(frame_va(c), 0, CHUNK_SIZE);
     table_set(t, 2, tree_index(base, 2), 1, c.v | flags_of(r, true) | PTE_PS);
     return true;
 }

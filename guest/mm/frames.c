@@ -14,6 +14,8 @@
  *   3  Frames of the boot region outside the early heap, and of the table region, have count 1 for
  *      ever.
  *   4  The head of a run of 2^n frames has count RUN | n, its other frames 1.
+ *   5  Frames of a chunk from chunk.fresh on were never given out. Where the host is trusted (none,
+ *      sim) they are still zero as its kernel gave them; in a TEE they hold what the host likes.
  */
 #include "guest/mm/frames.h"
 
@@ -31,6 +33,7 @@
 struct chunk {
     struct list link;
     uint16_t free;
+    uint16_t fresh;
     bool used; /* accepted and in the direct map */
 };
 
@@ -94,12 +97,14 @@ static void frame_mark_free(uint64_t i)
 static void frames_mark_used(uint64_t i, unsigned count)
 {
     struct chunk *k = &m.chunk[i / CHUNK_FRAMES];
+    uint16_t end = (uint16_t)(i % CHUNK_FRAMES + count);
     uint64_t mask = count == 64 ? ~0ull : (1ull << count) - 1;
     bool was_whole = k->free == CHUNK_FRAMES;
 
     m.bits[i / 64] &= ~(mask << (i % 64));
     m.free_frames -= count;
     k->free = (uint16_t)(k->free - count);
+    if (k->fresh < end) { k->fresh = end; }
     if (was_whole || k->free == 0) { chunk_relist(i / CHUNK_FRAMES); }
 }
 
@@ -108,6 +113,7 @@ static void chunk_enter(uint64_t c)
     m.chunk[c].used = true;
     m.unused_chunks--;
     m.chunk[c].free = CHUNK_FRAMES;
+    m.chunk[c].fresh = ward_ram_zeroed() ? 0 : CHUNK_FRAMES;
     m.free_frames += CHUNK_FRAMES;
     for (size_t w = 0; w < CHUNK_FRAMES / 64; w++) { m.bits[c * CHUNK_FRAMES / 64 + w] = ~0ull; }
     chunk_relist(c);
@@ -176,10 +182,11 @@ gpa_t frame_alloc(bool zeroed)
 {
     uint64_t i = run_find(0);
     if (i == UINT64_MAX) { return GPA_NONE; }
+    bool is_zero = i % CHUNK_FRAMES >= m.chunk[i / CHUNK_FRAMES].fresh;
     frames_mark_used(i, 1);
     m.refs[i] = 1;
     gpa_t g = gpa_of(i);
-    if (zeroed) { memset(frame_va(g), 0, PAGE_SIZE); }
+    if (zeroed && !is_zero) { memset(frame_va(g), 0, PAGE_SIZE); }
     return g;
 }
 
@@ -210,11 +217,13 @@ gpa_t chunk_alloc(void)
 {
     if (list_empty(&m.whole) && !chunks_grow()) { return GPA_NONE; }
     uint64_t c = (uint64_t)(LIST_ENTRY(m.whole.next, struct chunk, link) - m.chunk);
+    gpa_t g = gpa_of(c * CHUNK_FRAMES);
+    if (m.chunk[c].fresh > 0) { memset(frame_va(g), 0, m.chunk[c].fresh * (size_t)PAGE_SIZE); }
     for (uint64_t i = c * CHUNK_FRAMES; i < (c + 1) * CHUNK_FRAMES; i++) { m.refs[i] = 1; }
     for (uint64_t i = c * CHUNK_FRAMES; i < (c + 1) * CHUNK_FRAMES; i += 64) {
         frames_mark_used(i, 64);
     }
-    return gpa_of(c * CHUNK_FRAMES);
+    return g;
 }
 
 void frame_get(gpa_t g) { m.refs[index_of(g)]++; }
@@ -307,6 +316,7 @@ void frames_init(void)
     for (uint64_t c = 0; c < m.chunks; c++) {
         list_init(&m.chunk[c].link);
         m.chunk[c].used = c < own;
+        m.chunk[c].fresh = CHUNK_FRAMES;
     }
     m.unused_chunks = m.chunks - own;
     for (uint64_t i = 0; i < own * CHUNK_FRAMES; i++) { m.refs[i] = 1; }

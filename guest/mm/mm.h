@@ -21,7 +21,7 @@
 static inline bool gpa_ok(gpa_t g) { return g.v != UINT64_MAX; }
 
 gpa_t frame_alloc(bool zeroed); /* one reference; GPA_NONE when memory is out */
-/* 2 MiB aligned, 512 frames with one reference each, not zeroed */
+/* 2 MiB aligned, 512 frames with one reference each, zeroed */
 gpa_t chunk_alloc(void);
 void frame_get(gpa_t g);
 void frame_put(gpa_t g); /* last reference frees */
@@ -52,6 +52,11 @@ bool mobj_writable_maps(const struct mobj *o);
  * GPA_NONE: hole or no memory.
  */
 gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create);
+/*
+ * The same with create for a writer that is about to fill the whole page: a new frame (*out_new) is
+ * not zeroed, and what the writer leaves out is for it to clear.
+ */
+gpa_t mobj_frame_to_fill(struct mobj *o, uint64_t idx, bool *out_new);
 
 /* ---- moving bytes (uio.c, uaccess.c) --------------------------------------------------------- */
 

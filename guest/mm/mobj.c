@@ -128,17 +128,29 @@ static uint64_t *slot_of(struct mobj *o, uint64_t idx, bool create)
     return slot;
 }
 
-gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create)
+static gpa_t frame_at(struct mobj *o, uint64_t idx, bool create, bool zeroed, bool *out_new)
 {
     uint64_t *slot = slot_of(o, idx, create);
     if (slot == NULL) { return GPA_NONE; }
+    *out_new = *slot == 0;
     if (*slot == 0) {
-        gpa_t g = create ? frame_alloc(true) : GPA_NONE;
+        gpa_t g = create ? frame_alloc(zeroed) : GPA_NONE;
         if (!gpa_ok(g)) { return GPA_NONE; }
         *slot = g.v;
         o->pages++;
     }
     return (gpa_t){*slot};
+}
+
+gpa_t mobj_frame(struct mobj *o, uint64_t idx, bool create)
+{
+    bool is_new;
+    return frame_at(o, idx, create, true, &is_new);
+}
+
+gpa_t mobj_frame_to_fill(struct mobj *o, uint64_t idx, bool *out_new)
+{
+    return frame_at(o, idx, true, false, out_new);
 }
 
 int mobj_insert(struct mobj *o, uint64_t idx, gpa_t take_frame)

@@ -94,6 +94,24 @@ Test(files, write_that_faults_keeps_only_what_moved)
     cr_assert_eq(s.size, 7);
 }
 
+Test(files, write_that_faults_in_a_hole_shows_nothing_of_a_dead_file)
+{
+    char page[4096], got[4096];
+    uint64_t va = room(4096), end = (va + 4096) & ~4095ull;
+    while (copy_to_user(end, "", 1) == 0) { end += 4096; }
+    memset(page, 'x', sizeof page);
+    int dead = fs_open("/tmp/dead", RW, 0644);
+    for (int i = 0; i < 64; i++) { cr_assert_eq(put_bytes(dead, page, sizeof page), 4096); }
+    int fd = fs_open("/tmp/f", RW, 0644);
+    cr_assert_eq(CALL(ftruncate, (uint64_t)fd, 8192), 0);
+    cr_assert_eq(CALL(unlink, str("/tmp/dead")), 0);
+    cr_assert_eq(CALL(close, (uint64_t)dead), 0);
+    cr_assert_eq(CALL(write, (uint64_t)fd, end - 7, 4096), 7);
+    cr_assert_eq(CALL(lseek, (uint64_t)fd, 0, 0), 0);
+    cr_assert_eq(get_bytes(fd, got, sizeof got), 4096);
+    for (size_t i = 7; i < sizeof got; i++) { cr_assert_eq(got[i], 0); }
+}
+
 Test(files, file_size_limit_is_a_signal_and_an_error)
 {
     current_proc()->rlim[1].cur = 10;

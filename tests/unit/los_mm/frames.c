@@ -4,6 +4,7 @@
 
 #include "guest/mm/frames.h"
 #include "guest/standin/standin.h"
+#include "guest/ward.h"
 
 Test(frames, frame_is_free_again_after_last_put)
 {
@@ -28,6 +29,35 @@ Test(frames, zeroed_frame_is_zero_after_use)
     gpa_t h = frame_alloc(true);
     cr_assert_eq(h.v, g.v, "the lowest free frame is used again");
     cr_assert_eq(*(uint64_t *)frame_va(h), 0);
+}
+
+Test(frames, chunk_is_zero_after_use)
+{
+    standin_boot();
+    gpa_t c = chunk_alloc();
+    memset(frame_va(c), 0xa5, CHUNK_SIZE);
+    for (uint64_t i = 0; i < 512; i++) { frame_put((gpa_t){c.v + i * PAGE_SIZE}); }
+    gpa_t f = frame_alloc(false);
+    while (f.v < c.v) { f = frame_alloc(false); }
+    cr_assert_eq(f.v, c.v, "the chunk is broken");
+    frame_put(f);
+    c = chunk_alloc();
+    cr_assert_eq(c.v, f.v);
+    const uint8_t *p = frame_va(c);
+    for (size_t i = 0; i < CHUNK_SIZE; i++) { cr_assert_eq(p[i], 0); }
+}
+
+Test(frames, what_the_host_left_in_memory_is_cleared_in_a_tee)
+{
+    standin_boot();
+    ((struct handoff *)(uintptr_t)handoff)->tee = TEE_SNP;
+    gpa_t top = {(256ull << 20) - CHUNK_SIZE};
+    memset(frame_va(top), 0xa5, CHUNK_SIZE);
+    gpa_t c = chunk_alloc();
+    while (c.v < top.v) { c = chunk_alloc(); }
+    cr_assert_eq(c.v, top.v);
+    const uint8_t *p = frame_va(c);
+    for (size_t i = 0; i < CHUNK_SIZE; i++) { cr_assert_eq(p[i], 0); }
 }
 
 Test(frames, every_frame_is_given_once_and_then_none)
