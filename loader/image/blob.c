@@ -14,7 +14,26 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PIECE (1u << 20) /* hashed while still in the cache */
+#define PIECE      (1u << 20) /* hashed while still in the cache */
+#define SMALL_PAGE 4096u
+#define LARGE_PAGE (2u << 20)
+
+int buffer_map(size_t len, struct map *out, struct err *e)
+{
+    uint64_t used, room;
+    if (!align_up_ok(len, SMALL_PAGE, &used) ||
+        !align_up_ok(used, used < LARGE_PAGE ? SMALL_PAGE : LARGE_PAGE, &room)) {
+        return err_set(e, EFBIG, "no memory for %zu bytes", len);
+    }
+    uint8_t *p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        return err_set(e, errno, "no memory for %zu bytes: %s", len, strerror(errno));
+    }
+    if (used < room) { (void)munmap(p + used, room - used); } /* it was there for the alignment */
+    (void)madvise(p, used, MADV_HUGEPAGE);                    /* advice: all right without */
+    *out = (struct map){.p = p, .len = len};
+    return 0;
+}
 
 void blob_close(struct blob *b)
 {
@@ -67,13 +86,10 @@ static int load(struct blob_source *src, const struct digest *d, uint64_t size, 
     if (b.size > max) {
         return err_set(e, EFBIG, "has %" PRIu64 " bytes, the ceiling is %" PRIu64, b.size, max);
     }
-    auto_map m = {.len = (size_t)b.size};
-    void *p = mmap(NULL, m.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) {
-        return err_set(e, errno, "no memory for %" PRIu64 " bytes: %s", b.size, strerror(errno));
-    }
-    m.p = p;
-    if (copy_and_check(&b, d, p, e) < 0) { return -e->code; }
+    auto_map m = {0};
+    if (buffer_map((size_t)b.size, &m, e) < 0) { return -e->code; }
+    (void)madvise(m.p, m.len, MADV_POPULATE_WRITE); /* by one call instead of a fault at a time */
+    if (copy_and_check(&b, d, m.p, e) < 0) { return -e->code; }
     *out = (struct map){.p = steal_ptr(&m.p), .len = m.len};
     return 0;
 }

@@ -82,6 +82,9 @@ struct blob_source {
                            struct err *e);
 };
 
+/* Private zeroed memory for len > 0 bytes, from large pages where there are any. */
+MUST_CHECK int buffer_map(size_t len, struct map *out, struct err *e);
+
 #define BLOB_SIZE_ANY UINT64_MAX
 
 /*

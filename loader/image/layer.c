@@ -14,6 +14,7 @@
 #include "loader/image/image.h"
 
 #include "attest/crypto.h"
+#include "guest/base/ovf.h"
 
 #include <errno.h>
 #include <libdeflate.h>
@@ -22,6 +23,7 @@
 #include <zstd.h>
 
 #define OUT_SIZE       (256u << 10)
+#define DRAIN_SIZE     (2u << 20)
 #define WHOLE_MAX      (64u << 20)
 #define GZIP_SIZE_MIN  18u /* header and trailer [RFC 1952 §2.3] */
 #define WINDOW_LOG_MAX 27
@@ -48,6 +50,17 @@ static int copy(const uint8_t *p, size_t len, struct out *o, struct err *e)
         if (emit(o, p, n, e) < 0) { return -e->code; }
         p += n;
         len -= n;
+    }
+    return 0;
+}
+
+/* The same from a buffer of our own. Memory goes back as it empties: what is unpacked needs it. */
+static int drain(const struct map *m, size_t len, struct out *o, struct err *e)
+{
+    for (size_t at = 0; at < len; at += DRAIN_SIZE) {
+        size_t n = (size_t)min_u64(len - at, DRAIN_SIZE);
+        if (copy((uint8_t *)m->p + at, n, o, e) < 0) { return -e->code; }
+        (void)madvise((uint8_t *)m->p + at, n, MADV_DONTNEED);
     }
     return 0;
 }
@@ -85,33 +98,33 @@ static int gunzip_members(z_stream *z, const uint8_t *p, size_t len, uint8_t *bu
     return 0;
 }
 
-/* One member, in one step. False: not this way; nothing has been emitted. *out: malloc. */
-static bool gunzip_whole(const uint8_t *p, size_t len, uint8_t **out, size_t *out_len)
+/* One member, in one step. False: not this way; nothing has been emitted. */
+static bool gunzip_whole(const uint8_t *p, size_t len, struct map *out, size_t *out_len)
 {
     if (len < GZIP_SIZE_MIN) { return false; }
     struct cur trailer = cur_of(p + len - 4, 4);
     uint32_t says = cur_u32le(&trailer); /* a hint from a stranger: it only sizes the buffer */
     if (says == 0 || says > WHOLE_MAX) { return false; }
 
-    auto_free uint8_t *whole = malloc(says);
+    auto_map whole = {0};
+    struct err ignored = {0};
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-    size_t used = 0, made = 0;
-    bool good =
-        whole && d &&
-        libdeflate_gzip_decompress_ex(d, p, len, whole, says, &used, &made) == LIBDEFLATE_SUCCESS &&
-        used == len;
+    size_t used = 0;
+    bool good = d && buffer_map(says, &whole, &ignored) == 0 &&
+                libdeflate_gzip_decompress_ex(d, p, len, whole.p, says, &used, out_len) ==
+                    LIBDEFLATE_SUCCESS &&
+                used == len;
     libdeflate_free_decompressor(d);
     if (!good) { return false; }
-    *out = steal_ptr(&whole);
-    *out_len = made;
+    *out = (struct map){.p = steal_ptr(&whole.p), .len = whole.len};
     return true;
 }
 
 static int gunzip(const uint8_t *p, size_t len, uint8_t *buf, struct out *o, struct err *e)
 {
-    auto_free uint8_t *whole = NULL;
-    size_t whole_len;
-    if (gunzip_whole(p, len, &whole, &whole_len)) { return copy(whole, whole_len, o, e); }
+    auto_map whole = {0};
+    size_t whole_len = 0;
+    if (gunzip_whole(p, len, &whole, &whole_len)) { return drain(&whole, whole_len, o, e); }
 
     z_stream z = {0};
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) {
