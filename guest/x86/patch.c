@@ -27,17 +27,27 @@
 #define STUB_SIZE     16u
 #define STUBS         (PAGE_SIZE / STUB_SIZE)
 #define STUB_DISTANCE (1ull << 30)
-#define TRAPS_BEFORE  4u /* a patch costs about as much as these */
-#define SITES         512u
-#define CODE_BEFORE   192u /* what is looked at around a site */
-#define CODE_SIZE     384u
+/*
+ * A patch, two new pages and a flush, costs about as much as these: through ring 0, and where
+ * `syscall` stays in ring 3. There most short-lived programs patch nothing.
+ */
+#define TRAPS_BEFORE       4u
+#define TRAPS_BEFORE_CHEAP 32u
+#define SITES              512u
+#define CODE_BEFORE        192u /* what is looked at around a site */
+#define CODE_SIZE          384u
 
 static const uint8_t restorer[9] = {0x48, 0xc7, 0xc0, 0x0f, 0,
                                     0,    0,    0x0f, 0x05}; /* mov $15, %rax; syscall */
 
 static bool enabled;
+static uint32_t traps_before;
 
-void patch_setup(bool on) { enabled = on; }
+void patch_setup(bool on)
+{
+    enabled = on;
+    traps_before = ward_syscall_stays() ? TRAPS_BEFORE_CHEAP : TRAPS_BEFORE;
+}
 
 /* ---- how often a site trapped ----------------------------------------------------------------------------------------- */
 
@@ -133,7 +143,7 @@ void arch_trapped(struct regs *r)
 
     if (!enabled) { return; }
     struct site *site = site_of(p, s_va);
-    if (site->traps == TRAPS_NEVER || ++site->traps < TRAPS_BEFORE) { return; }
+    if (site->traps == TRAPS_NEVER || ++site->traps < traps_before) { return; }
     (void)patch_site(p, s_va);
     site->traps = TRAPS_NEVER; /* either it never traps again, or it would fail again */
 }
