@@ -67,16 +67,6 @@ void streams_mistrust(const char *why)
 
 /* ---- bells ----------------------------------------------------------------------------------- */
 
-static void ring_bell(void)
-{
-    shm_fence();
-    uint32_t bell = shm_load_u32(&dev.head->host.bell);
-    if ((bell & STREAM_BELL_ARMED) != 0 && bell / STREAM_BELL_STEP != dev.bell_served) {
-        dev.bell_served = bell / STREAM_BELL_STEP;
-        ward_doorbell(0);
-    }
-}
-
 static void arm_bell(void)
 {
     dev.bell = (dev.bell + STREAM_BELL_STEP) | STREAM_BELL_ARMED;
@@ -88,6 +78,21 @@ static void disarm_bell(void)
 {
     dev.bell &= ~STREAM_BELL_ARMED;
     shm_store_u32(&dev.head->guest.bell, dev.bell);
+}
+
+/*
+ * The host often answers before the doorbell returns. No interrupt has to say so: this vCPU looks
+ * before it runs an application or sleeps, and that arms the bell again.
+ */
+static void ring_bell(void)
+{
+    shm_fence();
+    uint32_t bell = shm_load_u32(&dev.head->host.bell);
+    if ((bell & STREAM_BELL_ARMED) == 0 || bell / STREAM_BELL_STEP == dev.bell_served) { return; }
+    dev.bell_served = bell / STREAM_BELL_STEP;
+    disarm_bell();
+    __atomic_fetch_or(&cpu_vpage()->pending, PENDING_DEVICE, __ATOMIC_SEQ_CST);
+    ward_doorbell(0);
 }
 
 /* ---- rings to the host ----------------------------------------------------------------------- */

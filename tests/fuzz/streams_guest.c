@@ -37,6 +37,11 @@ void waitq_init(struct waitq *q) { list_init(&q->waiters); }
 void wake(struct waitq *q, uint32_t events) { (void)q, (void)events; }
 int wait_on(struct waitq *q, uint64_t d, bool i) { return (void)q, (void)d, (void)i, -ERESTARTSYS; }
 void ward_doorbell(uint32_t queue) { (void)queue; }
+struct vpage *cpu_vpage(void)
+{
+    static struct vpage v;
+    return &v;
+}
 size_t copy_to_user_part(uint64_t va, const void *src, size_t len)
 {
     return (void)va, (void)src, len;
