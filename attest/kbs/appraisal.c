@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EVIDENCE "ear.veraison.annotated-evidence"
-
 static int by_policy(struct broker *b, const struct rego_policy *p, const json_t *evidence,
                      int64_t now, struct appraisal *out, struct err *e)
 {
@@ -48,13 +46,11 @@ int appraise_devices(struct broker *b, int64_t now, struct attested *a, struct e
 {
     auto_json all = json_object();
     for (size_t i = 0; i < a->device_count; i++) {
-        const struct claims *c = &a->device[i];
         auto_json evidence = NULL;
         json_t *submodule = NULL;
         char name[ATTESTED_NAME_SIZE];
-        int rc = claims_to_evidence(c, a->nonce, i == 0 ? a->additional : NULL,
-                                    i == 0 ? a->initdata_claims : NULL, &evidence, e);
-        if (rc == 0) { rc = device_appraise(b, c->class, evidence, now, &submodule, e); }
+        int rc = attested_evidence(a, i, &evidence, e);
+        if (rc == 0) { rc = device_appraise(b, a->device[i].class, evidence, now, &submodule, e); }
         if (rc < 0) { return rc; }
         attested_name(a, i, name);
         if (json_object_set_new(all, name, submodule) != 0) {
@@ -81,7 +77,8 @@ int appraise_again(struct broker *b, int64_t now, json_t *payload, struct err *e
     const char *name;
     json_object_foreach (submods, name, old) {
         json_t *fresh = NULL;
-        int rc = device_appraise(b, class_of(name), json_object_get(old, EVIDENCE), now, &fresh, e);
+        int rc = device_appraise(b, class_of(name), json_object_get(old, CLAIMS_EVIDENCE), now,
+                                 &fresh, e);
         if (rc < 0) { return rc; }
         if (json_object_set_new(all, name, fresh) != 0) {
             return err_set(e, ENOMEM, "appraisal: out of memory");

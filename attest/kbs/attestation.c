@@ -97,6 +97,13 @@ void attested_name(const struct attested *a, size_t index, char out[static ATTES
     (void)snprintf(out, ATTESTED_NAME_SIZE, "%s%u", claims_class_name(a->device[index].class), n);
 }
 
+int attested_evidence(const struct attested *a, size_t index, json_t **out, struct err *e)
+{
+    bool is_tee = index == 0;
+    return claims_to_evidence(&a->device[index], a->nonce, is_tee ? a->additional : NULL,
+                              is_tee ? a->initdata_claims : NULL, out, e);
+}
+
 const struct verifier *verifier_find(const struct verifier *all, size_t count, const char *tee)
 {
     for (size_t i = 0; i < count; i++) {

@@ -43,6 +43,9 @@ void attested_fini(struct attested *a);
 #define ATTESTED_NAME_SIZE 16
 /* What the submodule of a device is called: "cpu0", "gpu1". Class, and how many of that class came before. */
 void attested_name(const struct attested *a, size_t index, char out[static ATTESTED_NAME_SIZE]);
+/* claims_to_evidence() of a device: the TEE's alone binds the additional evidence and the initdata. New reference. */
+MUST_CHECK int attested_evidence(const struct attested *a, size_t index, json_t **out,
+                                 struct err *e);
 
 struct attestation_judge {
     const struct verifier *verifiers; /* that there are */

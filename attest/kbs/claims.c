@@ -8,8 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define EVIDENCE "ear.veraison.annotated-evidence"
-#define OURS     "casemate" /* what CoCo's claims have no place for */
+#define OURS "casemate" /* what CoCo's claims have no place for */
 
 void claims_fini(struct claims *c)
 {
@@ -129,7 +128,7 @@ int claims_tee_key(const json_t *payload, json_t **out, struct err *e)
         "tdx/attester_runtime_data/tee-pubkey",
         "tdx/attester_user_data/tee-pubkey",
         "customized_claims/runtime_data/tee-pubkey",
-        "submods/cpu0/" EVIDENCE "/runtime_data_claims/tee-pubkey",
+        "submods/cpu0/" CLAIMS_EVIDENCE "/runtime_data_claims/tee-pubkey",
         "tee-pubkey",
     };
     for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
@@ -249,7 +248,7 @@ int claims_from_json(const json_t *payload, struct claims *out, struct err *e)
     json_t *key, *tee;
     int rc = claims_tee_key(payload, &key, e);
     if (rc < 0) { return rc; }
-    const json_t *evidence = json_at(payload, "submods/cpu0/" EVIDENCE);
+    const json_t *evidence = json_at(payload, "submods/cpu0/" CLAIMS_EVIDENCE);
     if (evidence) {
         rc = tee_find(evidence, &c, &tee, e);
         if (rc < 0) { return rc; }

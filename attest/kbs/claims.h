@@ -52,9 +52,11 @@ struct claims {
 void claims_fini(struct claims *c); /* a zeroed or half-built one is fine */
 #define auto_claims __attribute__((cleanup(claims_fini))) struct claims
 
+#define CLAIMS_EVIDENCE "ear.veraison.annotated-evidence"
+
 /*
  * One device's claims as a token shows them and an attestation policy sees them: the value of
- * `ear.veraison.annotated-evidence`. New reference in *out.
+ * CLAIMS_EVIDENCE. New reference in *out.
  *
  * nonce       of the session
  * additional  the additional evidence's text, bound by report data; NULL for a further device, which does not bind it

@@ -2,6 +2,7 @@
 /* See ear.h. Reads what a policy of the owner's said, which is checked like a stranger's. */
 #include "attest/kbs/ear.h"
 
+#include "attest/kbs/claims.h"
 #include "guest/base/cc.h"
 
 #include <errno.h>
@@ -71,8 +72,7 @@ static int vector_read(const json_t *claims, json_t **out, struct err *e)
 static bool extension_name_ok(const char *name)
 {
     static const char *const ours[] = {"ear.status", "ear.trustworthiness-vector",
-                                       "ear.appraisal-policy-id",
-                                       "ear.veraison.annotated-evidence"};
+                                       "ear.appraisal-policy-id", CLAIMS_EVIDENCE};
     for (size_t i = 0; i < ARRAY_COUNT(ours); i++) {
         if (strcmp(ours[i], name) == 0) { return false; }
     }
@@ -140,7 +140,7 @@ json_t *ear_submodule(const struct appraisal *a, const json_t *evidence)
     json_t *out =
         json_pack("{s:s, s:O, s:s, s:O}", "ear.status", ear_tier_name(appraisal_status(a)),
                   "ear.trustworthiness-vector", a->vector, "ear.appraisal-policy-id", "default",
-                  "ear.veraison.annotated-evidence", evidence);
+                  CLAIMS_EVIDENCE, evidence);
     if (out && a->extensions && json_object_update_missing(out, a->extensions) != 0) {
         json_decref(out);
         return NULL;

@@ -180,7 +180,7 @@ static bool allowed_by_rules(struct exchange *x, const json_t *token)
     struct rule_sources sources = rule_sources_of(x);
     const json_t *cpu = json_object_get(json_object_get(token, "submods"), "cpu0");
     struct rule_question q = {.claims = &x->claims,
-                              .evidence = json_object_get(cpu, "ear.veraison.annotated-evidence"),
+                              .evidence = json_object_get(cpu, CLAIMS_EVIDENCE),
                               .resource = x->subject,
                               .now = x->now};
     rules_judge(x->b->release.rules, &sources, &q, &x->decision);

@@ -24,7 +24,6 @@
 
 #define CLAIMS_FILE_MAX (16u << 20)
 #define APPROVALS_MAX   64
-#define EVIDENCE        "ear.veraison.annotated-evidence"
 
 struct trial {
     const char *policy_file, *resource, *eval, *references_file, *at;
@@ -65,7 +64,7 @@ static int policy_read(const char *path, struct policy *out, struct err *e)
 static json_t *payload_around(json_t *evidence)
 {
     return json_pack("{s:{}, s:{s:{s:s, s:O}}}", "tee-pubkey", "submods", "cpu0", "ear.status",
-                     "none", EVIDENCE, evidence);
+                     "none", CLAIMS_EVIDENCE, evidence);
 }
 
 /* A token's payload, taken at its word. */
@@ -120,13 +119,12 @@ static int payload_of(const struct attested *a, const json_t *key, json_t **out,
     for (size_t i = 0; i < a->device_count; i++) {
         auto_json evidence = NULL;
         char name[ATTESTED_NAME_SIZE];
-        int rc = claims_to_evidence(&a->device[i], a->nonce, i == 0 ? a->additional : NULL,
-                                    i == 0 ? a->initdata_claims : NULL, &evidence, e);
+        int rc = attested_evidence(a, i, &evidence, e);
         if (rc < 0) { return rc; }
         attested_name(a, i, name);
         (void)printf("%s: evidence of %s is genuine\n", name, a->device[i].tee);
         (void)json_object_set_new(
-            all, name, json_pack("{s:s, s:O}", "ear.status", "none", EVIDENCE, evidence));
+            all, name, json_pack("{s:s, s:O}", "ear.status", "none", CLAIMS_EVIDENCE, evidence));
     }
     *out = json_pack("{s:O, s:O}", "tee-pubkey", key, "submods", all);
     return *out ? 0 : err_set(e, ENOMEM, "out of memory");
@@ -260,7 +258,7 @@ static int rules_try(struct trial *t, struct err *e)
                              .counted = counted,
                              .take = take};
     struct rule_question q = {.claims = &c,
-                              .evidence = json_object_get(cpu, EVIDENCE),
+                              .evidence = json_object_get(cpu, CLAIMS_EVIDENCE),
                               .resource = t->resource,
                               .now = t->now};
     const char *name, *by = NULL;
@@ -318,7 +316,7 @@ static int rego_try(struct trial *t)
 static int rego_show(struct trial *t, struct err *e)
 {
     const json_t *cpu = json_object_get(json_object_get(t->claims, "submods"), "cpu0");
-    const json_t *evidence = json_object_get(cpu, EVIDENCE);
+    const json_t *evidence = json_object_get(cpu, CLAIMS_EVIDENCE);
     struct rego_request rq = {.input = evidence ? evidence : t->claims,
                               .now_ns = t->now * 1000000000,
                               .reference = reference_get,

@@ -632,6 +632,25 @@ Test(broker, refuses_attestations_of_wrong_shape)
     assert_refused(&no_cookie, "AttestationError", "cookie: found no kbs-session-id");
 }
 
+/* A handshake whose guest names a new key, and is refused for it. */
+static void key_is_refused(enum crypto_key_type type, const char *alg, bool private_too,
+                           const char *words)
+{
+    struct crypto_key *k;
+    json_t *jwk = NULL;
+    cr_assert_eq(crypto_key_generate(type, 2048, &k), 0);
+    cr_assert_eq(jwk_to_json(k, alg, private_too, &jwk), 0);
+    json_t *doc =
+        json_pack("{s:{s:s, s:o}, s:{s:{}, s:s}}", "runtime-data", "nonce", g.nonce, "tee-pubkey",
+                  jwk, "tee-evidence", "primary_evidence", "additional_evidence", "");
+    char *body = json_dumps(doc, JSON_COMPACT);
+    auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, body);
+    assert_refused(&a, "AttestationError", words);
+    free(body);
+    json_decref(doc);
+    crypto_key_free(k);
+}
+
 /* CoCo's broker finds out when a resource is asked for. */
 Test(broker, takes_no_key_that_opens_nothing)
 {
@@ -644,39 +663,16 @@ Test(broker, takes_no_key_that_opens_nothing)
                  {CRYPTO_RSA, "ECDH-ES+A256KW"}};
     guest_auth(&b, &g);
     for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
-        struct crypto_key *k;
-        json_t *jwk = NULL;
-        cr_assert_eq(crypto_key_generate(cases[i].type, 2048, &k), 0);
-        cr_assert_eq(jwk_to_json(k, cases[i].alg, false, &jwk), 0);
-        json_t *doc = json_pack("{s:{s:s, s:o}, s:{s:{}, s:s}}", "runtime-data", "nonce", g.nonce,
-                                "tee-pubkey", jwk, "tee-evidence", "primary_evidence",
-                                "additional_evidence", "");
-        char *body = json_dumps(doc, JSON_COMPACT);
-        auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, body);
-        assert_refused(&a, "AttestationError", "tee-pubkey: found alg");
-        free(body);
-        json_decref(doc);
-        crypto_key_free(k);
+        key_is_refused(cases[i].type, cases[i].alg, false, "tee-pubkey: found alg");
     }
 }
 
 /* Nor a private one, which would keep the broker busy for seconds, session or not. */
 Test(broker, takes_no_private_key)
 {
-    struct crypto_key *k;
-    json_t *jwk = NULL;
     guest_auth(&b, &g);
-    cr_assert_eq(crypto_key_generate(CRYPTO_P256, 0, &k), 0);
-    cr_assert_eq(jwk_to_json(k, "ECDH-ES+A256KW", true, &jwk), 0);
-    json_t *doc = json_pack("{s:{s:s, s:o}, s:{s:{}, s:s}}", "runtime-data", "nonce", g.nonce,
-                            "tee-pubkey", jwk, "tee-evidence", "primary_evidence",
-                            "additional_evidence", "");
-    char *body = json_dumps(doc, JSON_COMPACT);
-    auto_answer a = ask(&b, "POST", "/kbs/v0/attest", g.cookie, body);
-    assert_refused(&a, "AttestationError", "JWK: a private key, wanted its public half alone");
-    free(body);
-    json_decref(doc);
-    crypto_key_free(k);
+    key_is_refused(CRYPTO_P256, "ECDH-ES+A256KW", true,
+                   "JWK: a private key, wanted its public half alone");
 }
 
 /* ---- paths --------------------------------------------------------------------------------- */
